@@ -1,0 +1,55 @@
+"""Nextup: event tickets with a fair waiting list. `create_app` puts the parts together."""
+
+import os
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from webapp import api, cli, database, errors, health, htmx, logs, security
+from webapp.config import ROOT, Settings, SettingsError, load_settings
+from webapp.extensions import csrf, limiter, migrate
+from webapp.pages import attendee, auth, organizer
+
+# No form of ours is near it; what is larger is refused before it is read.
+LARGEST_BODY = 256 * 1024
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Make the application. It writes nothing and starts no thread.
+
+    Raises `SettingsError` when a setting is wrong, or when there is no secret key to serve with.
+    """
+    settings = settings or load_settings()
+    if settings.secret_key is None and "FLASK_RUN_FROM_CLI" not in os.environ:
+        raise SettingsError(
+            "SECRET_KEY: is not set; set it, or start with bin/run, which makes one"
+        )
+    app = Flask(
+        __name__,
+        template_folder=ROOT / "templates",
+        static_folder=ROOT / "static",
+        instance_path=settings.instance_path,
+    )
+    app.extensions["settings"] = settings
+    app.config.from_mapping(
+        SECRET_KEY=settings.secret_key,
+        MAX_CONTENT_LENGTH=LARGEST_BODY,
+        MAX_FORM_MEMORY_SIZE=LARGEST_BODY,
+        MAX_FORM_PARTS=100,
+        RATELIMIT_STORAGE_URI=settings.ratelimit_storage_uri,
+        RATELIMIT_ENABLED=settings.ratelimit_enabled,
+        WTF_CSRF_TIME_LIMIT=None,
+    )
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
+    database.configure(app, settings)
+    migrate.init_app(app, directory=str(ROOT / "migrations"))
+    limiter.init_app(app)
+    csrf.init_app(app)
+    for part in (logs, errors, security, htmx, health, cli):
+        part.init_app(app)
+    for blueprint in (attendee.bp, auth.bp, organizer.bp, api.bp):
+        app.register_blueprint(blueprint)
+    csrf.exempt(api.bp)
+    return app

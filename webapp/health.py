@@ -1,0 +1,46 @@
+"""For machines: does the process answer, and can it serve."""
+
+from functools import cache
+
+from alembic.script import ScriptDirectory
+from flask import Blueprint, Flask, jsonify
+from flask.typing import ResponseReturnValue
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from webapp.errors import Unavailable
+from webapp.extensions import migrate
+from webapp.services.transaction import read
+
+bp = Blueprint("health", __name__)
+
+
+def init_app(app: Flask) -> None:
+    app.register_blueprint(bp)
+
+
+@bp.get("/healthz")
+def alive() -> ResponseReturnValue:
+    """The process answers."""
+    return jsonify(status="ok")
+
+
+@bp.get("/readyz")
+def ready() -> ResponseReturnValue:
+    """The database is reachable and has the tables of this version."""
+    query = text("SELECT version_num FROM alembic_version")
+    try:
+        version = read(lambda connection: connection.execute(query).scalar())
+    except Unavailable:
+        return jsonify(status="unavailable", detail="The database cannot be reached."), 503
+    except DBAPIError:
+        version = None
+    if version != newest_version():
+        return jsonify(status="unavailable", detail="The database is not migrated."), 503
+    return jsonify(status="ok")
+
+
+@cache
+def newest_version() -> str | None:
+    """The migration that this version of Nextup stands on."""
+    return ScriptDirectory.from_config(migrate.get_config()).get_current_head()

@@ -1,0 +1,215 @@
+"""The tables, with a constraint behind every rule that a row or a pair of rows can break.
+
+A booking is named by its event and its position there. Both are known before the row is written,
+so a batch of bookings and their history goes in without asking the database for generated ids.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Computed,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects import mysql
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import TypeEngine
+
+from webapp.extensions import db
+
+MAX_CAPACITY = 10_000_000
+MAX_NAME = 200
+MAX_EMAIL = 254
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime, kept as UTC; microseconds on every database."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name in ("mysql", "mariadb"):
+            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+        return dialect.type_descriptor(DateTime())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+def exact_text(length: int) -> TypeEngine[str]:
+    """Text that identifies: compared byte by byte. MySQL's default takes an accent for none."""
+    collated = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
+    return String(length).with_variant(collated, "mysql", "mariadb")
+
+
+def code_text(length: int) -> TypeEngine[str]:
+    """ASCII text that identifies, such as a reference."""
+    collated = mysql.VARCHAR(length, charset="ascii", collation="ascii_bin")
+    return String(length).with_variant(collated, "mysql", "mariadb")
+
+
+# SQLite gives out row ids for INTEGER primary keys only.
+BigId = BigInteger().with_variant(Integer, "sqlite")
+UTF8MB4 = {"mysql_charset": "utf8mb4", "mariadb_charset": "utf8mb4"}
+
+
+class Organizer(db.Model):
+    """An account that owns events."""
+
+    __table_args__ = (UniqueConstraint("username"), UTF8MB4)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    username: Mapped[str] = mapped_column(exact_text(64))
+    password_hash: Mapped[str] = mapped_column(String(255))
+    # Raised with each new password; a session or remembered login of an older one is void.
+    credential_version: Mapped[int] = mapped_column(Integer, default=1)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ApiToken(db.Model):
+    """A Bearer token of an organizer; only its SHA-256 is kept."""
+
+    __table_args__ = (UniqueConstraint("token_hash"), Index(None, "organizer_id"), UTF8MB4)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    organizer_id: Mapped[int] = mapped_column(ForeignKey("organizer.id"))
+    name: Mapped[str] = mapped_column(String(MAX_NAME))
+    token_hash: Mapped[str] = mapped_column(code_text(64))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Event(db.Model):
+    """What is attended, with the inventory of its tickets.
+
+    `confirmed` counts tickets, `waiting` counts bookings. `revision` grows by one with every
+    transaction that changes the event or one of its bookings.
+    """
+
+    __table_args__ = (
+        CheckConstraint(f"capacity BETWEEN 1 AND {MAX_CAPACITY}", "capacity"),
+        CheckConstraint("confirmed BETWEEN 0 AND capacity", "confirmed"),
+        CheckConstraint("waiting >= 0", "waiting"),
+        CheckConstraint("next_position >= 1", "next_position"),
+        CheckConstraint("max_tickets_per_booking >= 1", "max_tickets_per_booking"),
+        CheckConstraint("waiting_list_limit IS NULL OR waiting_list_limit >= 0", "waiting_list"),
+        CheckConstraint("status IN ('draft', 'published', 'cancelled')", "status"),
+        Index(None, "organizer_id"),
+        Index(None, "status", "starts_at"),
+        UTF8MB4,
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    organizer_id: Mapped[int] = mapped_column(ForeignKey("organizer.id"))
+    name: Mapped[str] = mapped_column(String(MAX_NAME))
+    description: Mapped[str] = mapped_column(Text, default="")
+    location: Mapped[str] = mapped_column(String(MAX_NAME), default="")
+    time_zone: Mapped[str] = mapped_column(String(64), default="UTC")
+    starts_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    status: Mapped[str] = mapped_column(code_text(16))
+    sales_open_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    sales_close_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    cancel_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    max_tickets_per_booking: Mapped[int] = mapped_column(Integer, default=10)
+    # The most bookings that may wait: none for no limit, 0 for no waiting list.
+    waiting_list_limit: Mapped[int | None] = mapped_column(Integer)
+    capacity: Mapped[int] = mapped_column(Integer)
+    confirmed: Mapped[int] = mapped_column(Integer, default=0)
+    waiting: Mapped[int] = mapped_column(Integer, default=0)
+    next_position: Mapped[int] = mapped_column(Integer, default=1)
+    revision: Mapped[int] = mapped_column(BigInteger, default=1)
+    is_sample: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Booking(db.Model):
+    """One attendee's claim to tickets of one event."""
+
+    __table_args__ = (
+        CheckConstraint("tickets >= 1", "tickets"),
+        CheckConstraint("position >= 1", "position"),
+        CheckConstraint("status IN ('confirmed', 'waiting', 'cancelled')", "status"),
+        UniqueConstraint("reference"),
+        UniqueConstraint("ticket_code"),
+        UniqueConstraint("event_id", "attendee_id", "active"),
+        Index(None, "event_id", "status", "position"),
+        Index(None, "email"),
+        UTF8MB4,
+    )
+
+    event_id: Mapped[int] = mapped_column(ForeignKey("event.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    attendee_id: Mapped[str] = mapped_column(exact_text(MAX_EMAIL))
+    status: Mapped[str] = mapped_column(code_text(16))
+    tickets: Mapped[int] = mapped_column(Integer)
+    reference: Mapped[str] = mapped_column(code_text(32))
+    ticket_code: Mapped[str] = mapped_column(code_text(32))
+    name: Mapped[str] = mapped_column(String(MAX_NAME), default="")
+    email: Mapped[str | None] = mapped_column(exact_text(MAX_EMAIL))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    # Null for a cancelled booking, and nulls never collide: one active booking per attendee.
+    active: Mapped[int | None] = mapped_column(
+        Integer, Computed("CASE WHEN status <> 'cancelled' THEN 1 END")
+    )
+
+
+class Activity(db.Model):
+    """One line of the history of an event or of one of its bookings; only ever appended.
+
+    `position` names the booking, or is null for the event itself. `cause` is the position of the
+    booking whose cancel or change made this promotion possible.
+    """
+
+    __table_args__ = (
+        ForeignKeyConstraint(["event_id", "position"], ["booking.event_id", "booking.position"]),
+        Index(None, "event_id", "revision"),
+        Index(None, "event_id", "position"),
+        UTF8MB4,
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    event_id: Mapped[int] = mapped_column(ForeignKey("event.id"))
+    revision: Mapped[int] = mapped_column(BigInteger)
+    batch: Mapped[str] = mapped_column(code_text(32))
+    what: Mapped[str] = mapped_column(code_text(32))
+    actor: Mapped[str] = mapped_column(String(80))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    position: Mapped[int | None] = mapped_column(Integer)
+    cause: Mapped[int | None] = mapped_column(Integer)
+    status_before: Mapped[str | None] = mapped_column(code_text(16))
+    status_after: Mapped[str | None] = mapped_column(code_text(16))
+    tickets_before: Mapped[int | None] = mapped_column(Integer)
+    tickets_after: Mapped[int | None] = mapped_column(Integer)
+    # For a change of the event: {field: [before, after]}.
+    details: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+
+
+class IdempotencyKey(db.Model):
+    """What was answered under a caller's one-time key, written with the effect it stands for."""
+
+    __table_args__ = (Index(None, "created_at"), UTF8MB4)
+
+    # 0 stands for "no event yet": the key of a form that creates one.
+    event_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    operation: Mapped[str] = mapped_column(code_text(16), primary_key=True)
+    caller: Mapped[str] = mapped_column(code_text(64), primary_key=True)
+    key: Mapped[str] = mapped_column(code_text(255), primary_key=True)
+    content_hash: Mapped[str] = mapped_column(code_text(64))
+    answer: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -1,0 +1,322 @@
+"""What pages and API accept: one set of models, with the same field names in forms and JSON."""
+
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Annotated, Any, Literal, Self, TypeVar
+from zoneinfo import ZoneInfo, available_timezones
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from webapp.errors import InvalidInput
+from webapp.models import MAX_CAPACITY, MAX_EMAIL, MAX_NAME
+from webapp.services.events import Details
+
+MAX_TICKETS = 1_000
+MAX_DESCRIPTION = 20_000
+MAX_ID = 2**63 - 1
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def wrong(message: str) -> PydanticCustomError:
+    """An error whose sentence is shown as it is."""
+    return PydanticCustomError("wrong", message)  # type: ignore[arg-type]  # no template in it
+
+
+def clean_line(text: str) -> str:
+    """One line of text that every database and driver can keep."""
+    clean_text(text)
+    if "\n" in text or "\r" in text:
+        raise wrong("Use one line of text.")
+    return text.strip()
+
+
+def clean_text(text: str) -> str:
+    """Text without control characters or halves of a surrogate pair."""
+    if any(unicodedata.category(char) in ("Cc", "Cs") and char not in "\n\r\t" for char in text):
+        raise wrong("Use plain text without control characters.")
+    return text
+
+
+def clean_email(text: str) -> str:
+    """An e-mail address in the form that identifies: lower case."""
+    try:
+        return validate_email(clean_line(text), check_deliverability=False).normalized.lower()
+    except EmailNotValidError as error:
+        raise wrong("Give an e-mail address such as ada@example.org.") from error
+
+
+def clean_user_id(value: int | str) -> int | str:
+    """An integrator's name for an attendee. White space around it would be lost by a database."""
+    if isinstance(value, int):
+        return value
+    if not value or value != value.strip():
+        raise wrong("Use 1 to 64 characters with no white space around them.")
+    return clean_line(value)
+
+
+def one_of_both(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise wrong("Use an integer or a string.")
+    return value
+
+
+def known_zone(name: str) -> str:
+    if name not in all_zones():
+        raise wrong("Use an IANA time zone such as Europe/Berlin.")
+    return name
+
+
+@cache
+def all_zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def moment(value: object) -> object:
+    """ISO 8601; an empty form field is no moment."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, str):
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            pass
+    elif isinstance(value, datetime):
+        return value
+    raise wrong("Use a date and time such as 2027-05-03T19:30.")
+
+
+def number_or_none(value: object) -> object:
+    return None if value == "" else value
+
+
+Line = Annotated[StrictStr, Field(max_length=MAX_NAME), AfterValidator(clean_line)]
+RequiredLine = Annotated[Line, Field(min_length=1), AfterValidator(lambda text: _not_blank(text))]
+Email = Annotated[StrictStr, Field(max_length=MAX_EMAIL), AfterValidator(clean_email)]
+EventId = Annotated[int, Field(ge=1, le=MAX_ID)]
+UserId = Annotated[
+    Annotated[StrictInt, Field(ge=0, le=MAX_ID)] | Annotated[StrictStr, Field(max_length=64)],
+    BeforeValidator(one_of_both),
+    AfterValidator(clean_user_id),
+]
+Tickets = Annotated[int, Field(ge=1, le=MAX_TICKETS)]
+Reference = Annotated[StrictStr, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+Zone = Annotated[StrictStr, AfterValidator(known_zone)]
+Moment = Annotated[
+    datetime | None,
+    BeforeValidator(moment),
+    WithJsonSchema({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}),
+]
+
+
+def _not_blank(text: str) -> str:
+    if not text:
+        raise wrong("Fill in this field.")
+    return text
+
+
+class Input(BaseModel):
+    """The base of all input: nothing unknown, and the names of the JSON contract."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class BookRequest(Input):
+    """An integration books for an attendee."""
+
+    userId: UserId
+    eventId: EventId
+    tickets: Tickets = 1
+    name: Line = ""
+    email: Email | None = None
+
+    @property
+    def attendee_id(self) -> str:
+        return attendee_id_of(self.userId)
+
+
+class CancelRequest(Input):
+    """The booking of an attendee (for the organizer), or the one of a reference."""
+
+    userId: UserId | None = None
+    eventId: EventId | None = None
+    bookingReference: Reference | None = None
+
+    @model_validator(mode="after")
+    def names_one_booking(self) -> Self:
+        if self.bookingReference is None:
+            for field in ("userId", "eventId"):
+                if getattr(self, field) is None:
+                    raise InvalidInput({field: "Fill in userId and eventId, or bookingReference."})
+        elif self.userId is not None or self.eventId is not None:
+            raise InvalidInput({"bookingReference": "Use it alone, without userId and eventId."})
+        return self
+
+
+class PageBooking(Input):
+    """An attendee books on a page."""
+
+    name: RequiredLine
+    email: Email
+    tickets: Tickets = 1
+
+
+class FewerTickets(Input):
+    """How many tickets of a booking are kept."""
+
+    tickets: Tickets
+
+
+class Login(Input):
+    username: Annotated[StrictStr, Field(min_length=1, max_length=64)]
+    password: Annotated[StrictStr, Field(min_length=1, max_length=1000)]
+
+
+class FindBookings(Input):
+    email: Email
+
+
+class EventFields(Input):
+    """What an organizer says of an event; a time without an offset is in the event's zone."""
+
+    eventName: RequiredLine
+    totalTickets: Annotated[int, Field(ge=1, le=MAX_CAPACITY)]
+    description: Annotated[
+        StrictStr, Field(max_length=MAX_DESCRIPTION), AfterValidator(clean_text)
+    ] = ""
+    location: Line = ""
+    timeZone: Zone = "UTC"
+    startsAt: Moment = None
+    endsAt: Moment = None
+    salesOpenAt: Moment = None
+    salesCloseAt: Moment = None
+    cancelUntil: Moment = None
+    maxTicketsPerBooking: Tickets = 10
+    waitingListLimit: Annotated[
+        Annotated[int, Field(ge=0, le=MAX_CAPACITY)] | None, BeforeValidator(number_or_none)
+    ] = None
+    status: Literal["draft", "published"] = "published"
+
+    @model_validator(mode="after")
+    def times_in_order(self) -> Self:
+        for field in ("startsAt", "endsAt", "salesOpenAt", "salesCloseAt", "cancelUntil"):
+            setattr(self, field, placed(field, getattr(self, field), self.timeZone))
+        if self.endsAt and not self.startsAt:
+            raise InvalidInput({"startsAt": "An event that ends needs a start."})
+        if self.startsAt and self.endsAt and self.endsAt <= self.startsAt:
+            raise InvalidInput({"endsAt": "The end has to be after the start."})
+        if self.salesOpenAt and self.salesCloseAt and self.salesCloseAt <= self.salesOpenAt:
+            raise InvalidInput({"salesCloseAt": "Booking has to close after it opens."})
+        return self
+
+    def details(self) -> Details:
+        """The same as the services take it."""
+        return Details(
+            name=self.eventName,
+            capacity=self.totalTickets,
+            description=self.description,
+            location=self.location,
+            time_zone=self.timeZone,
+            starts_at=self.startsAt,
+            ends_at=self.endsAt,
+            sales_open_at=self.salesOpenAt,
+            sales_close_at=self.salesCloseAt,
+            cancel_until=self.cancelUntil,
+            max_tickets_per_booking=self.maxTicketsPerBooking,
+            waiting_list_limit=self.waitingListLimit,
+        )
+
+
+def placed(field: str, value: datetime | None, time_zone: str) -> datetime | None:
+    """A moment in UTC. Raises `InvalidInput` for a time that a clock change leaves out."""
+    if value is None:
+        return None
+    try:
+        if value.tzinfo is None:
+            value = value.replace(tzinfo=ZoneInfo(time_zone))
+            there = value.astimezone(UTC).astimezone(value.tzinfo)
+            if there.replace(tzinfo=None) != value.replace(tzinfo=None):
+                raise InvalidInput({field: "The clocks change then: that time does not exist."})
+        value = value.astimezone(UTC)
+    except OverflowError as error:
+        raise InvalidInput({field: "Use a year from 1970 to 9998."}) from error
+    if not 1970 <= value.year <= 9998:
+        raise InvalidInput({field: "Use a year from 1970 to 9998."})
+    return value
+
+
+def attendee_id_of(user_id: int | str) -> str:
+    """The text that identifies an attendee: an e-mail address does so in lower case."""
+    text = str(user_id)
+    return text.lower() if "@" in text else text
+
+
+def from_json(model: type[Model], data: object) -> Model:
+    """Read a JSON object: types are taken as they are. Raises `InvalidInput`."""
+    if not isinstance(data, dict):
+        raise InvalidInput({"body": "Send a JSON object."})
+    try:
+        return model.model_validate(data, strict=True)
+    except ValidationError as error:
+        raise _invalid(error) from error
+
+
+def from_form(model: type[Model], form: Mapping[str, str]) -> Model:
+    """Read a form, whose values are text and may hold fields of other purpose.
+
+    Raises `InvalidInput`.
+    """
+    try:
+        return model.model_validate({k: v for k, v in form.items() if k in model.model_fields})
+    except ValidationError as error:
+        raise _invalid(error) from error
+
+
+def _invalid(error: ValidationError) -> InvalidInput:
+    """One plain sentence for each wrong field, named as it was sent."""
+    problems: dict[str, str] = {}
+    for item in error.errors(include_url=False, include_input=False):
+        field = str(item["loc"][0]) if item["loc"] else "body"
+        if not field.isprintable():
+            field = "body"
+        problems.setdefault(field[:MAX_NAME], _sentence(item["type"], item))
+    return InvalidInput(problems)
+
+
+def _sentence(kind: str, item: Any) -> str:
+    limits = item.get("ctx", {})
+    match kind:
+        case "wrong":
+            return str(item["msg"])
+        case "missing" | "string_too_short":
+            return "Fill in this field."
+        case "extra_forbidden":
+            return "This field is not known."
+        case "string_too_long":
+            return f"Use at most {limits['max_length']} characters."
+        case "greater_than_equal":
+            return f"Use a number of at least {limits['ge']}."
+        case "less_than_equal":
+            return f"Use a number of at most {limits['le']}."
+        case "literal_error":
+            return f"Use one of {limits['expected']}."
+        case "string_pattern_mismatch":
+            return "This is not a booking reference."
+        case _ if kind.startswith(("int_", "string_type")):
+            return "Use a whole number." if kind.startswith("int_") else "Use text."
+    return "This value cannot be used."

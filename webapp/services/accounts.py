@@ -1,0 +1,156 @@
+"""Organizers, their passwords and their API tokens."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from functools import cache
+from typing import cast
+
+from sqlalchemy import Connection, Table, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from werkzeug.security import check_password_hash, generate_password_hash
+
+from webapp.errors import InvalidInput, NameTaken
+from webapp.models import ApiToken, Organizer
+from webapp.services import clock
+from webapp.services.transaction import read, write
+
+SHORTEST_PASSWORD = 8
+
+organizers = cast(Table, Organizer.__table__)
+tokens = cast(Table, ApiToken.__table__)
+
+
+@cache
+def _decoy_hash() -> str:
+    """Checked in place of a password that does not exist, so that an unknown name takes as long."""
+    return generate_password_hash(secrets.token_urlsafe())
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An organizer who has proved who they are."""
+
+    id: int
+    username: str
+    credential_version: int
+
+
+def create_organizer(*, username: str, password: str) -> int:
+    """Make an account and return its id. Raises `InvalidInput`, `NameTaken`."""
+    username = _checked_username(username)
+    values = {
+        "username": username,
+        "password_hash": _hashed(password),
+        "credential_version": 1,
+        "created_at": clock.now(),
+    }
+
+    def work(connection: Connection) -> int:
+        return cast(int, connection.execute(insert(organizers), values).inserted_primary_key[0])
+
+    try:
+        return write(work)
+    except IntegrityError as error:
+        raise NameTaken(f"There is an organizer {username} already.") from error
+
+
+def ensure_organizer(*, username: str, password: str) -> bool:
+    """Make the account unless it exists; say whether it was made. A password is never changed."""
+    try:
+        create_organizer(username=username, password=password)
+    except NameTaken:
+        return False
+    return True
+
+
+def any_organizer() -> bool:
+    """Say whether there is an account at all."""
+    query = select(func.count()).select_from(select(organizers.c.id).limit(1).subquery())
+    return bool(read(lambda connection: connection.execute(query).scalar_one()))
+
+
+def set_password(*, username: str, password: str) -> None:
+    """Give an account a new password and end its sessions. Raises `InvalidInput`."""
+    change = (
+        update(organizers)
+        .where(organizers.c.username == username)
+        .values(
+            password_hash=_hashed(password),
+            credential_version=organizers.c.credential_version + 1,
+        )
+    )
+    if write(lambda connection: connection.execute(change).rowcount) == 0:
+        raise InvalidInput({"username": f"There is no organizer {username}."})
+
+
+def check_login(*, username: str, password: str) -> Account | None:
+    """The account, if name and password are right. Slow on purpose, for unknown names too."""
+    query = select(organizers).where(organizers.c.username == username)
+    row = read(lambda connection: connection.execute(query).one_or_none())
+    right = check_password_hash(row.password_hash if row else _decoy_hash(), password)
+    return Account(row.id, row.username, row.credential_version) if row and right else None
+
+
+def find_account(account_id: int) -> Account | None:
+    """The account of a session, as it is now."""
+    query = select(organizers).where(organizers.c.id == account_id)
+    row = read(lambda connection: connection.execute(query).one_or_none())
+    return Account(row.id, row.username, row.credential_version) if row else None
+
+
+def create_token(*, username: str, name: str) -> str:
+    """Make a Bearer token and return it; it cannot be shown again. Raises `InvalidInput`."""
+    token = f"nextup_{secrets.token_urlsafe(32)}"
+    query = select(organizers.c.id).where(organizers.c.username == username)
+
+    def work(connection: Connection) -> None:
+        organizer_id = connection.execute(query).scalar_one_or_none()
+        if organizer_id is None:
+            raise InvalidInput({"username": f"There is no organizer {username}."})
+        values = {
+            "organizer_id": organizer_id,
+            "name": name,
+            "token_hash": _token_hash(token),
+            "created_at": clock.now(),
+        }
+        connection.execute(insert(tokens), values)
+
+    write(work)
+    return token
+
+
+def check_token(token: str) -> Account | None:
+    """The account that a Bearer token stands for."""
+    query = (
+        select(organizers.c.id, organizers.c.username, organizers.c.credential_version)
+        .join(tokens, tokens.c.organizer_id == organizers.c.id)
+        .where(tokens.c.token_hash == _token_hash(token))
+    )
+    row = read(lambda connection: connection.execute(query).one_or_none())
+    return Account(*row) if row else None
+
+
+def revoke_tokens(*, username: str, name: str) -> int:
+    """End the tokens of that name and say how many there were."""
+    owner = select(organizers.c.id).where(organizers.c.username == username).scalar_subquery()
+    gone = delete(tokens).where(tokens.c.organizer_id == owner, tokens.c.name == name)
+    return write(lambda connection: connection.execute(gone).rowcount)
+
+
+def _token_hash(token: str) -> str:
+    # The token is 256 random bits, so a plain hash cannot be searched.
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _checked_username(username: str) -> str:
+    username = username.strip()
+    if not 1 <= len(username) <= 64 or ":" in username or not username.isprintable():
+        raise InvalidInput({"username": "Use 1 to 64 printable characters and no colon."})
+    return username
+
+
+def _hashed(password: str) -> str:
+    if len(password) < SHORTEST_PASSWORD:
+        raise InvalidInput({"password": f"Use at least {SHORTEST_PASSWORD} characters."})
+    return generate_password_hash(password)

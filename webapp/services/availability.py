@@ -1,0 +1,140 @@
+"""What is read most: how an event stands, and where a waiting booking stands in the list.
+
+Memory saves work here but is never believed: every answer comes from a query that began after it
+was asked for, whichever process wrote last. Readers of one event who ask at the same time share
+one query. The ordered waiting positions are kept between reads and brought up to date from the
+history, so that a rank does not cost a count of everybody ahead.
+"""
+
+from array import array
+from bisect import bisect_left
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, select
+
+from webapp.errors import EventNotFound, Unavailable
+from webapp.services.book import activities, bookings, events
+from webapp.services.group_commit import GroupCommit, Overloaded
+from webapp.services.ledger import Status
+from webapp.services.transaction import read
+
+# Lists kept per process; the least recently read goes first.
+KEPT_LISTS = 256
+# From here on reading the whole list again is cheaper than following its history.
+LONGEST_CATCH_UP = 20_000
+
+_event = select(events).where(events.c.id == bindparam("event_id"))
+_revision = select(events.c.revision).where(events.c.id == bindparam("event_id"))
+_waiting_positions = (
+    select(bookings.c.position)
+    .where(bookings.c.event_id == bindparam("event_id"), bookings.c.status == Status.WAITING)
+    .order_by(bookings.c.position)
+)
+_changes = (
+    select(activities.c.revision, activities.c.position, bookings.c.status)
+    .join(
+        bookings,
+        (bookings.c.event_id == activities.c.event_id)
+        & (bookings.c.position == activities.c.position),
+    )
+    .where(
+        activities.c.event_id == bindparam("event_id"),
+        activities.c.revision > bindparam("revision"),
+    )
+    .limit(LONGEST_CATCH_UP)
+)
+
+
+@dataclass(slots=True)
+class WaitingList:
+    """The waiting positions of an event in order, as of a revision."""
+
+    revision: int = 0
+    positions: "array[int]" = field(default_factory=lambda: array("q"))
+
+    def rank(self, position: int) -> int | None:
+        """1 for the next in line; `None` for a booking that does not wait."""
+        index = bisect_left(self.positions, position)
+        if index < len(self.positions) and self.positions[index] == position:
+            return index + 1
+        return None
+
+    def set_status(self, position: int, status: str) -> None:
+        """Take note of what a booking is now; harmless when already known."""
+        index = bisect_left(self.positions, position)
+        listed = index < len(self.positions) and self.positions[index] == position
+        if status == Status.WAITING and not listed:
+            self.positions.insert(index, position)
+        elif status != Status.WAITING and listed:
+            del self.positions[index]
+
+
+def find_event(event_id: int, *, with_drafts: bool = False) -> Row[Any]:
+    """The event as it is now, with its figures. Raises `EventNotFound`, also for a draft."""
+    event = _shared(_event_reads, event_id, None)
+    if event is None or (event.status == "draft" and not with_drafts):
+        raise EventNotFound
+    return event
+
+
+def available(event: Row[Any]) -> int:
+    """The tickets that a newcomer can have: none while somebody waits."""
+    if event.waiting or event.status == "cancelled":
+        return 0
+    return int(event.capacity - event.confirmed)
+
+
+def rank_of(event_id: int, position: int) -> int | None:
+    """Where a booking stands in the waiting list: 1 is next, `None` if it does not wait."""
+    return _shared(_rank_reads, event_id, position)
+
+
+def _shared(reads: GroupCommit[int, Any, Any], event_id: int, entry: int | None) -> Any:
+    try:
+        return reads.submit(event_id, entry)
+    except Overloaded as error:
+        raise Unavailable from error
+
+
+def _read_event(event_id: int, entries: list[None]) -> list[Row[Any] | None]:
+    values = {"event_id": event_id}
+    event = read(lambda connection: connection.execute(_event, values).one_or_none())
+    return [event] * len(entries)
+
+
+def _read_ranks(event_id: int, positions: list[int]) -> list[int | None]:
+    # One reader at a time leads an event's reads, so its list is never changed by two.
+    with _lists_lock:
+        known = _lists.pop(event_id, None)
+    current = read(lambda connection: _brought_up_to_date(connection, event_id, known))
+    with _lists_lock:
+        _lists[event_id] = current
+        while len(_lists) > KEPT_LISTS:
+            _lists.popitem(last=False)
+    return [current.rank(position) for position in positions]
+
+
+def _brought_up_to_date(
+    connection: Connection, event_id: int, known: WaitingList | None
+) -> WaitingList:
+    values: dict[str, Any] = {"event_id": event_id}
+    if known is not None:
+        changes = connection.execute(_changes, {**values, "revision": known.revision}).all()
+        if len(changes) < LONGEST_CATCH_UP:
+            for revision, position, status in changes:
+                known.set_status(position, status)
+                known.revision = max(known.revision, revision)
+            return known
+    # The revision is read first: what is committed in between is then merely noted twice.
+    revision = connection.execute(_revision, values).scalar_one_or_none()
+    positions = connection.execute(_waiting_positions, values).scalars()
+    return WaitingList(revision or 0, array("q", positions))
+
+
+_event_reads: GroupCommit[int, None, Row[Any] | None] = GroupCommit(_read_event)
+_rank_reads: GroupCommit[int, int, int | None] = GroupCommit(_read_ranks)
+_lists: OrderedDict[int, WaitingList] = OrderedDict()
+_lists_lock = Lock()

@@ -1,0 +1,301 @@
+"""Create, edit, publish and cancel events; lists of events."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any, cast
+
+from sqlalchemy import Connection, Row, delete, func, insert, literal, or_, select, update
+from webapp.logs import operation
+
+from webapp.errors import EventClosed, EventNotFound, InvalidInput
+from webapp.models import Organizer
+from webapp.services import book, clock, idempotency
+from webapp.services.book import activities, bookings, events
+from webapp.services.idempotency import NO_EVENT, Once, keys
+from webapp.services.ledger import CancelEvent, Ledger, Refused, Resized, SetCapacity, Status, What
+from webapp.services.transaction import read, write
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What an organizer says of an event. Moments are aware; `time_zone` is an IANA name."""
+
+    name: str
+    capacity: int
+    description: str = ""
+    location: str = ""
+    time_zone: str = "UTC"
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    sales_open_at: datetime | None = None
+    sales_close_at: datetime | None = None
+    cancel_until: datetime | None = None
+    max_tickets_per_booking: int = 10
+    waiting_list_limit: int | None = None
+
+
+def create_event(
+    details: Details,
+    *,
+    organizer_id: int,
+    published: bool,
+    is_sample: bool = False,
+    once: Once | None = None,
+) -> int:
+    """Make an event and return its id. Raises `IdempotencyConflict`, `Unavailable`."""
+    actor = f"organizer:{organizer_id}"
+    batch = book.new_reference()
+
+    def work(connection: Connection) -> int:
+        # Two forms with the same key wait here for each other.
+        owner = select(Organizer.id).where(Organizer.id == organizer_id).with_for_update()
+        connection.execute(owner).scalar_one()
+        if once:
+            answered = idempotency.find(connection, NO_EVENT, [once]).get(once.name)
+            if answered:
+                once.check(answered[0])
+                return int(answered[1]["event_id"])
+        now = clock.now()
+        values = {
+            **asdict(details),
+            "organizer_id": organizer_id,
+            "status": "published" if published else "draft",
+            "confirmed": 0,
+            "waiting": 0,
+            "next_position": 1,
+            "revision": 1,
+            "is_sample": is_sample,
+            "created_at": now,
+        }
+        made = connection.execute(insert(events), values).inserted_primary_key
+        event_id = cast(int, made[0])
+        line = {"event_id": event_id, "revision": 1, "batch": batch, "what": "created"}
+        connection.execute(insert(activities), {**line, "actor": actor, "at": now})
+        if once:
+            idempotency.remember(connection, NO_EVENT, [(once, {"event_id": event_id})])
+        return event_id
+
+    def landed(connection: Connection) -> bool:
+        # A batch id is looked up without an event's lock: nobody else can be writing this event.
+        query = select(activities.c.id).where(activities.c.batch == batch).limit(1)
+        return connection.execute(query).first() is not None
+
+    event_id = write(work, landed=landed)
+    operation("event created", event_id=event_id, actor=actor)
+    return event_id
+
+
+def edit_event(event_id: int, details: Details, *, organizer_id: int) -> list[int]:
+    """Give an event other details and promote whom a larger capacity reaches; say who.
+
+    Raises `EventNotFound`, `EventClosed` when it is cancelled, `InvalidInput` (capacity) when the
+    new capacity is less than what is confirmed or than the largest party waiting.
+    """
+    return _change(event_id, "edited", asdict(details), organizer_id=organizer_id)
+
+
+def set_capacity(event_id: int, capacity: int, *, organizer_id: int) -> list[int]:
+    """Change the number of tickets alone; otherwise like `edit_event`."""
+    return _change(event_id, "edited", {"capacity": capacity}, organizer_id=organizer_id)
+
+
+def publish_event(event_id: int, *, organizer_id: int) -> None:
+    """Let everybody see and book the event. Raises `EventNotFound`, `EventClosed`."""
+    _change(event_id, "published", {"status": "published"}, organizer_id=organizer_id)
+
+
+def unpublish_event(event_id: int, *, organizer_id: int) -> None:
+    """Make it a draft again, which only an event without bookings can be.
+
+    Raises `EventNotFound`, `EventClosed`.
+    """
+    _change(event_id, "unpublished", {"status": "draft"}, organizer_id=organizer_id)
+
+
+def cancel_event(event_id: int, *, organizer_id: int) -> None:
+    """End the event and every booking of it; again is harmless. Raises `EventNotFound`."""
+    actor, batch = f"organizer:{organizer_id}", book.new_reference()
+    attempted = 0
+
+    def work(connection: Connection) -> bool:
+        nonlocal attempted
+        event = _own(connection, event_id, organizer_id)
+        attempted = event.revision + 1
+        if event.status == "cancelled":
+            return False
+        now = clock.now()
+        ledger = Ledger(book.inventory_of(event, now))
+        ledger.decide(CancelEvent())
+        stamp = {"event_id": event_id, "revision": attempted, "batch": batch, "actor": actor}
+        _end_bookings(connection, {**stamp, "at": now})
+        line = {"what": "cancelled", "actor": actor}
+        book.save(
+            connection,
+            event,
+            ledger,
+            actors=[actor],
+            particulars={},
+            batch=batch,
+            now=now,
+            changes={"status": "cancelled"},
+            history=[line],
+        )
+        return True
+
+    def landed(connection: Connection) -> bool:
+        return book.has_landed(connection, event_id, revision=attempted, batch=batch)
+
+    if write(work, landed=landed):
+        operation("event cancelled", event_id=event_id, actor=actor)
+
+
+def own_event(event_id: int, *, organizer_id: int) -> Row[Any]:
+    """An organizer's own event, drafts included. Raises `EventNotFound` for anybody else's."""
+    query = select(events).where(events.c.id == event_id, events.c.organizer_id == organizer_id)
+    event = read(lambda connection: connection.execute(query).one_or_none())
+    if event is None:
+        raise EventNotFound
+    return event
+
+
+def own_events(organizer_id: int, *, before: int | None = None, limit: int = 50) -> list[Row[Any]]:
+    """An organizer's events, newest first; `before` is the id of the last one seen."""
+    query = select(events).where(events.c.organizer_id == organizer_id)
+    if before is not None:
+        query = query.where(events.c.id < before)
+    query = query.order_by(events.c.id.desc()).limit(limit)
+    return list(read(lambda connection: connection.execute(query).all()))
+
+
+def upcoming_events(
+    *, search: str = "", after: tuple[datetime | None, int] | None = None, limit: int = 50
+) -> list[Row[Any]]:
+    """Published events that have not started, soonest first and those without a date last.
+
+    `search` finds part of the name or place; `after` is start and id of the last one seen.
+    """
+    now = clock.now()
+    query = select(events).where(
+        events.c.status == "published",
+        or_(events.c.starts_at.is_(None), events.c.starts_at > now),
+    )
+    if search:
+        found = [column.icontains(search, autoescape=True) for column in _searched]
+        query = query.where(or_(*found))
+    undated = events.c.starts_at.is_(None)
+    if after is not None:
+        starts_at, event_id = after
+        if starts_at is None:
+            query = query.where(undated, events.c.id > event_id)
+        else:
+            later = events.c.starts_at > starts_at
+            same = (events.c.starts_at == starts_at) & (events.c.id > event_id)
+            query = query.where(or_(later, same, undated))
+    query = query.order_by(undated, events.c.starts_at, events.c.id).limit(limit)
+    return list(read(lambda connection: connection.execute(query).all()))
+
+
+def remove_samples(*, organizer_id: int) -> int:
+    """Delete an organizer's sample events with all that belongs to them; say how many."""
+    mine = select(events.c.id).where(
+        events.c.organizer_id == organizer_id, events.c.is_sample.is_(True)
+    )
+
+    def work(connection: Connection) -> int:
+        ids = list(connection.execute(mine.order_by(events.c.id).with_for_update()).scalars())
+        for table in (activities, bookings, keys):
+            connection.execute(delete(table).where(table.c.event_id.in_(ids)))
+        connection.execute(delete(events).where(events.c.id.in_(ids)))
+        return len(ids)
+
+    return write(work)
+
+
+_searched = (events.c.name, events.c.location)
+
+
+def _own(connection: Connection, event_id: int, organizer_id: int) -> Row[Any]:
+    event = book.lock_event(connection, event_id)
+    if event.organizer_id != organizer_id:
+        raise EventNotFound
+    return event
+
+
+def _change(event_id: int, what: str, wanted: Mapping[str, Any], *, organizer_id: int) -> list[int]:
+    """Set columns of an event and promote whom that makes room for."""
+    actor, batch = f"organizer:{organizer_id}", book.new_reference()
+    attempted = 0
+
+    def work(connection: Connection) -> list[int]:
+        nonlocal attempted
+        event = _own(connection, event_id, organizer_id)
+        attempted = event.revision + 1
+        if event.status == "cancelled":
+            raise EventClosed("This event has been cancelled.")
+        if wanted.get("status") == "draft" and event.next_position > 1:
+            raise EventClosed("This event has bookings. Cancel the event instead.")
+        before = event._mapping
+        changes = {key: value for key, value in wanted.items() if value != before[key]}
+        if not changes:
+            return []
+        now = clock.now()
+        inventory = book.inventory_of(SimpleNamespace(**{**before, **changes}), now)
+        inventory.capacity = event.capacity
+        ledger = Ledger(inventory, waiting=book.waiting_list(connection, event_id))
+        largest = connection.execute(_largest_waiting, {"event_id": event_id}).scalar() or 0
+        outcome = ledger.decide(SetCapacity(changes.get("capacity", event.capacity), largest))
+        if isinstance(outcome, Refused):
+            least = f"Keep at least {outcome.limit}: so many are confirmed or wait together."
+            raise InvalidInput({"capacity": least})
+        assert isinstance(outcome, Resized)
+        details = {key: [_plain(before[key]), _plain(value)] for key, value in changes.items()}
+        line = {"what": what, "actor": actor, "details": details}
+        book.save(
+            connection,
+            event,
+            ledger,
+            actors=[actor],
+            particulars={},
+            batch=batch,
+            now=now,
+            changes=changes,
+            history=[line],
+        )
+        return outcome.promoted
+
+    def landed(connection: Connection) -> bool:
+        return book.has_landed(connection, event_id, revision=attempted, batch=batch)
+
+    promoted = write(work, landed=landed)
+    operation(f"event {what}", event_id=event_id, actor=actor, promoted=len(promoted))
+    for position in promoted:
+        operation("promotion", event_id=event_id, position=position)
+    return promoted
+
+
+_largest_waiting = select(func.max(bookings.c.tickets)).where(
+    bookings.c.event_id == book.bindparam("event_id"), bookings.c.status == Status.WAITING
+)
+
+
+def _end_bookings(connection: Connection, stamp: Mapping[str, Any]) -> None:
+    """Cancel all active bookings of an event by two statements, however many there are."""
+    of_event = (bookings.c.event_id == stamp["event_id"], bookings.c.status != Status.CANCELLED)
+    line = {
+        **{key: literal(value, activities.c[key].type) for key, value in stamp.items()},
+        "what": literal(What.CANCELLED.value),
+        "position": bookings.c.position,
+        "status_before": bookings.c.status,
+        "status_after": literal(Status.CANCELLED.value),
+        "tickets_before": bookings.c.tickets,
+        "tickets_after": bookings.c.tickets,
+    }
+    told = select(*line.values()).where(*of_event)
+    connection.execute(insert(activities).from_select(list(line), told))
+    connection.execute(update(bookings).where(*of_event).values(status=Status.CANCELLED))
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value

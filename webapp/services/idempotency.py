@@ -1,0 +1,94 @@
+"""One-time keys: the same request under the same key has one effect and one answer."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, cast
+
+from sqlalchemy import Connection, Table, delete, insert, select, tuple_
+
+from webapp.errors import IdempotencyConflict
+from webapp.models import IdempotencyKey
+from webapp.services import clock
+from webapp.services.transaction import write
+
+KEPT = timedelta(hours=24)
+NO_EVENT = 0
+
+keys = cast(Table, IdempotencyKey.__table__)
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """A caller's one-time key for one operation, bound to the content of the request."""
+
+    operation: str
+    caller: str
+    key: str
+    content_hash: str
+
+    @property
+    def name(self) -> tuple[str, str, str]:
+        """What makes the key unique within an event."""
+        return self.operation, self.caller, self.key
+
+    def check(self, content_hash: str) -> None:
+        """Raise `IdempotencyConflict` unless the key was used for this same content."""
+        if content_hash != self.content_hash:
+            raise IdempotencyConflict
+
+
+def once(operation: str, *, caller: str, key: str, **content: object) -> Once:
+    """Bind a key to an operation, its caller and what is asked."""
+    canonical = json.dumps(content, sort_keys=True, default=str)
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    return Once(operation, caller, key, digest)
+
+
+def find(
+    connection: Connection, event_id: int, wanted: Iterable[Once]
+) -> dict[tuple[str, str, str], tuple[str, dict[str, Any]]]:
+    """The content hash and answer of each key used before, by its name.
+
+    Called under the lock of the event (or, where there is none yet, of the organizer).
+    """
+    names = list({one.name for one in wanted})
+    if not names:
+        return {}
+    query = select(keys).where(
+        keys.c.event_id == event_id,
+        tuple_(keys.c.operation, keys.c.caller, keys.c.key).in_(names),
+    )
+    return {
+        (row.operation, row.caller, row.key): (row.content_hash, row.answer)
+        for row in connection.execute(query)
+    }
+
+
+def remember(
+    connection: Connection, event_id: int, answers: Iterable[tuple[Once, dict[str, Any]]]
+) -> None:
+    """Keep what was answered, in the transaction of the effect."""
+    at = clock.now()
+    rows = [
+        {
+            "event_id": event_id,
+            "operation": one.operation,
+            "caller": one.caller,
+            "key": one.key,
+            "content_hash": one.content_hash,
+            "answer": answer,
+            "created_at": at,
+        }
+        for one, answer in answers
+    ]
+    if rows:
+        connection.execute(insert(keys), rows)
+
+
+def forget_old() -> int:
+    """Delete the keys of more than a day ago and say how many."""
+    old = delete(keys).where(keys.c.created_at < clock.now() - KEPT)
+    return write(lambda connection: connection.execute(old).rowcount)

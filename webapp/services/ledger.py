@@ -1,0 +1,394 @@
+"""The rules of tickets and waiting list, as pure decisions.
+
+A `Ledger` is opened on the inventory of one event and the bookings that a batch touches. Each
+command is decided against the state that the one before it left, and the waiting list is walked
+after each. What has changed is then read off the ledger and written by its caller. There is no
+database here, no clock and no randomness.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """The state of a booking."""
+
+    CONFIRMED = "confirmed"
+    WAITING = "waiting"
+    CANCELLED = "cancelled"
+
+
+class Refusal(StrEnum):
+    """Why a command was not carried out; a refused command changes nothing."""
+
+    TOO_FEW_TICKETS = "too_few_tickets"
+    TOO_MANY_TICKETS = "too_many_tickets"
+    ALREADY_BOOKED = "already_booked"
+    NOT_OPEN = "not_open"
+    SOLD_OUT = "sold_out"
+    WAITING_LIST_FULL = "waiting_list_full"
+    NO_SUCH_BOOKING = "no_such_booking"
+    TOO_LATE = "too_late"
+    NOT_ACTIVE = "not_active"
+    NOT_FEWER = "not_fewer"
+    CAPACITY_TOO_LOW = "capacity_too_low"
+
+
+class BrokenBook(Exception):
+    """The figures of an event contradict its bookings; nothing may be decided on them."""
+
+
+@dataclass(slots=True)
+class Inventory:
+    """The figures of an event and what its settings allow now.
+
+    `confirmed` counts tickets, `waiting` counts bookings. `waiting_list_limit` is the most
+    bookings that may wait: `None` for no limit, 0 for no waiting list.
+    """
+
+    capacity: int
+    confirmed: int = 0
+    waiting: int = 0
+    next_position: int = 1
+    max_tickets: int = 10
+    waiting_list_limit: int | None = None
+    open: bool = True
+    promotes: bool = True
+    attendees_may_cancel: bool = True
+
+    @property
+    def free(self) -> int:
+        """Tickets that nobody holds; the public is offered none of them while somebody waits."""
+        return self.capacity - self.confirmed
+
+
+@dataclass(slots=True)
+class Claim:
+    """A booking as the ledger sees it; `reference` is carried along for the caller."""
+
+    position: int
+    attendee_id: str
+    tickets: int
+    status: Status
+    reference: str = ""
+
+
+@dataclass(slots=True)
+class Book:
+    """Claim tickets for an attendee, under a reference made by the caller."""
+
+    attendee_id: str
+    tickets: int = 1
+    reference: str = ""
+
+
+@dataclass(slots=True)
+class Cancel:
+    """Give up the booking at a position, or the active one of an attendee."""
+
+    position: int | None = None
+    attendee_id: str | None = None
+    by_organizer: bool = False
+
+
+@dataclass(slots=True)
+class ChangeTickets:
+    """Keep the booking at a position, with fewer tickets."""
+
+    position: int
+    tickets: int
+    by_organizer: bool = False
+
+
+@dataclass(slots=True)
+class SetCapacity:
+    """Give the event another number of tickets; `largest_waiting` is the largest party waiting."""
+
+    capacity: int
+    largest_waiting: int = 0
+
+
+@dataclass(slots=True)
+class CancelEvent:
+    """End the event and every booking of it."""
+
+
+Command = Book | Cancel | ChangeTickets | SetCapacity | CancelEvent
+
+
+@dataclass(slots=True)
+class Refused:
+    """The command was refused; `limit` is the number that it broke, where there is one."""
+
+    reason: Refusal
+    limit: int | None = None
+    position: int | None = None
+
+
+@dataclass(slots=True)
+class Booked:
+    """A booking was made; `rank` is where it waits, or `None` when it is confirmed."""
+
+    position: int
+    status: Status
+    tickets: int
+    rank: int | None
+
+
+@dataclass(slots=True)
+class Released:
+    """A booking was cancelled or made smaller; `promoted` are the positions that moved up.
+
+    `repeated` says that there was nothing left to do. `promoted` is `None` where an earlier batch
+    did it, whose history knows who moved up.
+    """
+
+    position: int
+    tickets: int
+    promoted: list[int] | None
+    repeated: bool = False
+
+
+@dataclass(slots=True)
+class Resized:
+    """The capacity is set; `promoted` are the positions that moved up."""
+
+    promoted: list[int]
+
+
+@dataclass(slots=True)
+class Closed:
+    """The event was cancelled with all its bookings."""
+
+
+Outcome = Refused | Booked | Released | Resized | Closed
+
+
+class What(StrEnum):
+    """The kinds of line in a booking's history."""
+
+    BOOKED = "booked"
+    PROMOTED = "promoted"
+    CANCELLED = "cancelled"
+    REDUCED = "reduced"
+
+
+@dataclass(slots=True)
+class Entry:
+    """One line of history: what became of a booking, by which command of the batch."""
+
+    command: int
+    what: What
+    position: int
+    status_before: Status | None
+    status_after: Status
+    tickets_before: int | None
+    tickets_after: int
+    cause: int | None = None
+
+
+@dataclass(slots=True)
+class Ledger:
+    """One event's book while a batch of commands is decided.
+
+    `claims` are the bookings that the commands name: those at each position and, for each
+    attendee, the active one or else the latest. `waiting` yields the waiting list in order of
+    position; it is read only as far as promotion needs.
+    """
+
+    inventory: Inventory
+    claims: Iterable[Claim] = ()
+    waiting: Iterable[Claim] = ()
+    history: list[Entry] = field(default_factory=list)
+    created: list[Claim] = field(default_factory=list)
+    cancelled: list[Claim] = field(default_factory=list)
+    reduced: list[Claim] = field(default_factory=list)
+    promoted: list[Claim] = field(default_factory=list)
+    _known: dict[int, Claim] = field(init=False)
+    _latest: dict[str, Claim] = field(init=False)
+    _list: Iterator[Claim] = field(init=False)
+    _head: Claim | None = field(init=False, default=None)
+    _promoted_by: dict[int, list[int]] = field(init=False, default_factory=dict)
+    _commands: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        self._known = {claim.position: claim for claim in self.claims}
+        # An attendee books again only after a cancel, so an active booking is always the latest.
+        self._latest = {c.attendee_id: c for _, c in sorted(self._known.items())}
+        self._list = iter(self.waiting)
+
+    def decide(self, command: Command) -> Outcome:
+        """Carry out one command, then promote whom it made room for."""
+        index = self._commands
+        self._commands += 1
+        match command:
+            case Book():
+                return self._book(index, command)
+            case Cancel():
+                return self._cancel(index, command)
+            case ChangeTickets():
+                return self._change_tickets(index, command)
+            case SetCapacity():
+                return self._set_capacity(index, command)
+            case CancelEvent():
+                return self._cancel_event()
+
+    def claim_at(self, position: int) -> Claim:
+        """A booking that a command of this batch named, made or promoted."""
+        return self._known[position]
+
+    def _book(self, index: int, command: Book) -> Outcome:
+        inventory, tickets = self.inventory, command.tickets
+        if not inventory.open:
+            return Refused(Refusal.NOT_OPEN)
+        if tickets < 1:
+            return Refused(Refusal.TOO_FEW_TICKETS, 1)
+        most = min(inventory.max_tickets, inventory.capacity)
+        if tickets > most:
+            return Refused(Refusal.TOO_MANY_TICKETS, most)
+        held = self._latest.get(command.attendee_id)
+        if held is not None and held.status is not Status.CANCELLED:
+            return Refused(Refusal.ALREADY_BOOKED, position=held.position)
+        if inventory.waiting == 0 and tickets <= inventory.free:
+            status, rank = Status.CONFIRMED, None
+            inventory.confirmed += tickets
+        else:
+            limit = inventory.waiting_list_limit
+            if limit == 0:
+                return Refused(Refusal.SOLD_OUT)
+            if limit is not None and inventory.waiting >= limit:
+                return Refused(Refusal.WAITING_LIST_FULL, limit)
+            inventory.waiting += 1
+            status, rank = Status.WAITING, inventory.waiting
+        claim = Claim(
+            inventory.next_position, command.attendee_id, tickets, status, command.reference
+        )
+        inventory.next_position += 1
+        self._known[claim.position] = claim
+        self._latest[claim.attendee_id] = claim
+        self.created.append(claim)
+        self.history.append(Entry(index, What.BOOKED, claim.position, None, status, None, tickets))
+        return Booked(claim.position, status, tickets, rank)
+
+    def _cancel(self, index: int, command: Cancel) -> Outcome:
+        if command.attendee_id is not None:
+            claim = self._latest.get(command.attendee_id)
+        else:
+            claim = self._known.get(command.position or 0)
+        if claim is None:
+            return Refused(Refusal.NO_SUCH_BOOKING)
+        if claim.status is Status.CANCELLED:
+            promoted = self._promoted_by.get(claim.position)
+            return Released(claim.position, claim.tickets, promoted, repeated=True)
+        if not (command.by_organizer or self.inventory.attendees_may_cancel):
+            return Refused(Refusal.TOO_LATE)
+        before = claim.status
+        self._give_back(claim, claim.tickets)
+        if before is Status.WAITING:
+            self.inventory.waiting -= 1
+        claim.status = Status.CANCELLED
+        self.cancelled.append(claim)
+        self.history.append(
+            Entry(
+                index,
+                What.CANCELLED,
+                claim.position,
+                before,
+                Status.CANCELLED,
+                claim.tickets,
+                claim.tickets,
+            )
+        )
+        promoted = self._promote(index, cause=claim.position)
+        self._promoted_by[claim.position] = promoted
+        return Released(claim.position, claim.tickets, promoted)
+
+    def _change_tickets(self, index: int, command: ChangeTickets) -> Outcome:
+        claim = self._known.get(command.position)
+        if claim is None:
+            return Refused(Refusal.NO_SUCH_BOOKING)
+        if claim.status is Status.CANCELLED:
+            return Refused(Refusal.NOT_ACTIVE)
+        if command.tickets < 1:
+            return Refused(Refusal.TOO_FEW_TICKETS, 1)
+        if command.tickets > claim.tickets:
+            return Refused(Refusal.NOT_FEWER, claim.tickets)
+        if command.tickets == claim.tickets:
+            return Released(claim.position, claim.tickets, [], repeated=True)
+        if not (command.by_organizer or self.inventory.attendees_may_cancel):
+            return Refused(Refusal.TOO_LATE)
+        before = claim.tickets
+        self._give_back(claim, before - command.tickets)
+        claim.tickets = command.tickets
+        self.reduced.append(claim)
+        self.history.append(
+            Entry(
+                index,
+                What.REDUCED,
+                claim.position,
+                claim.status,
+                claim.status,
+                before,
+                claim.tickets,
+            )
+        )
+        promoted = self._promote(index, cause=claim.position)
+        return Released(claim.position, claim.tickets, promoted)
+
+    def _set_capacity(self, index: int, command: SetCapacity) -> Outcome:
+        least = max(self.inventory.confirmed, command.largest_waiting, 1)
+        if command.capacity < least:
+            return Refused(Refusal.CAPACITY_TOO_LOW, least)
+        self.inventory.capacity = command.capacity
+        return Resized(self._promote(index, cause=None))
+
+    def _cancel_event(self) -> Outcome:
+        # The caller ends the bookings by one statement; the ledger need not see them all.
+        self.inventory.confirmed = self.inventory.waiting = 0
+        self.inventory.open = self.inventory.promotes = False
+        for claim in self._known.values():
+            claim.status = Status.CANCELLED
+        return Closed()
+
+    def _give_back(self, claim: Claim, tickets: int) -> None:
+        """Return tickets to the inventory; a waiting booking holds none."""
+        if claim.status is Status.CONFIRMED:
+            self.inventory.confirmed -= tickets
+
+    def _promote(self, index: int, *, cause: int | None) -> list[int]:
+        """Walk the waiting list from its head while the head fits."""
+        inventory, positions = self.inventory, []
+        while inventory.promotes and inventory.waiting:
+            head = self._next_waiting()
+            if head.tickets > inventory.free:
+                break
+            head.status = Status.CONFIRMED
+            inventory.confirmed += head.tickets
+            inventory.waiting -= 1
+            self.promoted.append(head)
+            positions.append(head.position)
+            self.history.append(
+                Entry(
+                    index,
+                    What.PROMOTED,
+                    head.position,
+                    Status.WAITING,
+                    Status.CONFIRMED,
+                    head.tickets,
+                    head.tickets,
+                    cause,
+                )
+            )
+        return positions
+
+    def _next_waiting(self) -> Claim:
+        """The head of the list as it stands now, with what this batch has done to it."""
+        while self._head is None or self._head.status is not Status.WAITING:
+            listed = next(self._list, None) or next(
+                (claim for claim in self.created if claim.status is Status.WAITING), None
+            )
+            if listed is None:
+                raise BrokenBook(f"{self.inventory.waiting} bookings should wait, none does")
+            self._head = self._known.setdefault(listed.position, listed)
+        return self._head

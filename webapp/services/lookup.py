@@ -1,0 +1,96 @@
+"""Bookings as their attendee and their organizer see them; nothing here is public."""
+
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row, Select, or_, select
+
+from webapp.errors import BookingNotFound
+from webapp.services.availability import find_event, rank_of
+from webapp.services.book import activities, bookings
+from webapp.services.ledger import Status
+from webapp.services.transaction import read
+
+
+class Found(NamedTuple):
+    """A booking, its event, and its rank while it waits."""
+
+    booking: Row[Any]
+    event: Row[Any]
+    rank: int | None
+
+
+def find_booking(reference: str) -> Found:
+    """The booking of a reference as it is now. Raises `BookingNotFound`."""
+    query = select(bookings).where(bookings.c.reference == reference)
+    while True:
+        booking = _one(query)
+        if booking.status != Status.WAITING:
+            break
+        if (rank := rank_of(booking.event_id, booking.position)) is not None:
+            return Found(booking, find_event(booking.event_id, with_drafts=True), rank)
+        # It left the waiting list between the two queries: look again.
+    return Found(booking, find_event(booking.event_id, with_drafts=True), None)
+
+
+def position_of(reference: str) -> tuple[int, int]:
+    """Event and position of a reference; neither ever changes. Raises `BookingNotFound`."""
+    query = select(bookings.c.event_id, bookings.c.position).where(
+        bookings.c.reference == reference
+    )
+    booking = _one(query)
+    return booking.event_id, booking.position
+
+
+def booking_at(event_id: int, position: int) -> Row[Any]:
+    """One booking of an event, for its organizer. Raises `BookingNotFound`."""
+    return _one(
+        select(bookings).where(bookings.c.event_id == event_id, bookings.c.position == position)
+    )
+
+
+def event_bookings(
+    event_id: int, *, status: str = "", search: str = "", after: int = 0, limit: int = 50
+) -> list[Row[Any]]:
+    """Bookings of an event in order of position, from behind position `after`.
+
+    `status` keeps one status; `search` finds part of a name, address or attendee id, or a whole
+    reference.
+    """
+    query = select(bookings).where(bookings.c.event_id == event_id, bookings.c.position > after)
+    if status:
+        query = query.where(bookings.c.status == status)
+    if search:
+        query = query.where(
+            or_(
+                *(column.icontains(search, autoescape=True) for column in _searched),
+                bookings.c.reference == search,
+            )
+        )
+    query = query.order_by(bookings.c.position).limit(limit)
+    return list(read(lambda connection: connection.execute(query).all()))
+
+
+def history(
+    event_id: int, *, position: int | None = None, before: int | None = None, limit: int = 50
+) -> list[Row[Any]]:
+    """What happened to an event, or to one booking of it, newest first.
+
+    `before` is the id of the last line seen.
+    """
+    query = select(activities).where(activities.c.event_id == event_id)
+    if position is not None:
+        query = query.where(activities.c.position == position)
+    if before is not None:
+        query = query.where(activities.c.id < before)
+    query = query.order_by(activities.c.id.desc()).limit(limit)
+    return list(read(lambda connection: connection.execute(query).all()))
+
+
+_searched = (bookings.c.name, bookings.c.email, bookings.c.attendee_id)
+
+
+def _one(query: Select[Any]) -> Row[Any]:
+    row = read(lambda connection: connection.execute(query).one_or_none())
+    if row is None:
+        raise BookingNotFound
+    return row

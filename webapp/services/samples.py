@@ -1,0 +1,53 @@
+"""A few events to look at on a fresh installation; marked as samples, removed with one click."""
+
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from webapp.models import Organizer
+from webapp.services import clock
+from webapp.services.bookings import book_tickets
+from webapp.services.events import Details, create_event
+from webapp.services.transaction import read
+
+GUESTS = (
+    ("Ada Lovelace", 2), ("Grace Hopper", 1), ("Alan Turing", 3), ("Mary Shelley", 2),
+    ("Nikola Tesla", 1), ("Hedy Lamarr", 2), ("Rosa Parks", 1), ("Frida Kahlo", 4),
+)  # fmt: skip
+
+
+def add_samples() -> None:
+    """Give the first organizer an open event, a sold-out one with people waiting, and a draft."""
+    first = select(Organizer.id).order_by(Organizer.id).limit(1)
+    organizer_id = read(lambda connection: connection.execute(first).scalar_one())
+    evening = clock.now().replace(hour=19, minute=0, second=0, microsecond=0)
+    concert = Details(
+        name="Summer Night Concert",
+        capacity=120,
+        description="Strings and brass under the trees. Doors open an hour before.",
+        location="Botanical Garden",
+        starts_at=evening + timedelta(days=30),
+        ends_at=evening + timedelta(days=30, hours=3),
+    )
+    workshop = Details(
+        name="Bread Baking Workshop",
+        capacity=8,
+        description="Bring an apron. You take home two loaves and the starter.",
+        location="Community Kitchen",
+        starts_at=evening + timedelta(days=12),
+        ends_at=evening + timedelta(days=12, hours=2),
+        max_tickets_per_booking=4,
+    )
+    talk = Details(
+        name="Night Sky Tour",
+        capacity=40,
+        description="A first draft. Publish it when the date is settled.",
+        location="Observatory Hill",
+    )
+    for details, published, guests in ((concert, True, 5), (workshop, True, 8), (talk, False, 0)):
+        event_id = create_event(
+            details, organizer_id=organizer_id, published=published, is_sample=True
+        )
+        for name, tickets in GUESTS[:guests]:
+            email = f"{name.split()[0].lower()}@example.org"
+            book_tickets(event_id, attendee_id=email, tickets=tickets, name=name, email=email)

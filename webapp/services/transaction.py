@@ -1,0 +1,177 @@
+"""The one way to the database: bounded transactions that retry what is worth retrying.
+
+Which errors mean what was measured on MySQL 9.7, MariaDB 10.11 and 11.8, Galera and SQLite.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from enum import Enum, auto
+from threading import Lock
+from typing import TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from webapp.database import WAIT_SECONDS, write_engine
+from webapp.errors import Unavailable
+from webapp.extensions import db
+
+T = TypeVar("T")
+
+ATTEMPTS = 6
+# No new attempt is begun after this many seconds: the caller is told to come back instead.
+PATIENCE = 4.0
+
+# Deadlock or Galera certification, lock wait timeout, changed since read (MariaDB 11.8), NOWAIT,
+# Group Replication certification.
+CONFLICTS = {1213, 1205, 1020, 3572, 3101}
+# The server, the node or the connection is gone, or the node may not serve now.
+LOST = {
+    0, 1040, 1047, 1053, 1077, 1079, 1180, 1290, 1836, 1927, 2002, 2003, 2006, 2013, 2014, 2055,
+    3169, 4031,
+}  # fmt: skip
+
+
+class Fault(Enum):
+    """What a database error says about the transaction that met it."""
+
+    CONFLICT = auto()  # rolled back; the same work may succeed at once
+    LOST = auto()  # the connection is useless; during a commit the outcome is unknown
+    OTHER = auto()  # our mistake, or the input's; it would fail again
+
+
+class CommitUnknown(Exception):
+    """The connection was lost during COMMIT: the work may have landed, or not."""
+
+
+class Conflict(Exception):
+    """A guarded write found that somebody else was first; the work is run again."""
+
+
+_sqlite_writer = Lock()
+
+
+def fault_of(error: Exception) -> Fault:
+    """Say what a database error means."""
+    if isinstance(error, Conflict):
+        return Fault.CONFLICT
+    if not isinstance(error, DBAPIError):
+        return Fault.OTHER
+    code = error.orig.args[0] if error.orig is not None and error.orig.args else 0
+    if code in CONFLICTS:
+        return Fault.CONFLICT
+    if code in LOST or error.connection_invalidated:
+        return Fault.LOST
+    if isinstance(code, str) and ("locked" in code or "busy" in code):  # SQLite has only words
+        return Fault.CONFLICT
+    return Fault.OTHER
+
+
+def read(work: Callable[[Connection], T]) -> T:
+    """Run `work` on a connection that only reads and return what it returns.
+
+    Raises `Unavailable` when the database cannot be reached or is too busy.
+    """
+
+    def attempt() -> T:
+        with db.engine.connect() as connection:
+            return _run(work, connection)
+
+    return _bounded(attempt)
+
+
+def write(
+    work: Callable[[Connection], T], *, landed: Callable[[Connection], bool] | None = None
+) -> T:
+    """Run `work` in one transaction, again if need be, and return what it returned.
+
+    `work` must lock before it reads and keep no trace of an attempt outside the database.
+    `landed`, run in a transaction of its own, tells after a connection was lost during COMMIT
+    whether the work is there; it has to look under the lock that `work` takes. Without it an
+    unknown outcome raises `Unavailable`.
+    Raises `Unavailable` when the database cannot be reached or is too busy.
+    """
+    pending: T | None = None
+    unknown = False
+
+    def attempt() -> T:
+        nonlocal pending, unknown
+        if unknown:
+            assert landed is not None
+            if _transact(landed):
+                return pending  # type: ignore[return-value]  # set before the commit was tried
+            unknown = False
+        try:
+            return _transact(remember)
+        except CommitUnknown as lost:
+            if landed is None:
+                raise Unavailable from lost
+            unknown = True
+            raise
+
+    def remember(connection: Connection) -> T:
+        nonlocal pending
+        pending = work(connection)
+        return pending
+
+    return _bounded(attempt)
+
+
+def _transact(work: Callable[[Connection], T]) -> T:
+    engine = write_engine()
+    if engine.dialect.name != "sqlite":
+        return _commit(work)
+    # Without it the threads of a process would poll SQLite's file lock and starve each other.
+    if not _sqlite_writer.acquire(timeout=WAIT_SECONDS):
+        raise Unavailable
+    try:
+        return _commit(work)
+    finally:
+        _sqlite_writer.release()
+
+
+def _commit(work: Callable[[Connection], T]) -> T:
+    with write_engine().connect() as connection:
+        transaction = connection.begin()
+        result = _run(work, connection)
+        try:
+            transaction.commit()
+        except DBAPIError as error:
+            if fault_of(error) is Fault.LOST:
+                connection.invalidate()
+                raise CommitUnknown from error
+            raise
+        return result
+
+
+def _run(work: Callable[[Connection], T], connection: Connection) -> T:
+    try:
+        return work(connection)
+    except DBAPIError as error:
+        # A Galera node that may not serve still answers a ping, so it would stay in the pool.
+        if fault_of(error) is Fault.LOST and not connection.invalidated:
+            connection.invalidate()
+        raise
+
+
+def _bounded(attempt: Callable[[], T]) -> T:
+    """Try until it works, fails for good, or has taken too long."""
+    deadline = time.monotonic() + PATIENCE
+    for tries in range(1, ATTEMPTS + 1):
+        try:
+            return attempt()
+        except (PoolTimeout, PendingRollbackError) as error:
+            raise Unavailable from error
+        except CommitUnknown as error:
+            failure: Exception = error
+        except (DBAPIError, Conflict) as error:
+            if fault_of(error) is Fault.OTHER:
+                raise
+            failure = error
+        pause = random.uniform(0, 0.01 * 2**tries)
+        if time.monotonic() + pause > deadline:
+            break
+        time.sleep(pause)
+    raise Unavailable from failure
