@@ -1,0 +1,270 @@
+"""The operational log: JSON lines in LOG_FILE, readable lines on stderr, each with a request id.
+
+A line says what happened to which event; references, ticket codes and e-mail addresses never
+belong in it.
+"""
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, MutableMapping
+from contextvars import ContextVar
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from flask import Flask, request
+
+from webapp.config import Settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+ROTATE_BYTES = 20 * 1024 * 1024
+ROTATED_FILES = 5
+LOOK_SECONDS = 1.0
+WAITING_LINES = 10_000
+STDERR = 2
+
+# What these say at INFO holds paths, and so references, or addresses of clients.
+QUIET_LOGGERS = ("alembic", "flask-limiter", "werkzeug")
+
+sane_request_id = re.compile(r"[A-Za-z0-9._-]{1,64}").fullmatch
+email_address = re.compile(r"[^\s'\"<>(),;:=@]+@[^\s'\"<>(),;:=@]+")
+encode_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+
+_request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Send what the application and its libraries log where `settings` say."""
+    global _log
+    level = logging.getLevelNamesMapping()[settings.log_level]
+    _output.turn_to(LogFile(Path(settings.log_file)))
+    _log = make_logger(level)
+    root = logging.getLogger()
+    root.setLevel(level)
+    if not any(isinstance(handler, Forward) for handler in root.handlers):
+        root.addHandler(Forward())
+    for name in QUIET_LOGGERS:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    app.logger.addFilter(name_endpoint_for_path)
+    app.wsgi_app = RequestId(app.wsgi_app)  # type: ignore[method-assign]
+
+
+def operation(what: str, **fields: object) -> None:
+    """Log one thing that happened: `operation("booking", event_id=10, position=7)`."""
+    _log.info(what, **fields)
+
+
+def request_id() -> str:
+    """The id of the request that this thread answers; empty where there is none."""
+    return _request_id.get()
+
+
+class RequestId:
+    """WSGI middleware: every answer carries X-Request-ID, also one that no view has made."""
+
+    def __init__(self, app: "WSGIApplication") -> None:
+        self.app = app
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        name = environ.get("HTTP_X_REQUEST_ID", "")
+        if not sane_request_id(name):
+            name = os.urandom(8).hex()
+        _request_id.set(name)
+
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            headers.append(("X-Request-ID", name))
+            return start_response(status, headers, *rest)
+
+        return self.app(environ, start)
+
+
+class LogFile:
+    """A file of lines that several processes append to and any of them rotates.
+
+    One write in append mode holds whole lines, so lines never mix. Once a second at most, a
+    process looks whether the name still leads to its open file. Whoever finds the file too large
+    renames it under a lock; the others go on writing to the renamed file until their next look,
+    so no line is lost and nobody has to be told.
+    """
+
+    def __init__(self, path: Path, *, rotate_bytes: int = ROTATE_BYTES) -> None:
+        self.path = path
+        self._rotate_bytes = rotate_bytes
+        self._descriptor = -1
+        self._next_look = 0.0
+
+    def write(self, lines: bytes) -> None:
+        """Append whole lines. Raises OSError."""
+        if time.monotonic() >= self._next_look:
+            self._look()
+        os.write(self._descriptor, lines)
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+            self._next_look = 0.0
+
+    def _look(self) -> None:
+        if not self._is_current():
+            self._open()
+        if os.fstat(self._descriptor).st_size >= self._rotate_bytes:
+            folder = os.open(self.path.parent, os.O_RDONLY)
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX)
+                if self._is_current():
+                    self._rename()
+            finally:
+                os.close(folder)
+            self._open()
+        self._next_look = time.monotonic() + LOOK_SECONDS
+
+    def _is_current(self) -> bool:
+        if self._descriptor < 0:
+            return False
+        try:
+            return os.path.samestat(os.stat(self.path), os.fstat(self._descriptor))
+        except FileNotFoundError:
+            return False
+
+    def _open(self) -> None:
+        self.close()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+
+    def _rename(self) -> None:
+        for number in range(ROTATED_FILES - 1, 0, -1):
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(f"{self.path}.{number}", f"{self.path}.{number + 1}")
+        os.rename(self.path, f"{self.path}.1")
+
+
+class Output:
+    """The end of the chain: JSON lines to the file, readable ones to the console.
+
+    Threads that log at the same time share one write: each leaves its entry, and the one that
+    writes takes what others have left meanwhile. So a line costs no switch between threads when
+    it matters, and a console that stands still for a moment holds up one thread, not all.
+    """
+
+    def __init__(self, file: LogFile) -> None:
+        self._file = file
+        self._entries: deque[tuple[str, str]] = deque()
+        self._writing = threading.Lock()
+        # Another thread of the parent may have been writing at the moment of a fork.
+        os.register_at_fork(after_in_child=self._renew_lock)
+
+    def _renew_lock(self) -> None:
+        self._writing = threading.Lock()
+
+    def msg(self, file_line: str, console_line: str) -> None:
+        self._entries.append((file_line, console_line))
+        # Looking again after the release finds the entry of one who came just too late to be taken.
+        while self._entries and self._writing.acquire(len(self._entries) > WAITING_LINES):
+            try:
+                self._write_all()
+            finally:
+                self._writing.release()
+
+    debug = info = warning = error = critical = exception = msg
+
+    def turn_to(self, file: LogFile) -> None:
+        """Write to another file from now on."""
+        with self._writing:
+            self._file.close()
+            self._file = file
+
+    def _write_all(self) -> None:
+        entries = []
+        with contextlib.suppress(IndexError):
+            while True:
+                entries.append(self._entries.popleft())
+        file_lines = "".join([entry[0] for entry in entries])
+        console_lines = "".join([entry[1] for entry in entries])
+        # A full disk or a closed console must not fail the booking that a line tells of.
+        with contextlib.suppress(OSError):
+            self._file.write(file_lines.encode("utf-8", "backslashreplace"))
+        with contextlib.suppress(OSError):
+            os.write(STDERR, console_lines.encode("utf-8", "backslashreplace"))
+
+
+def make_logger(level: int) -> structlog.typing.FilteringBoundLogger:
+    logger: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
+        _output,
+        processors=[structlog.processors.format_exc_info, hide_addresses, render],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        context_class=dict,
+    ).bind()
+    return logger
+
+
+def hide_addresses(
+    logger: object, method: str, fields: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Take e-mail addresses out of a traceback: a database's error quotes the row."""
+    if "exception" in fields:
+        fields["exception"] = email_address.sub("[address]", fields["exception"])
+    return fields
+
+
+def render(
+    logger: object, method: str, fields: MutableMapping[str, Any]
+) -> tuple[tuple[str, str], dict[str, Any]]:
+    """Both lines of one entry."""
+    what = fields.pop("event")
+    exception = fields.pop("exception", None)
+    now = time.time()
+    utc, local = clock_texts(int(now))
+    words = [local, what] if method == "info" else [local, method.upper(), what]
+    words += [f"{key}={value}" for key, value in fields.items()]
+    line = {"time": f"{utc}.{int(now % 1 * 1_000_000):06}Z", "level": method, "what": what}
+    if name := _request_id.get():
+        line["request_id"] = name
+        words.append(f"[{name}]")
+    line.update(fields)
+    # A line break in a value must not look like a line of its own.
+    console = " ".join(words).replace("\n", "\\n")
+    if exception:
+        line["exception"] = exception
+        console += f"\n{exception}"
+    return (encode_json(line) + "\n", console + "\n"), {}
+
+
+@lru_cache(maxsize=2)
+def clock_texts(second: int) -> tuple[str, str]:
+    """A second since the epoch as the file tells it, in UTC, and as the console does."""
+    utc = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+    return utc, time.strftime("%H:%M:%S", time.localtime(second))
+
+
+class Forward(logging.Handler):
+    """Brings what libraries log through the standard module into the same lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fields: dict[str, Any] = {"logger": record.name}
+        if record.exc_info:
+            fields["exc_info"] = record.exc_info
+        _log.log(record.levelno, record.getMessage(), **fields)
+
+
+def name_endpoint_for_path(record: logging.LogRecord) -> bool:
+    """Flask names the path of a failed request, which may hold a reference."""
+    if isinstance(record.msg, str) and record.msg.startswith("Exception on "):
+        record.msg, record.args = "Unhandled exception in %s", (request.endpoint,)
+    return True
+
+
+_output = Output(LogFile(Path(os.devnull)))
+_log = make_logger(logging.INFO)
