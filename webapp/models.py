@@ -27,7 +27,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import TypeEngine
 
-from webapp.extensions import db
+from webapp.extensions import Base
 
 MAX_CAPACITY = 10_000_000
 MAX_NAME = 200
@@ -69,9 +69,10 @@ BigId = BigInteger().with_variant(Integer, "sqlite")
 UTF8MB4 = {"mysql_charset": "utf8mb4", "mariadb_charset": "utf8mb4"}
 
 
-class Organizer(db.Model):
+class Organizer(Base):
     """An account that owns events."""
 
+    __tablename__ = "organizer"
     __table_args__ = (UniqueConstraint("username"), UTF8MB4)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -82,9 +83,10 @@ class Organizer(db.Model):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
-class ApiToken(db.Model):
+class ApiToken(Base):
     """A Bearer token of an organizer; only its SHA-256 is kept."""
 
+    __tablename__ = "api_token"
     __table_args__ = (UniqueConstraint("token_hash"), Index(None, "organizer_id"), UTF8MB4)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -94,13 +96,14 @@ class ApiToken(db.Model):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
-class Event(db.Model):
+class Event(Base):
     """What is attended, with the inventory of its tickets.
 
     `confirmed` counts tickets, `waiting` counts bookings. `revision` grows by one with every
     transaction that changes the event or one of its bookings.
     """
 
+    __tablename__ = "event"
     __table_args__ = (
         CheckConstraint(f"capacity BETWEEN 1 AND {MAX_CAPACITY}", "capacity"),
         CheckConstraint("confirmed BETWEEN 0 AND capacity", "confirmed"),
@@ -138,9 +141,10 @@ class Event(db.Model):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
-class Booking(db.Model):
+class Booking(Base):
     """One attendee's claim to tickets of one event."""
 
+    __tablename__ = "booking"
     __table_args__ = (
         CheckConstraint("tickets >= 1", "tickets"),
         CheckConstraint("position >= 1", "position"),
@@ -169,13 +173,14 @@ class Booking(db.Model):
     )
 
 
-class Activity(db.Model):
+class Activity(Base):
     """One line of the history of an event or of one of its bookings; only ever appended.
 
     `position` names the booking, or is null for the event itself. `cause` is the position of the
     booking whose cancel or change made this promotion possible.
     """
 
+    __tablename__ = "activity"
     __table_args__ = (
         ForeignKeyConstraint(["event_id", "position"], ["booking.event_id", "booking.position"]),
         Index(None, "event_id", "revision"),
@@ -200,9 +205,10 @@ class Activity(db.Model):
     details: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
-class IdempotencyKey(db.Model):
+class IdempotencyKey(Base):
     """What was answered under a caller's one-time key, written with the effect it stands for."""
 
+    __tablename__ = "idempotency_key"
     __table_args__ = (Index(None, "created_at"), UTF8MB4)
 
     # 0 stands for "no event yet": the key of a form that creates one.

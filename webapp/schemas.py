@@ -35,7 +35,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 def wrong(message: str) -> PydanticCustomError:
     """An error whose sentence is shown as it is."""
-    return PydanticCustomError("wrong", message)  # type: ignore[arg-type]  # no template in it
+    return PydanticCustomError("wrong", "{sentence}", {"sentence": message})
 
 
 def clean_line(text: str) -> str:

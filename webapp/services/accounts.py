@@ -13,7 +13,7 @@ from werkzeug.security import check_password_hash, generate_password_hash
 from webapp.errors import InvalidInput, NameTaken
 from webapp.models import ApiToken, Organizer
 from webapp.services import clock
-from webapp.services.transaction import read, write
+from webapp.services.transaction import new_id, read, write
 
 SHORTEST_PASSWORD = 8
 
@@ -47,7 +47,7 @@ def create_organizer(*, username: str, password: str) -> int:
     }
 
     def work(connection: Connection) -> int:
-        return cast(int, connection.execute(insert(organizers), values).inserted_primary_key[0])
+        return new_id(connection.execute(insert(organizers), values))
 
     try:
         return write(work)

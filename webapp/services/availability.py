@@ -74,7 +74,7 @@ class WaitingList:
 
 def find_event(event_id: int, *, with_drafts: bool = False) -> Row[Any]:
     """The event as it is now, with its figures. Raises `EventNotFound`, also for a draft."""
-    event = _shared(_event_reads, event_id, None)
+    event: Row[Any] | None = _shared(_event_reads, event_id, None)
     if event is None or (event.status == "draft" and not with_drafts):
         raise EventNotFound
     return event
@@ -89,7 +89,8 @@ def available(event: Row[Any]) -> int:
 
 def rank_of(event_id: int, position: int) -> int | None:
     """Where a booking stands in the waiting list: 1 is next, `None` if it does not wait."""
-    return _shared(_rank_reads, event_id, position)
+    rank: int | None = _shared(_rank_reads, event_id, position)
+    return rank
 
 
 def _shared(reads: GroupCommit[int, Any, Any], event_id: int, entry: int | None) -> Any:

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import select
-from webapp.logs import operation
 
+from webapp.logs import operation
 from webapp.services import book
 from webapp.services.batch import Request, submit
 from webapp.services.book import Particulars, activities, bookings

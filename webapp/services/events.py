@@ -4,18 +4,29 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, literal, or_, select, update
-from webapp.logs import operation
+from sqlalchemy import (
+    Connection,
+    Row,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from webapp.errors import EventClosed, EventNotFound, InvalidInput
+from webapp.logs import operation
 from webapp.models import Organizer
 from webapp.services import book, clock, idempotency
 from webapp.services.book import activities, bookings, events
 from webapp.services.idempotency import NO_EVENT, Once, keys
 from webapp.services.ledger import CancelEvent, Ledger, Refused, Resized, SetCapacity, Status, What
-from webapp.services.transaction import read, write
+from webapp.services.transaction import new_id, read, write
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +80,7 @@ def create_event(
             "is_sample": is_sample,
             "created_at": now,
         }
-        made = connection.execute(insert(events), values).inserted_primary_key
-        event_id = cast(int, made[0])
+        event_id = new_id(connection.execute(insert(events), values))
         line = {"event_id": event_id, "revision": 1, "batch": batch, "what": "created"}
         connection.execute(insert(activities), {**line, "actor": actor, "at": now})
         if once:
@@ -276,7 +286,7 @@ def _change(event_id: int, what: str, wanted: Mapping[str, Any], *, organizer_id
 
 
 _largest_waiting = select(func.max(bookings.c.tickets)).where(
-    bookings.c.event_id == book.bindparam("event_id"), bookings.c.status == Status.WAITING
+    bookings.c.event_id == bindparam("event_id"), bookings.c.status == Status.WAITING
 )
 
 

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from enum import Enum, auto
 from threading import Lock
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, CursorResult
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -67,6 +67,13 @@ def fault_of(error: Exception) -> Fault:
     if isinstance(code, str) and ("locked" in code or "busy" in code):  # SQLite has only words
         return Fault.CONFLICT
     return Fault.OTHER
+
+
+def new_id(result: CursorResult[Any]) -> int:
+    """The id that the database gave to an inserted row."""
+    key = result.inserted_primary_key
+    assert key is not None
+    return int(key[0])
 
 
 def read(work: Callable[[Connection], T]) -> T:
