@@ -47,20 +47,28 @@ def write_engine() -> Engine:
     return db.engines.get(WRITE_BIND, db.engine)
 
 
-def sqlite_options(settings: Settings) -> dict[str, Any]:
+def pool_options(settings: Settings) -> dict[str, Any]:
+    """As many connections as threads; whoever finds none waits a little and is told to retry."""
     return {
         "pool_size": settings.threads,
         "max_overflow": 0,
         "pool_timeout": WAIT_SECONDS,
+        # A transaction of ours is always ended before its connection goes back, so the pool's own
+        # rollback would only cost a round trip.
+        "pool_reset_on_return": None,
+    }
+
+
+def sqlite_options(settings: Settings) -> dict[str, Any]:
+    return {
+        **pool_options(settings),
         "connect_args": {"timeout": WAIT_SECONDS, "check_same_thread": False},
     }
 
 
 def mysql_options(settings: Settings) -> dict[str, Any]:
     return {
-        "pool_size": settings.threads,
-        "max_overflow": 0,
-        "pool_timeout": WAIT_SECONDS,
+        **pool_options(settings),
         "pool_recycle": 3600,
         "isolation_level": "READ COMMITTED",
         "connect_args": {

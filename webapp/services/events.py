@@ -246,7 +246,7 @@ def _change(event_id: int, what: str, wanted: Mapping[str, Any], *, organizer_id
             raise EventClosed("This event has been cancelled.")
         if wanted.get("status") == "draft" and event.next_position > 1:
             raise EventClosed("This event has bookings. Cancel the event instead.")
-        before = event._mapping
+        before = connection.execute(_whole, {"event_id": event_id}).one()._mapping
         changes = {key: value for key, value in wanted.items() if value != before[key]}
         if not changes:
             return []
@@ -285,6 +285,7 @@ def _change(event_id: int, what: str, wanted: Mapping[str, Any], *, organizer_id
     return promoted
 
 
+_whole = select(events).where(events.c.id == bindparam("event_id"))
 _largest_waiting = select(func.max(bookings.c.tickets)).where(
     bookings.c.event_id == bindparam("event_id"), bookings.c.status == Status.WAITING
 )
