@@ -5,7 +5,7 @@ so a batch of bookings and their history goes in without asking the database for
 """
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
     JSON,
@@ -19,6 +19,7 @@ from sqlalchemy import (
     Index,
     Integer,
     String,
+    Table,
     Text,
     TypeDecorator,
     UniqueConstraint,
@@ -78,6 +79,7 @@ class Organizer(Base):
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     username: Mapped[str] = mapped_column(exact_text(64))
     password_hash: Mapped[str] = mapped_column(String(255))
+    email: Mapped[str | None] = mapped_column(exact_text(MAX_EMAIL))
     # Raised with each new password; a session or remembered login of an older one is void.
     credential_version: Mapped[int] = mapped_column(Integer, default=1)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -219,3 +221,45 @@ class IdempotencyKey(Base):
     content_hash: Mapped[str] = mapped_column(code_text(64))
     answer: Mapped[dict[str, Any]] = mapped_column(JSON)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Delivery(Base):
+    """Something that has to be sent, written in the transaction of the change it tells.
+
+    `next_try_at` is when a pending row is due; whoever takes one up moves it on first, so that a
+    row whose sender died becomes due again. Delivery is at least once, and a repeat carries the
+    same message id because that is made from the row's id.
+    """
+
+    __tablename__ = "delivery"
+    __table_args__ = (
+        CheckConstraint("state IN ('pending', 'sent', 'parked')", "state"),
+        CheckConstraint("attempts >= 0", "attempts"),
+        Index(None, "state", "next_try_at"),
+        Index(None, "event_id", "position"),
+        UTF8MB4,
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    receiver: Mapped[str] = mapped_column(code_text(16))
+    what: Mapped[str] = mapped_column(code_text(32))
+    recipient: Mapped[str] = mapped_column(exact_text(MAX_EMAIL))
+    event_id: Mapped[int | None] = mapped_column(ForeignKey("event.id"))
+    position: Mapped[int | None] = mapped_column(Integer)
+    details: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    state: Mapped[str] = mapped_column(code_text(16))
+    attempts: Mapped[int] = mapped_column(Integer)
+    next_try_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    problem: Mapped[str | None] = mapped_column(String(500))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+# The same as SQLAlchemy Core takes them: services read and write rows, not objects.
+organizers = cast(Table, Organizer.__table__)
+tokens = cast(Table, ApiToken.__table__)
+events = cast(Table, Event.__table__)
+bookings = cast(Table, Booking.__table__)
+activities = cast(Table, Activity.__table__)
+keys = cast(Table, IdempotencyKey.__table__)
+deliveries = cast(Table, Delivery.__table__)

@@ -44,6 +44,7 @@ def upgrade() -> None:
         sa.Column("id", ID, nullable=False),
         sa.Column("username", exact(64), nullable=False),
         sa.Column("password_hash", sa.String(255), nullable=False),
+        sa.Column("email", exact(254), nullable=True),
         sa.Column("credential_version", sa.Integer(), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_organizer"),
@@ -171,8 +172,39 @@ def upgrade() -> None:
     )
     op.create_index("ix_activity_event_id_position", "activity", ["event_id", "position"])
     op.create_index("ix_activity_event_id_revision", "activity", ["event_id", "revision"])
+    op.create_table(
+        "delivery",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("receiver", code(16), nullable=False),
+        sa.Column("what", code(32), nullable=False),
+        sa.Column("recipient", exact(254), nullable=False),
+        sa.Column("event_id", ID, nullable=True),
+        sa.Column("position", sa.Integer(), nullable=True),
+        sa.Column("details", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("state", code(16), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_try_at", MOMENT, nullable=False),
+        sa.Column("problem", sa.String(500), nullable=True),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("sent_at", MOMENT, nullable=True),
+        sa.CheckConstraint("attempts >= 0", name="ck_delivery_attempts"),
+        sa.CheckConstraint("state IN ('pending', 'sent', 'parked')", name="ck_delivery_state"),
+        sa.ForeignKeyConstraint(["event_id"], ["event.id"], name="fk_delivery_event_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_delivery"),
+        **UTF8MB4,
+    )
+    op.create_index("ix_delivery_event_id_position", "delivery", ["event_id", "position"])
+    op.create_index("ix_delivery_state_next_try_at", "delivery", ["state", "next_try_at"])
 
 
 def downgrade() -> None:
-    for table in ("activity", "booking", "event", "api_token", "organizer", "idempotency_key"):
+    for table in (
+        "delivery",
+        "activity",
+        "booking",
+        "event",
+        "api_token",
+        "organizer",
+        "idempotency_key",
+    ):
         op.drop_table(table)

@@ -4,21 +4,17 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from functools import cache
-from typing import cast
 
-from sqlalchemy import Connection, Table, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from webapp.errors import InvalidInput, NameTaken
-from webapp.models import ApiToken, Organizer
+from webapp.models import organizers, tokens
 from webapp.services import clock
 from webapp.services.transaction import new_id, read, write
 
 SHORTEST_PASSWORD = 8
-
-organizers = cast(Table, Organizer.__table__)
-tokens = cast(Table, ApiToken.__table__)
 
 
 @cache

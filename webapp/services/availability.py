@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select
 
 from webapp.errors import EventNotFound, Unavailable
-from webapp.services.book import activities, bookings, events
+from webapp.models import activities, bookings, events
 from webapp.services.group_commit import GroupCommit, Overloaded
 from webapp.services.ledger import Status
 from webapp.services.transaction import read

@@ -18,8 +18,7 @@ from webapp.errors import (
     Unavailable,
     WaitingListFull,
 )
-from webapp.services import book, clock, idempotency
-from webapp.services.book import Particulars
+from webapp.services import book, clock, idempotency, record
 from webapp.services.group_commit import GroupCommit, Overloaded
 from webapp.services.idempotency import Once
 from webapp.services.ledger import (
@@ -33,6 +32,7 @@ from webapp.services.ledger import (
     Released,
     Status,
 )
+from webapp.services.record import Particulars
 from webapp.services.transaction import write
 
 
@@ -110,7 +110,7 @@ class _Batch:
         self.revision = 0
 
     def landed(self, connection: Connection) -> bool:
-        return book.has_landed(connection, self.event_id, revision=self.revision, batch=self.id)
+        return record.has_landed(connection, self.event_id, revision=self.revision, batch=self.id)
 
     def work(self, connection: Connection) -> list[Settled | Exception]:
         event = book.lock_event(connection, self.event_id)
@@ -127,7 +127,7 @@ class _Batch:
             except DomainError as error:
                 results.append(error)
         if attempt.ledger.history:
-            book.save(
+            record.save(
                 connection,
                 event,
                 attempt.ledger,

@@ -21,12 +21,14 @@ from sqlalchemy import (
 
 from webapp.errors import EventClosed, EventNotFound, InvalidInput
 from webapp.logs import operation
-from webapp.models import Organizer
-from webapp.services import book, clock, idempotency
-from webapp.services.book import activities, bookings, events
-from webapp.services.idempotency import NO_EVENT, Once, keys
+from webapp.models import Organizer, activities, bookings, deliveries, events, keys
+from webapp.services import book, clock, idempotency, record
+from webapp.services.idempotency import NO_EVENT, Once
 from webapp.services.ledger import CancelEvent, Ledger, Refused, Resized, SetCapacity, Status, What
 from webapp.services.transaction import new_id, read, write
+
+# Whoever has a booking is told when one of these changes.
+TOLD = {"name", "location", "time_zone", "starts_at", "ends_at"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +141,11 @@ def cancel_event(event_id: int, *, organizer_id: int) -> None:
         ledger = Ledger(book.inventory_of(event, now))
         ledger.decide(CancelEvent())
         stamp = {"event_id": event_id, "revision": attempted, "batch": batch, "actor": actor}
+        active = bookings.c.status != Status.CANCELLED
+        record.tell(connection, "event_cancelled", event_id, active, now=now)
         _end_bookings(connection, {**stamp, "at": now})
         line = {"what": "cancelled", "actor": actor}
-        book.save(
+        record.save(
             connection,
             event,
             ledger,
@@ -155,7 +159,7 @@ def cancel_event(event_id: int, *, organizer_id: int) -> None:
         return True
 
     def landed(connection: Connection) -> bool:
-        return book.has_landed(connection, event_id, revision=attempted, batch=batch)
+        return record.has_landed(connection, event_id, revision=attempted, batch=batch)
 
     if write(work, landed=landed):
         operation("event cancelled", event_id=event_id, actor=actor)
@@ -215,7 +219,7 @@ def remove_samples(*, organizer_id: int) -> int:
 
     def work(connection: Connection) -> int:
         ids = list(connection.execute(mine.order_by(events.c.id).with_for_update()).scalars())
-        for table in (activities, bookings, keys):
+        for table in (deliveries, activities, bookings, keys):
             connection.execute(delete(table).where(table.c.event_id.in_(ids)))
         connection.execute(delete(events).where(events.c.id.in_(ids)))
         return len(ids)
@@ -262,7 +266,10 @@ def _change(event_id: int, what: str, wanted: Mapping[str, Any], *, organizer_id
         assert isinstance(outcome, Resized)
         details = {key: [_plain(before[key]), _plain(value)] for key, value in changes.items()}
         line = {"what": what, "actor": actor, "details": details}
-        book.save(
+        if changes.keys() & TOLD:
+            active = bookings.c.status != Status.CANCELLED
+            record.tell(connection, "event_changed", event_id, active, now=now)
+        record.save(
             connection,
             event,
             ledger,
@@ -276,7 +283,7 @@ def _change(event_id: int, what: str, wanted: Mapping[str, Any], *, organizer_id
         return outcome.promoted
 
     def landed(connection: Connection) -> bool:
-        return book.has_landed(connection, event_id, revision=attempted, batch=batch)
+        return record.has_landed(connection, event_id, revision=attempted, batch=batch)
 
     promoted = write(work, landed=landed)
     operation(f"event {what}", event_id=event_id, actor=actor, promoted=len(promoted))

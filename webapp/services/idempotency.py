@@ -5,19 +5,17 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Connection, Table, delete, insert, select, tuple_
+from sqlalchemy import Connection, delete, insert, select, tuple_
 
 from webapp.errors import IdempotencyConflict
-from webapp.models import IdempotencyKey
+from webapp.models import keys
 from webapp.services import clock
 from webapp.services.transaction import write
 
 KEPT = timedelta(hours=24)
 NO_EVENT = 0
-
-keys = cast(Table, IdempotencyKey.__table__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,5 +49,6 @@ def add_samples() -> None:
             details, organizer_id=organizer_id, published=published, is_sample=True
         )
         for name, tickets in GUESTS[:guests]:
-            email = f"{name.split()[0].lower()}@example.org"
-            book_tickets(event_id, attendee_id=email, tickets=tickets, name=name, email=email)
+            # An attendee id that looks like an address, but none that a mail would be sent to.
+            attendee_id = f"{name.split()[0].lower()}@example.org"
+            book_tickets(event_id, attendee_id=attendee_id, tickets=tickets, name=name)
