@@ -1,0 +1,76 @@
+"""What every call of the API passes through: who asks, how often, and from which origin."""
+
+from flask import Blueprint, Response, g, request
+from flask.sansio.app import App
+from flask.sansio.blueprints import BlueprintSetupState
+from werkzeug.exceptions import TooManyRequests
+
+from webapp.api import auth, budgets
+from webapp.config import Settings
+
+bp = Blueprint("api", __name__, url_prefix="/api")
+
+# Reading about the API is reading a page: nobody is counted.
+NOT_COUNTED = {"api.docs", "api.document"}
+EXPOSED_HEADERS = (
+    "ETag, Location, Retry-After, WWW-Authenticate, X-Request-ID,"
+    " X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset"
+)
+PREFLIGHT_HEADERS = {
+    "Access-Control-Allow-Methods": "GET, POST, PATCH",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-None-Match",
+    "Access-Control-Max-Age": "600",
+}
+
+
+@bp.record_once
+def prepare(state: BlueprintSetupState) -> None:
+    settings: Settings = state.app.extensions["settings"]
+    state.app.extensions["api_budgets"] = budgets.make(settings)
+    if settings.cors_origins:
+        allow_origins(state.app, frozenset(settings.cors_origins))
+
+
+@bp.before_request
+def admit() -> None:
+    """Find out who asks and count the request for them."""
+    if request.method == "OPTIONS" or request.endpoint in NOT_COUNTED:
+        return
+    presents = "HTTP_AUTHORIZATION" in request.environ
+    g.account = account = auth.presented_account() if presents else None
+    g.spent = spent = budgets.spend(account)
+    if spent is not None and spent.left < 0:
+        raise TooManyRequests(retry_after=spent.retry_after)
+    if presents and account is None:
+        auth.refuse("These credentials are not right. Check username and password, or the token.")
+
+
+@bp.after_request
+def tell_budget(response: Response) -> Response:
+    spent = g.get("spent")
+    if spent is not None:
+        response.headers.extend(
+            [
+                ("X-RateLimit-Limit", str(spent.limit)),
+                ("X-RateLimit-Remaining", str(max(0, spent.left))),
+                ("X-RateLimit-Reset", str(int(spent.resets_at) + 1)),
+            ]
+        )
+    return response
+
+
+def allow_origins(app: App, origins: frozenset[str]) -> None:
+    """Let scripts of these origins read what the API answers, errors of the router included."""
+
+    @app.after_request
+    def tell_origin(response: Response) -> Response:
+        if not request.path.startswith("/api/"):
+            return response
+        response.vary.add("Origin")
+        origin = request.headers.get("Origin")
+        if origin in origins:
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
+            if request.method == "OPTIONS":
+                response.headers.update(PREFLIGHT_HEADERS)
+        return response

@@ -1,0 +1,85 @@
+"""Book, cancel, look at and reduce bookings."""
+
+from flask import Response, g
+
+from webapp.api.auth import refuse
+from webapp.api.blueprint import bp
+from webapp.api.representations import attendee_booking, booked, released
+from webapp.api.wire import answer, checked_reference, one_time, read_json
+from webapp.schemas import BookRequest, CancelRequest, FewerTickets, attendee_id_of, from_json
+from webapp.services.availability import find_event
+from webapp.services.bookings import book_tickets, cancel_booking, change_tickets
+from webapp.services.lookup import find_booking, position_of
+
+
+@bp.post("/events/book")
+def book() -> Response:
+    asked = from_json(BookRequest, read_json())
+    receipt = book_tickets(
+        asked.eventId,
+        attendee_id=asked.attendee_id,
+        tickets=asked.tickets,
+        name=asked.name,
+        email=asked.email,
+        organizer_id=organizer_of(asked.eventId),
+        once=one_time("book", asked.model_dump()),
+    )
+    return answer(booked(receipt, user_id=asked.userId), 201)
+
+
+@bp.post("/events/cancel")
+def cancel() -> Response:
+    asked = from_json(CancelRequest, read_json())
+    once = one_time("cancel", asked.model_dump())
+    if asked.bookingReference is not None:
+        event_id, position = position_of(asked.bookingReference)
+        organizer_id = organizer_of(event_id)
+        release = cancel_booking(event_id, position=position, organizer_id=organizer_id, once=once)
+    else:
+        assert asked.eventId is not None
+        assert asked.userId is not None
+        if g.account is None:
+            refuse("Send the booking's bookingReference, or log in as the event's organizer.")
+        organizer_id = g.account.id
+        release = cancel_booking(
+            asked.eventId,
+            attendee_id=attendee_id_of(asked.userId),
+            organizer_id=organizer_id,
+            once=once,
+        )
+    shown = released(
+        release, message="The booking is cancelled.", for_organizer=organizer_id is not None
+    )
+    return answer(shown)
+
+
+@bp.get("/bookings/<reference>")
+def booking(reference: str) -> Response:
+    return answer(attendee_booking(find_booking(checked_reference(reference))))
+
+
+@bp.patch("/bookings/<reference>")
+def reduce(reference: str) -> Response:
+    asked = from_json(FewerTickets, read_json())
+    event_id, position = position_of(checked_reference(reference))
+    organizer_id = organizer_of(event_id)
+    release = change_tickets(
+        event_id,
+        position=position,
+        tickets=asked.tickets,
+        organizer_id=organizer_id,
+        once=one_time("change", {"position": position, **asked.model_dump()}),
+    )
+    message = f"The booking keeps {release.tickets} of its tickets."
+    return answer(released(release, message=message, for_organizer=organizer_id is not None))
+
+
+def organizer_of(event_id: int) -> int | None:
+    """The id of the organizer who asks, if the event is theirs: to others they are anybody.
+
+    Raises `EventNotFound` when somebody is logged in and there is no such event.
+    """
+    if g.account is None:
+        return None
+    owner = find_event(event_id, with_drafts=True).organizer_id
+    return g.account.id if owner == g.account.id else None

@@ -1,0 +1,227 @@
+"""What the API shows, field by field, so that a new column never leaks.
+
+The shapes are the contract: the type checker holds the functions to them, and the OpenAPI
+document is generated from them.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NotRequired
+
+from sqlalchemy import Row
+from typing_extensions import TypedDict
+
+from webapp.schemas import EventFields
+from webapp.services.availability import available
+from webapp.services.bookings import Receipt, Release
+from webapp.services.ledger import Status
+from webapp.services.lookup import Found
+
+
+class EventStatus(TypedDict):
+    """How an event stands. `availableTickets` is 0 while somebody waits."""
+
+    eventId: int
+    eventName: str
+    totalTickets: int
+    availableTickets: int
+    bookedTickets: int
+    waitingListCount: int
+    status: str
+    startsAt: str | None
+
+
+class EventDetails(EventStatus):
+    """All of an event that is public. Times are UTC; `timeZone` is where the event is."""
+
+    id: int
+    description: str
+    location: str
+    timeZone: str
+    endsAt: str | None
+    salesOpenAt: str | None
+    salesCloseAt: str | None
+    cancelUntil: str | None
+    maxTicketsPerBooking: int
+    waitingListLimit: int | None
+
+
+class ChangedEvent(EventDetails):
+    """An event after a change; `promoted` are the bookings that a larger capacity confirmed."""
+
+    promoted: list[str]
+
+
+class Booked(TypedDict):
+    """What became of a request to book; `userId` has the type in which it was sent."""
+
+    status: str
+    message: str
+    bookingReference: str
+    eventId: int
+    userId: int | str
+    tickets: int
+    waitingListPosition: NotRequired[int]
+
+
+class Released(TypedDict):
+    """A booking cancelled or made smaller.
+
+    `promoted` are the references of the bookings that got the tickets, for the event's organizer;
+    how many there are, for everybody else.
+    """
+
+    message: str
+    bookingReference: str
+    tickets: int
+    promoted: list[str] | int
+
+
+class BookingDetails(TypedDict):
+    """A booking as its attendee and its organizer see it; `userId` is always text here."""
+
+    bookingReference: str
+    eventId: int
+    userId: str
+    status: str
+    tickets: int
+    name: str
+    email: str | None
+    createdAt: str
+    waitingListPosition: NotRequired[int]
+
+
+class AttendeeBooking(BookingDetails):
+    """A booking with the name of its event."""
+
+    eventName: str
+
+
+class EventPage(TypedDict):
+    events: list[EventDetails]
+    nextCursor: str | None
+
+
+class BookingPage(TypedDict):
+    bookings: list[BookingDetails]
+    nextCursor: str | None
+
+
+def event_status(event: Row[Any]) -> EventStatus:
+    return {
+        "eventId": event.id,
+        "eventName": event.name,
+        "totalTickets": event.capacity,
+        "availableTickets": available(event),
+        "bookedTickets": event.confirmed,
+        "waitingListCount": event.waiting,
+        "status": event.status,
+        "startsAt": utc(event.starts_at),
+    }
+
+
+def event_details(event: Row[Any]) -> EventDetails:
+    return {
+        **event_status(event),
+        "id": event.id,
+        "description": event.description,
+        "location": event.location,
+        "timeZone": event.time_zone,
+        "endsAt": utc(event.ends_at),
+        "salesOpenAt": utc(event.sales_open_at),
+        "salesCloseAt": utc(event.sales_close_at),
+        "cancelUntil": utc(event.cancel_until),
+        "maxTicketsPerBooking": event.max_tickets_per_booking,
+        "waitingListLimit": event.waiting_list_limit,
+    }
+
+
+def changed_event(event: Row[Any], *, promoted: list[str]) -> ChangedEvent:
+    return {**event_details(event), "promoted": promoted}
+
+
+def new_event(event_id: int, fields: EventFields) -> EventDetails:
+    """An event as it was made; a repeated request tells the same whatever was booked since."""
+    details = fields.details()
+    return {
+        "id": event_id,
+        "eventId": event_id,
+        "eventName": details.name,
+        "totalTickets": details.capacity,
+        "availableTickets": details.capacity,
+        "bookedTickets": 0,
+        "waitingListCount": 0,
+        "status": fields.status,
+        "description": details.description,
+        "location": details.location,
+        "timeZone": details.time_zone,
+        "startsAt": utc(details.starts_at),
+        "endsAt": utc(details.ends_at),
+        "salesOpenAt": utc(details.sales_open_at),
+        "salesCloseAt": utc(details.sales_close_at),
+        "cancelUntil": utc(details.cancel_until),
+        "maxTicketsPerBooking": details.max_tickets_per_booking,
+        "waitingListLimit": details.waiting_list_limit,
+    }
+
+
+def booked(receipt: Receipt, *, user_id: int | str) -> Booked:
+    shown: Booked = {
+        "status": receipt.status.value,
+        "message": "The booking is confirmed.",
+        "bookingReference": receipt.reference,
+        "eventId": receipt.event_id,
+        "userId": user_id,
+        "tickets": receipt.tickets,
+    }
+    if receipt.status is Status.WAITING and receipt.rank is not None:
+        shown["message"] = f"No ticket is left: number {receipt.rank} on the waiting list."
+        shown["waitingListPosition"] = receipt.rank
+    return shown
+
+
+def released(release: Release, *, message: str, for_organizer: bool) -> Released:
+    promoted = list(release.promoted.values())
+    return {
+        "message": message,
+        "bookingReference": release.reference,
+        "tickets": release.tickets,
+        "promoted": promoted if for_organizer else len(promoted),
+    }
+
+
+def booking_details(booking: Row[Any], *, rank: int | None) -> BookingDetails:
+    shown: BookingDetails = {
+        "bookingReference": booking.reference,
+        "eventId": booking.event_id,
+        "userId": booking.attendee_id,
+        "status": booking.status,
+        "tickets": booking.tickets,
+        "name": booking.name,
+        "email": booking.email,
+        "createdAt": utc(booking.created_at) or "",
+    }
+    if rank is not None:
+        shown["waitingListPosition"] = rank
+    return shown
+
+
+def attendee_booking(found: Found) -> AttendeeBooking:
+    return {
+        **booking_details(found.booking, rank=found.rank),
+        "eventName": found.event.name,
+    }
+
+
+def editable_fields(event: Row[Any]) -> Mapping[str, Any]:
+    """An event as it would be sent to make it again; what a change leaves out stays as it is."""
+    shown = event_details(event)
+    return {name: shown[name] for name in EDITABLE}  # type: ignore[literal-required]
+
+
+EDITABLE = [name for name in EventFields.model_fields if name != "status"]
+
+
+def utc(moment: datetime | None) -> str | None:
+    """An aware UTC time as RFC 3339 writes it."""
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,112 @@
+"""JSON as it travels: read without trusting anything, written without more work than needed."""
+
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flask import Response, current_app, g, request
+from werkzeug.exceptions import UnsupportedMediaType
+
+from webapp.api import budgets
+from webapp.errors import BookingNotFound, InvalidInput
+from webapp.services import idempotency
+from webapp.services.idempotency import Once
+
+encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+reference_shape = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
+key_shape = re.compile(r"[ -~]{1,255}").fullmatch
+
+
+class _NotJson(ValueError):
+    """What Python would read although JSON has no such thing; the message says what it is."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise _NotJson("Send each field once.")
+    return members
+
+
+def _constant(name: str) -> float:
+    raise _NotJson(f"{name} is not JSON.")
+
+
+_decode = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant).decode
+
+
+def read_json() -> Any:
+    """The JSON that the request carries.
+
+    Raises `InvalidInput` (body), `UnsupportedMediaType`, `RequestEntityTooLarge`.
+    """
+    body = request.get_data(cache=False)
+    if not body:
+        raise InvalidInput({"body": "Send a JSON object."})
+    if request.mimetype != "application/json":
+        raise UnsupportedMediaType
+    try:
+        return _decode(body.decode())
+    except _NotJson as error:
+        raise InvalidInput({"body": str(error)}) from error
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput({"body": "This is not JSON that we can read."}) from error
+
+
+def answer(
+    data: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A JSON answer that nobody keeps."""
+    response = Response(encode(data).encode(), status, content_type="application/json")
+    response.headers.extend({"Cache-Control": "no-store"} if headers is None else headers)
+    return response
+
+
+def answer_if_changed(data: Mapping[str, Any]) -> Response:
+    """A JSON answer that may be kept and asked for again by its ETag; 304 while it is the same."""
+    body = encode(data).encode()
+    tag = hashlib.blake2b(body, digest_size=9).hexdigest()
+    if "HTTP_IF_NONE_MATCH" in request.environ and request.if_none_match.contains_weak(tag):
+        response = Response(status=304)
+    else:
+        response = Response(body, content_type="application/json")
+    response.headers.extend({"ETag": f'"{tag}"', "Cache-Control": "no-cache"})
+    return response
+
+
+def one_time(operation: str, content: Mapping[str, Any]) -> Once | None:
+    """The request's Idempotency-Key, bound to what is asked; none where it has none.
+
+    Raises `InvalidInput` (Idempotency-Key).
+    """
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not key_shape(key):
+        raise InvalidInput({"Idempotency-Key": "Use 1 to 255 printable ASCII characters."})
+    return idempotency.once(operation, caller=_caller(), key=key, **content)
+
+
+def _caller() -> str:
+    """Whose keys these are. An address is not kept as it is."""
+    if g.account is not None:
+        return f"organizer:{g.account.id}"
+    secret = current_app.secret_key
+    assert isinstance(secret, str)
+    digest = hmac.digest(secret.encode(), budgets.client().encode(), "sha256")
+    return f"client:{digest.hex()[:32]}"
+
+
+def checked_reference(reference: str) -> str:
+    """A reference from a path. Raises `BookingNotFound` for what cannot be one."""
+    if not reference_shape(reference):
+        raise BookingNotFound
+    return reference
+
+
+def page(name: str, rows: Sequence[Mapping[str, Any]], *, next_cursor: str | None) -> Response:
+    """One page of a list; `nextCursor` is null on the last."""
+    return answer({name: rows, "nextCursor": next_cursor})
