@@ -313,6 +313,6 @@ def _cors_origins(read: _Reader) -> tuple[str, ...]:
     for origin in origins:
         if not _is_web_address(origin) or urlsplit(origin).path:
             raise SettingsError(
-                "CORS_ORIGINS: must list origins such as https://www.example.org, with commas between"
+                "CORS_ORIGINS: must list origins such as https://www.example.org, comma between"
             )
     return origins

@@ -43,9 +43,10 @@ encode_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), defaul
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
-def init_app(app: Flask, settings: Settings) -> None:
-    """Send what the application and its libraries log where `settings` say."""
+def init_app(app: Flask) -> None:
+    """Send what the application and its libraries log where the settings say."""
     global _log
+    settings: Settings = app.extensions["settings"]
     level = logging.getLevelNamesMapping()[settings.log_level]
     _output.turn_to(LogFile(Path(settings.log_file)))
     _log = make_logger(level)
