@@ -1,0 +1,217 @@
+"""What attendees see: the events, one event with its form, and their own booking."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+from flask import Blueprint, flash, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import Row
+
+from webapp.errors import AlreadyBooked, DomainError
+from webapp.extensions import limiter
+from webapp.htmx import fragment, move_to, show, wants_fragment
+from webapp.pages import forms, presentation
+from webapp.pages.forms import form_on
+from webapp.pages.offer import offer_of
+from webapp.pages.presentation import event_path, local
+from webapp.schemas import MAX_NAME, FewerTickets, PageBooking, from_form
+from webapp.services import bookings, clock
+from webapp.services.availability import find_event
+from webapp.services.book import inventory_of
+from webapp.services.events import upcoming_events
+from webapp.services.ledger import Status
+from webapp.services.lookup import Found, find_booking, position_of
+
+bp = Blueprint("attendee", __name__)
+bp.record_once(lambda state: presentation.init_app(state.app))
+bp.record_once(lambda state: forms.init_app(state.app))
+
+PAGE = 24
+BOOKINGS_PER_CLIENT = "30 per minute"
+EVENT_ID = "<int(max=9223372036854775807):event_id>"
+
+read_cursor = re.compile(r"(undated|[0-9]{1,18})-([0-9]{1,18})").fullmatch
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+class AddressHasBooking(DomainError):
+    """Told on a page, where anybody can type anybody's address: it gives nothing away."""
+
+    status = 409
+    code = AlreadyBooked.code
+    title = AlreadyBooked.title
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This address already has a booking for this event. Use the link you were given then."
+        )
+
+
+@bp.get("/")
+def events() -> ResponseReturnValue:
+    """The events that can be booked, soonest first."""
+    search = request.args.get("search", "").strip()[:MAX_NAME]
+    after = _cursor(request.args.get("after", ""))
+    found = upcoming_events(search=search, after=after, limit=PAGE + 1)
+    page = found[:PAGE]
+    response = show(
+        "attendee/events.html",
+        block="events",
+        months=_by_month(page),
+        search=search,
+        is_continued=after is not None,
+        next_cursor=_cursor_of(page[-1]) if len(found) > PAGE else None,
+        offer_of=offer_of,
+    )
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
+
+
+@bp.get(f"/events/{EVENT_ID}", defaults={"slug": ""})
+@bp.get(f"/events/{EVENT_ID}-<slug>")
+def event(event_id: int, slug: str) -> ResponseReturnValue:
+    """One event: what it is, what is left, and the form to book."""
+    found = find_event(event_id)
+    if request.method == "GET" and slug != presentation.slug(found.name):
+        return redirect(event_path(found), code=301)
+    return show("attendee/event.html", event=found, offer=offer_of(found))
+
+
+@bp.get(f"/events/{EVENT_ID}/availability")
+def availability(event_id: int) -> ResponseReturnValue:
+    """What is left, for a page that is open."""
+    found = find_event(event_id)
+    if not wants_fragment():
+        return redirect(event_path(found), code=303)
+    return fragment(
+        "attendee/event.html", "availability", event=found, offer=offer_of(found), is_update=True
+    )
+
+
+@bp.post(f"/events/{EVENT_ID}", defaults={"slug": ""})
+@bp.post(f"/events/{EVENT_ID}-<slug>")
+@limiter.limit(BOOKINGS_PER_CLIENT)
+@form_on("attendee.event")
+def book(event_id: int, slug: str) -> ResponseReturnValue:
+    """Book tickets, or join the waiting list."""
+    form = from_form(PageBooking, request.form)
+    try:
+        receipt = bookings.book_tickets(
+            event_id,
+            attendee_id=form.email,
+            tickets=form.tickets,
+            name=form.name,
+            email=form.email,
+            once=forms.once("book", caller="page", **form.model_dump()),
+        )
+    except AlreadyBooked as error:
+        raise AddressHasBooking from error
+    if receipt.status is Status.WAITING:
+        flash("You are on the waiting list. Keep the address of this page: it is your booking.")
+    else:
+        flash("It is booked. Keep the address of this page: it is your ticket.")
+    return move_to(url_for("attendee.booking", reference=receipt.reference))
+
+
+@bp.get("/bookings/<reference>")
+def booking(reference: str) -> ResponseReturnValue:
+    """An attendee's own booking: the ticket, or the place in the waiting list."""
+    return show("attendee/booking.html", **_standing(find_booking(reference)))
+
+
+@bp.get("/bookings/<reference>/standing")
+def standing(reference: str) -> ResponseReturnValue:
+    """Where a booking stands, for a page that is open while it waits."""
+    found = find_booking(reference)
+    if not wants_fragment():
+        return redirect(url_for("attendee.booking", reference=reference), code=303)
+    if found.booking.status == Status.WAITING:
+        return fragment("attendee/booking.html", "standing", **_standing(found))
+    # It waits no longer: the whole booking looks different now.
+    response = show("attendee/booking.html", **_standing(found), is_news=True)
+    response.headers["HX-Retarget"] = "#main"
+    response.headers["HX-Reswap"] = "innerHTML"
+    return response
+
+
+@bp.post("/bookings/<reference>")
+@form_on("attendee.booking")
+def change(reference: str) -> ResponseReturnValue:
+    """Keep a booking with fewer tickets."""
+    form = from_form(FewerTickets, request.form)
+    event_id, position = position_of(reference)
+    bookings.change_tickets(
+        event_id,
+        position=position,
+        tickets=form.tickets,
+        once=forms.once("change", caller="page", position=position, tickets=form.tickets),
+    )
+    flash(f"Changed: the booking is now for {presentation.count(form.tickets, 'ticket')}.")
+    return move_to(url_for("attendee.booking", reference=reference))
+
+
+@bp.get("/bookings/<reference>/cancel")
+def confirm_cancel(reference: str) -> ResponseReturnValue:
+    """Ask once more before a booking is cancelled."""
+    found = find_booking(reference)
+    if found.booking.status == Status.CANCELLED:
+        return redirect(url_for("attendee.booking", reference=reference), code=303)
+    return show("attendee/confirm_cancel.html", **_standing(found))
+
+
+@bp.post("/bookings/<reference>/cancel")
+@form_on("attendee.confirm_cancel")
+def cancel(reference: str) -> ResponseReturnValue:
+    """Cancel a booking; its tickets go to the next in line at once."""
+    event_id, position = position_of(reference)
+    bookings.cancel_booking(event_id, position=position)
+    flash("Your booking is cancelled.")
+    return move_to(url_for("attendee.booking", reference=reference))
+
+
+def _standing(found: Found) -> dict[str, Any]:
+    """What the pages of a booking show."""
+    inventory = inventory_of(found.event, clock.now())
+    active = found.booking.status != Status.CANCELLED
+    return {
+        "booking": found.booking,
+        "event": found.event,
+        "rank": found.rank,
+        "may_change": active and inventory.attendees_may_cancel,
+        "may_move_up": inventory.promotes,
+        "is_news": False,
+    }
+
+
+def _by_month(events: Sequence[Row[Any]]) -> list[tuple[str, list[Row[Any]]]]:
+    """Events under the name of their month, in their own order."""
+
+    def month(event: Row[Any]) -> str:
+        if event.starts_at is None:
+            return "Date to be announced"
+        return f"{local(event.starts_at, event.time_zone):%B %Y}"
+
+    return [(name, list(group)) for name, group in groupby(events, key=month)]
+
+
+def _cursor_of(event: Row[Any]) -> str:
+    """Start and id of the last event on a page, for an address."""
+    if event.starts_at is None:
+        return f"undated-{event.id}"
+    return f"{(event.starts_at - EPOCH) // MICROSECOND}-{event.id}"
+
+
+def _cursor(text: str) -> tuple[datetime | None, int] | None:
+    match = read_cursor(text)
+    if match is None:
+        return None
+    if match[1] == "undated":
+        return None, int(match[2])
+    try:
+        return EPOCH + int(match[1]) * MICROSECOND, int(match[2])
+    except OverflowError:
+        return None

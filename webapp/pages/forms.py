@@ -1,0 +1,148 @@
+"""Forms that are never lost: what cannot be accepted is shown again with what was typed."""
+
+import inspect
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any
+
+from flask import Flask, Response, current_app, g, make_response, request
+from flask.typing import ResponseReturnValue
+from flask_limiter import RateLimitExceeded
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from webapp import errors
+from webapp.errors import DomainError, InvalidInput, Unavailable
+from webapp.services import idempotency
+from webapp.services.idempotency import Once
+
+View = Callable[..., ResponseReturnValue]
+
+KEY_FIELD = "requestKey"
+is_key = re.compile(r"[A-Za-z0-9_-]{16,64}").fullmatch
+
+LOST_SESSION = "This page was open for too long. Nothing was sent yet: please send it again."
+TOO_OFTEN = "That was too often. Nothing was sent: wait a little, then send it again."
+LOOK_AGAIN = "Please look at the marked fields."
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a form shows: a one-time key, and after a refusal what was typed and what is wrong."""
+
+    key: str
+    typed: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+    problem: str = ""
+
+    def value(self, name: str, default: object = "") -> object:
+        """What a field shows: what was typed, else `default`."""
+        typed = self.typed.get(name)
+        return ("" if default is None else default) if typed is None else typed
+
+
+def init_app(app: Flask) -> None:
+    app.register_error_handler(CSRFError, _show_again_after_csrf_error)
+    app.register_error_handler(RateLimitExceeded, _show_again_after_limit)
+    app.add_template_global(form_of)
+
+
+def form_of(endpoint: str) -> Form:
+    """The form that is sent to a view: as it was refused in this request, or a fresh one."""
+    refused: Form | None = g.get("refused_form")
+    if refused is not None and request.endpoint == endpoint:
+        return refused
+    return Form(new_key())
+
+
+def new_key() -> str:
+    """A one-time key for a form."""
+    return secrets.token_urlsafe(16)
+
+
+def once(operation: str, *, caller: str, **content: object) -> Once | None:
+    """The one-time key that the form was sent with, bound to what is asked."""
+    key = request.form.get(KEY_FIELD, "")
+    return idempotency.once(operation, caller=caller, key=key, **content) if is_key(key) else None
+
+
+def form_on(page: str) -> Callable[[View], View]:
+    """Mark a view that takes a form: the view `page` shows the form again when it is refused."""
+
+    def mark(view: View) -> View:
+        @wraps(view)
+        def accept(**values: Any) -> ResponseReturnValue:
+            try:
+                return view(**values)
+            except DomainError as error:
+                if error.status == 404:
+                    raise
+                return _show_again(error)
+
+        accept.form_page = page  # type: ignore[attr-defined]
+        return accept
+
+    return mark
+
+
+def _show_again(error: DomainError) -> Response:
+    busy = isinstance(error, Unavailable)
+    known = error.errors and all(name in request.form for name in error.errors)
+    response = _page_of_form(
+        error.status,
+        LOOK_AGAIN if isinstance(error, InvalidInput) and known else error.detail,
+        errors=error.errors,
+        # Under the same key it is safe to send again what may or may not have arrived.
+        keep_key=busy,
+    )
+    if isinstance(error, Unavailable):
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def _show_again_after_csrf_error(error: CSRFError) -> ResponseReturnValue:
+    return _show_again_before_view(error, LOST_SESSION)
+
+
+def _show_again_after_limit(error: RateLimitExceeded) -> ResponseReturnValue:
+    return _show_again_before_view(error, TOO_OFTEN)
+
+
+def _show_again_before_view(error: HTTPException, problem: str) -> ResponseReturnValue:
+    """Show a form again that did not get as far as its view."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    if not hasattr(view, "form_page"):
+        return errors.show_http_error(error)
+    try:
+        for blueprint in reversed(request.blueprints):
+            for guard in current_app.before_request_funcs.get(blueprint, ()):
+                stopped = current_app.ensure_sync(guard)()
+                if stopped is not None:
+                    return make_response(stopped)
+        response = _page_of_form(error.code or 400, problem, keep_key=True)
+    except DomainError as domain_error:
+        return errors.show_domain_error(domain_error)
+    for name, value in error.get_headers():
+        if name == "Retry-After":
+            response.headers[name] = value
+    return response
+
+
+def _page_of_form(
+    status: int, problem: str, *, errors: Mapping[str, str] | None = None, keep_key: bool = False
+) -> Response:
+    key = request.form.get(KEY_FIELD, "")
+    keep_key = keep_key and is_key(key) is not None
+    typed = {name: value for name, value in request.form.items() if name != "password"}
+    g.refused_form = Form(key if keep_key else new_key(), typed, errors or {}, problem)
+    endpoint = current_app.view_functions[request.endpoint or ""].form_page  # type: ignore[attr-defined]
+    page = current_app.view_functions[endpoint]
+    wanted = inspect.signature(page).parameters
+    values = {k: v for k, v in (request.view_args or {}).items() if k in wanted}
+    response = make_response(page(**values))
+    if response.status_code == 200:
+        response.status_code = status
+    return response

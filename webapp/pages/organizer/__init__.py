@@ -1,0 +1,39 @@
+"""What organizers see: their own events and nobody else's."""
+
+import re
+
+from flask import Blueprint, g, request
+
+from webapp.security import current_account, require_login
+from webapp.services.events import own_event
+
+bp = Blueprint("organizer", __name__, url_prefix="/organizer")
+bp.before_request(require_login)
+
+is_cursor = re.compile(r"[0-9]{1,18}").fullmatch
+
+
+@bp.before_request
+def find_own_event() -> None:
+    """Every route that names an event finds it here, so none can forget whose it is."""
+    if "event_id" in (request.view_args or {}):
+        g.event = own_event(request.view_args["event_id"], organizer_id=organizer_id())
+
+
+def cursor_argument(name: str) -> int | None:
+    """The number after or before which a list goes on; anything else begins it anew."""
+    text = request.args.get(name, "")
+    return int(text) if is_cursor(text) else None
+
+
+def organizer_id() -> int:
+    """The id of the organizer who is logged in."""
+    account = current_account()
+    assert account is not None
+    return account.id
+
+
+# The views need `bp`, so they come after it.
+from webapp.pages.organizer import bookings, events  # noqa: E402
+
+__all__ = ["bookings", "bp", "events"]

@@ -1,0 +1,156 @@
+"""The bookings of an organizer's event: the list, one of them, adding, changing, cancelling."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import flash, g, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import Row
+
+from webapp.errors import AlreadyBooked, DomainError
+from webapp.htmx import move_to, show
+from webapp.pages import forms
+from webapp.pages.forms import form_on
+from webapp.pages.offer import offer_of
+from webapp.pages.organizer import bp, cursor_argument, organizer_id
+from webapp.pages.organizer.events import EVENT
+from webapp.pages.organizer.wording import moved_up
+from webapp.pages.presentation import count
+from webapp.schemas import MAX_NAME, FewerTickets, PageBooking, from_form
+from webapp.services import bookings, lookup
+from webapp.services.availability import rank_of
+from webapp.services.ledger import Status
+
+PAGE = 50
+BOOKING = f"{EVENT}/bookings/<int(max=2147483647):position>"
+
+
+class AttendeeHasBooking(DomainError):
+    """Tells the organizer which booking stands in the way."""
+
+    status = 409
+    code = AlreadyBooked.code
+    title = AlreadyBooked.title
+
+    def __init__(self, *, position: int) -> None:
+        super().__init__(f"This address already has a booking for this event: number {position}.")
+
+
+@bp.get(EVENT)
+def event(event_id: int) -> ResponseReturnValue:
+    """One event: its figures, its bookings and its waiting list in order."""
+    status = request.args.get("status", "")
+    status = status if status in list(Status) else ""
+    search = request.args.get("search", "").strip()[:MAX_NAME]
+    after = cursor_argument("after") or 0
+    found = lookup.event_bookings(
+        event_id, status=status, search=search, after=after, limit=PAGE + 1
+    )
+    page = found[:PAGE]
+    return show(
+        "organizer/event.html",
+        block="main" if "refused_form" in g else "bookings",
+        event=g.event,
+        offer=offer_of(g.event),
+        bookings=page,
+        ranks=ranks_of(event_id, page, in_order=not search),
+        status=status,
+        search=search,
+        is_continued=after > 0,
+        next_after=page[-1].position if len(found) > PAGE else None,
+    )
+
+
+@bp.get(f"{EVENT}/bookings/new")
+def new_booking(event_id: int) -> ResponseReturnValue:
+    """The form to book for somebody."""
+    return show("organizer/new_booking.html", event=g.event, offer=offer_of(g.event))
+
+
+@bp.post(f"{EVENT}/bookings/new")
+@form_on("organizer.new_booking")
+def add_booking(event_id: int) -> ResponseReturnValue:
+    """Book for somebody, by the same rules as for everybody."""
+    form = from_form(PageBooking, request.form)
+    try:
+        receipt = bookings.book_tickets(
+            event_id,
+            attendee_id=form.email,
+            tickets=form.tickets,
+            name=form.name,
+            email=form.email,
+            organizer_id=organizer_id(),
+            once=forms.once("book", caller=f"organizer:{organizer_id()}", **form.model_dump()),
+        )
+    except AlreadyBooked as error:
+        raise AttendeeHasBooking(position=error.position) from error
+    if receipt.status is Status.WAITING:
+        flash(f"{form.name} is on the waiting list, at place {receipt.rank}.")
+    else:
+        flash(f"{form.name} has {count(receipt.tickets, 'ticket')}.")
+    return move_to(url_for("organizer.booking", event_id=event_id, position=receipt.position))
+
+
+@bp.get(BOOKING)
+def booking(event_id: int, position: int) -> ResponseReturnValue:
+    """One booking with its link and its history."""
+    found = lookup.booking_at(event_id, position)
+    waits = found.status == Status.WAITING
+    return show(
+        "organizer/booking.html",
+        event=g.event,
+        booking=found,
+        rank=rank_of(event_id, position) if waits else None,
+        lines=lookup.history(event_id, position=position),
+        me=f"organizer:{organizer_id()}",
+    )
+
+
+@bp.post(BOOKING)
+@form_on("organizer.booking")
+def change_booking(event_id: int, position: int) -> ResponseReturnValue:
+    """Keep a booking with fewer tickets."""
+    form = from_form(FewerTickets, request.form)
+    caller = f"organizer:{organizer_id()}"
+    release = bookings.change_tickets(
+        event_id,
+        position=position,
+        tickets=form.tickets,
+        organizer_id=organizer_id(),
+        once=forms.once("change", caller=caller, position=position, tickets=form.tickets),
+    )
+    changed = f"Changed to {count(form.tickets, 'ticket')}."
+    flash(f"{changed} {moved_up(event_id, list(release.promoted))}".strip())
+    return move_to(url_for("organizer.booking", event_id=event_id, position=position))
+
+
+@bp.get(f"{BOOKING}/cancel")
+def confirm_cancel_booking(event_id: int, position: int) -> ResponseReturnValue:
+    """Ask once more before a booking is cancelled."""
+    found = lookup.booking_at(event_id, position)
+    if found.status == Status.CANCELLED:
+        return move_to(url_for("organizer.booking", event_id=event_id, position=position))
+    return show("organizer/confirm_cancel_booking.html", event=g.event, booking=found)
+
+
+@bp.post(f"{BOOKING}/cancel")
+@form_on("organizer.confirm_cancel_booking")
+def cancel_booking(event_id: int, position: int) -> ResponseReturnValue:
+    """Cancel a booking; its tickets go to the next in line at once."""
+    release = bookings.cancel_booking(event_id, position=position, organizer_id=organizer_id())
+    flash(f"The booking is cancelled. {moved_up(event_id, list(release.promoted))}".strip())
+    return move_to(url_for("organizer.event", event_id=event_id))
+
+
+def ranks_of(event_id: int, page: Sequence[Row[Any]], *, in_order: bool) -> dict[int, int | None]:
+    """The ranks of the waiting bookings on a page.
+
+    Where nobody between them is left out (`in_order`) the first rank tells the others.
+    """
+    waiting = [row.position for row in page if row.status == Status.WAITING]
+    if not waiting:
+        return {}
+    if not in_order:
+        return {position: rank_of(event_id, position) for position in waiting}
+    first = rank_of(event_id, waiting[0]) or 1
+    return {position: first + index for index, position in enumerate(waiting)}

@@ -1,0 +1,173 @@
+"""An organizer's events: the dashboard, making and editing one, publishing, cancelling."""
+
+from collections.abc import Sequence
+from functools import cache
+
+from flask import flash, g, request, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.errors import InvalidInput
+from webapp.htmx import fragment, move_to, show
+from webapp.pages import forms
+from webapp.pages.forms import form_on
+from webapp.pages.organizer import bp, cursor_argument, organizer_id
+from webapp.pages.organizer.wording import moved_up
+from webapp.pages.presentation import count
+from webapp.schemas import EventFields, all_zones, from_form
+from webapp.services import clock, lookup
+from webapp.services import events as events_service
+
+PAGE = 25
+REGIONS = (
+    *("Africa", "America", "Antarctica", "Arctic", "Asia"),
+    *("Atlantic", "Australia", "Europe", "Indian", "Pacific"),
+)
+EVENT = "/events/<int(max=9223372036854775807):event_id>"
+
+
+@bp.get("")
+def events() -> ResponseReturnValue:
+    """The organizer's events, newest first."""
+    before = cursor_argument("before")
+    found = events_service.own_events(organizer_id(), before=before, limit=PAGE + 1)
+    page = found[:PAGE]
+    return show(
+        "organizer/events.html",
+        events=page,
+        is_continued=before is not None,
+        next_before=page[-1].id if len(found) > PAGE else None,
+        has_samples=any(event.is_sample for event in page),
+        only_samples=all(event.is_sample for event in page),
+        now=clock.now(),
+    )
+
+
+@bp.post("/samples/remove")
+@form_on("organizer.events")
+def remove_samples() -> ResponseReturnValue:
+    """Delete the sample events."""
+    gone = events_service.remove_samples(organizer_id=organizer_id())
+    flash(f"Removed: {count(gone, 'sample event')}.")
+    return move_to(url_for("organizer.events"))
+
+
+@bp.get("/events/new")
+def new_event() -> ResponseReturnValue:
+    """The form for a new event."""
+    latest = events_service.own_events(organizer_id(), limit=1)
+    time_zone = latest[0].time_zone if latest else "UTC"
+    return show(
+        "organizer/new_event.html", event=None, time_zone=time_zone, zones=zones_by_region()
+    )
+
+
+@bp.post("/events/new")
+@form_on("organizer.new_event")
+def create_event() -> ResponseReturnValue:
+    """Make an event, published or as a draft."""
+    form = from_form(EventFields, request.form)
+    event_id = events_service.create_event(
+        form.details(),
+        organizer_id=organizer_id(),
+        published=form.status == "published",
+        once=forms.once("create", caller=f"organizer:{organizer_id()}", **form.model_dump()),
+    )
+    if form.status == "published":
+        flash("Your event is published. Share its link, and the first booking can arrive.")
+    else:
+        flash("Saved as a draft. Only you can see it until you publish it.")
+    return move_to(url_for("organizer.event", event_id=event_id))
+
+
+@bp.get(f"{EVENT}/edit")
+def edit(event_id: int) -> ResponseReturnValue:
+    """The form for an event's details."""
+    event = g.event
+    if event.status == "cancelled":
+        return move_to(url_for("organizer.event", event_id=event_id))
+    return show(
+        "organizer/edit.html", event=event, time_zone=event.time_zone, zones=zones_by_region()
+    )
+
+
+@bp.post(f"{EVENT}/edit")
+@form_on("organizer.edit")
+def save(event_id: int) -> ResponseReturnValue:
+    """Save an event's details; more tickets go to those who wait, at once."""
+    details = from_form(EventFields, request.form).details()
+    try:
+        promoted = events_service.edit_event(event_id, details, organizer_id=organizer_id())
+    except InvalidInput as error:
+        if "capacity" in error.errors:
+            raise InvalidInput({"totalTickets": error.errors["capacity"]}) from error
+        raise
+    flash(" ".join(["Saved.", moved_up(event_id, promoted)]).strip())
+    return move_to(url_for("organizer.event", event_id=event_id))
+
+
+@bp.post(f"{EVENT}/publish")
+@form_on("organizer.event")
+def publish(event_id: int) -> ResponseReturnValue:
+    """Let everybody see and book the event."""
+    events_service.publish_event(event_id, organizer_id=organizer_id())
+    flash("Published. Share the link, and the first booking can arrive.")
+    return move_to(url_for("organizer.event", event_id=event_id))
+
+
+@bp.post(f"{EVENT}/unpublish")
+@form_on("organizer.event")
+def unpublish(event_id: int) -> ResponseReturnValue:
+    """Make the event a draft again."""
+    events_service.unpublish_event(event_id, organizer_id=organizer_id())
+    flash("It is a draft again. Only you can see it.")
+    return move_to(url_for("organizer.event", event_id=event_id))
+
+
+@bp.get(f"{EVENT}/cancel")
+def confirm_cancel_event(event_id: int) -> ResponseReturnValue:
+    """Ask once more before an event is cancelled."""
+    if g.event.status == "cancelled":
+        return move_to(url_for("organizer.event", event_id=event_id))
+    return show("organizer/confirm_cancel_event.html", event=g.event)
+
+
+@bp.post(f"{EVENT}/cancel")
+@form_on("organizer.confirm_cancel_event")
+def cancel_event(event_id: int) -> ResponseReturnValue:
+    """Cancel the event with every booking of it."""
+    events_service.cancel_event(event_id, organizer_id=organizer_id())
+    flash("The event is cancelled, and every booking of it.")
+    return move_to(url_for("organizer.event", event_id=event_id))
+
+
+@bp.get(f"{EVENT}/figures")
+def figures(event_id: int) -> ResponseReturnValue:
+    """The counts of an event, for a page that is open."""
+    return fragment("organizer/event.html", "figures", event=g.event)
+
+
+@bp.get(f"{EVENT}/history")
+def history(event_id: int) -> ResponseReturnValue:
+    """Everything that happened to an event and its bookings, newest first."""
+    before = cursor_argument("before")
+    found = lookup.history(event_id, before=before, limit=PAGE + 1)
+    page = found[:PAGE]
+    return show(
+        "organizer/history.html",
+        event=g.event,
+        lines=page,
+        me=f"organizer:{organizer_id()}",
+        is_continued=before is not None,
+        next_before=page[-1].id if len(found) > PAGE else None,
+    )
+
+
+@cache
+def zones_by_region() -> Sequence[tuple[str, Sequence[str]]]:
+    """The time zones that people live in, region by region."""
+    regions: dict[str, list[str]] = {"": ["UTC"]}
+    for zone in sorted(all_zones()):
+        region, slash, _ = zone.partition("/")
+        if slash and region in REGIONS:
+            regions.setdefault(region, []).append(zone)
+    return list(regions.items())

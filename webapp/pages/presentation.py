@@ -1,0 +1,145 @@
+"""How things are told to a person: times, numbers, addresses, the code of a ticket."""
+
+import hashlib
+import re
+import unicodedata
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import segno
+from flask import Flask, Response, request, url_for
+from markupsafe import Markup, escape
+from sqlalchemy import Row
+
+from webapp import htmx
+from webapp.config import current_settings
+
+STATIC_FOR_EVER = "public, max-age=31536000, immutable"
+LONGEST_SLUG = 60
+
+
+def init_app(app: Flask) -> None:
+    static_folder = Path(app.static_folder or "")
+
+    def add_content_hash(endpoint: str, values: dict[str, Any]) -> None:
+        if endpoint == "static" and "filename" in values:
+            values.setdefault("v", content_hash(static_folder / values["filename"]))
+
+    app.url_defaults(add_content_hash)
+    app.after_request(_keep_static_files)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters.update(
+        count=count,
+        grouped=grouped,
+        local_input=local_input,
+        local=local,
+        moment=moment,
+        percent_of=percent_of,
+        qr_code=qr_code,
+        span=span,
+    )
+    app.jinja_env.globals.update(
+        absolute_url=absolute_url,
+        event_path=event_path,
+        htmx_integrity=htmx.SCRIPT_INTEGRITY,
+        htmx_url=htmx.SCRIPT_URL,
+    )
+    app.context_processor(lambda: {"site_name": current_settings().site_name})
+
+
+@cache
+def content_hash(path: Path) -> str:
+    """A short name for what is in a file, so that a changed file has another address."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.is_file() else "missing"
+
+
+def _keep_static_files(response: Response) -> Response:
+    if request.endpoint == "static" and response.status_code in (200, 304):
+        current = url_for("static", filename=(request.view_args or {})["filename"])
+        if current.endswith(f"v={request.args.get('v')}"):
+            response.headers["Cache-Control"] = STATIC_FOR_EVER
+    return response
+
+
+def local(value: datetime, time_zone: str) -> datetime:
+    """A moment on the clocks of an event's place."""
+    return value.astimezone(ZoneInfo(time_zone))
+
+
+def zone_name(value: datetime) -> str:
+    """The zone of a local time, such as CEST, or UTC-03:00 where it has no letters."""
+    name = value.tzname() or ""
+    offset = f"{value:%z}"
+    return name if name.isalpha() else f"UTC{offset[:3]}:{offset[3:5]}"
+
+
+def moment(value: datetime, time_zone: str) -> Markup:
+    """A date and time at the event's place."""
+    there = local(value, time_zone)
+    text = f"{there:%a} {there.day} {there:%B %Y, %H:%M} {zone_name(there)}"
+    return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), text)
+
+
+def span(event: Row[Any]) -> Markup:
+    """When an event starts and ends, at its place."""
+    if event.starts_at is None:
+        return escape("Date to be announced")
+    start = moment(event.starts_at, event.time_zone)
+    if event.ends_at is None:
+        return start
+    begins, ends = local(event.starts_at, event.time_zone), local(event.ends_at, event.time_zone)
+    if begins.date() != ends.date():
+        return Markup("{} &ndash; {}").format(start, moment(event.ends_at, event.time_zone))
+    day = f"{begins:%a} {begins.day} {begins:%B %Y}"
+    return Markup(
+        '<time datetime="{}">{}, {:%H:%M}</time>&ndash;<time datetime="{}">{:%H:%M}</time> {}'
+    ).format(
+        event.starts_at.isoformat(), day, begins, event.ends_at.isoformat(), ends, zone_name(ends)
+    )
+
+
+def local_input(value: datetime | None, time_zone: str) -> str:
+    """A moment as a date and time field takes it."""
+    return "" if value is None else f"{local(value, time_zone):%Y-%m-%dT%H:%M}"
+
+
+def count(number: int, word: str, plural: str = "") -> str:
+    """A number with its noun: 1 ticket, 1,200 tickets."""
+    return f"{number:,} {word if number == 1 else plural or word + 's'}"
+
+
+def grouped(code: str) -> str:
+    """A ticket code in groups of four, to be read out or typed."""
+    return " ".join(code[i : i + 4] for i in range(0, len(code), 4))
+
+
+def percent_of(part: int, whole: int) -> int:
+    """How full, from 0 to 100; full only when it is, and not empty when it is not."""
+    if part <= 0 or whole <= 0:
+        return 0
+    return 100 if part >= whole else min(99, max(1, round(100 * part / whole)))
+
+
+def qr_code(text: str) -> Markup:
+    """A QR code as inline SVG, dark on light in every colour scheme: scanners need it so."""
+    code = segno.make(text, error="m", micro=False)
+    return Markup(code.svg_inline(omitsize=True, border=3, dark="#000", light="#fff"))  # noqa: S704
+
+
+def slug(name: str) -> str:
+    """A readable end for the address of an event; empty where the name has no Latin letters."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain)[:LONGEST_SLUG].strip("-")
+
+
+def event_path(event: Row[Any]) -> str:
+    """The address of an event's page on this site."""
+    return url_for("attendee.event", event_id=event.id, slug=slug(event.name) or None)
+
+
+def absolute_url(path: str) -> str:
+    """A link that works outside of our pages; never made from what a client says of our host."""
+    return current_settings().base_url + path

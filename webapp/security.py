@@ -1,0 +1,96 @@
+"""The organizer's session, and the headers that every answer carries."""
+
+import re
+from typing import cast
+
+from flask import Flask, Response, g, request, session, url_for
+from flask.typing import ResponseReturnValue
+
+from webapp.config import current_settings
+from webapp.htmx import SCRIPT_URL, move_to
+from webapp.services.accounts import Account, find_account
+
+ACCOUNT_KEY = "account"
+
+# Nothing is allowed that is not listed; there are no inline scripts and no inline styles.
+CONTENT_SECURITY_POLICY = {
+    "default-src": "'none'",
+    "script-src": f"'self' {SCRIPT_URL}",
+    "style-src": "'self'",
+    "img-src": "'self' data:",
+    "connect-src": "'self'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+    "base-uri": "'none'",
+}
+HEADERS = {
+    "Content-Security-Policy": "; ".join(
+        f"{directive} {sources}" for directive, sources in CONTENT_SECURITY_POLICY.items()
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), geolocation=(), microphone=(), payment=()",
+    # The address of a booking is a secret: no other site may see where a visitor comes from.
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+STRICT_TRANSPORT = "max-age=31536000"
+
+# Browsers take a backslash for a slash, and drop tabs and line breaks.
+is_local_path = re.compile(r"/(?![/\\])[!-\[\]-~]*").fullmatch
+
+
+def init_app(app: Flask) -> None:
+    secure = app.extensions["settings"].base_url.startswith("https://")
+    app.config.update(
+        SESSION_COOKIE_NAME="__Host-nextup" if secure else "nextup",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=secure,
+        # It asks for the Referer, which our own policy tells browsers not to send.
+        WTF_CSRF_SSL_STRICT=False,
+    )
+    app.after_request(_add_headers)
+    app.add_template_global(current_account)
+
+
+def log_in(account: Account) -> None:
+    """Begin a new session: nothing of the one before it is kept."""
+    session.clear()
+    session[ACCOUNT_KEY] = [account.id, account.credential_version]
+
+
+def log_out() -> None:
+    """End the session."""
+    session.clear()
+
+
+def current_account() -> Account | None:
+    """Who is logged in; nobody, once the password has been changed since the login."""
+    if "account" not in g:
+        account_id, version = session.get(ACCOUNT_KEY, (None, None))
+        account = find_account(account_id) if account_id is not None else None
+        g.account = account if account and account.credential_version == version else None
+    return cast(Account | None, g.account)
+
+
+def require_login() -> ResponseReturnValue | None:
+    """Stop a request of somebody who is not logged in, and send them there first."""
+    if current_account() is not None:
+        return None
+    next_path = request.full_path.rstrip("?") if request.method == "GET" else None
+    return move_to(url_for("auth.login", next=next_path))
+
+
+def local_path(path: str | None, *, otherwise: str) -> str:
+    """`path` if it leads to a page of ours."""
+    return path if path and is_local_path(path) else otherwise
+
+
+def _add_headers(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if current_settings().base_url.startswith("https://"):
+        response.headers.setdefault("Strict-Transport-Security", STRICT_TRANSPORT)
+    if "Cache-Control" not in response.headers and response.mimetype == "text/html":
+        response.headers["Cache-Control"] = "private, no-store"
+    return response
