@@ -3,12 +3,13 @@
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Response, g, jsonify, render_template, request
+from flask import Flask, Response, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 from jinja2_fragments.flask import render_block
 from werkzeug.exceptions import HTTPException
 
 from webapp.config import current_settings
+from webapp.logs import request_id
 
 
 class DomainError(Exception):
@@ -189,7 +190,7 @@ def show(
         response = jsonify(problem)
         response.mimetype = "application/problem+json"
     else:
-        context = {"status": status, "title": title, "detail": detail, "request_id": g.request_id}
+        context = {"status": status, "title": title, "detail": detail, "request_id": request_id()}
         if request.headers.get("HX-Request-Type") == "partial":
             body = render_block("errors/error.html", "main", **context)
         else:
