@@ -120,7 +120,7 @@ def presented_account() -> Account | None:
 
 def required_account() -> Account:
     """The organizer who asks; everybody else is told to say who they are."""
-    account = cast(Account | None, g.account)
+    account = cast(Account | None, g.caller)
     if account is None:
         refuse("Send an organizer's username and password, or an API token.")
     return account

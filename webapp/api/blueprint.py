@@ -37,7 +37,7 @@ def admit() -> None:
     if request.method == "OPTIONS" or request.endpoint in NOT_COUNTED:
         return
     presents = "HTTP_AUTHORIZATION" in request.environ
-    g.account = account = auth.presented_account() if presents else None
+    g.caller = account = auth.presented_account() if presents else None
     g.spent = spent = budgets.spend(account)
     if spent is not None and spent.left < 0:
         raise TooManyRequests(retry_after=spent.retry_after)

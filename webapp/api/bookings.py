@@ -22,7 +22,7 @@ def book() -> Response:
         name=asked.name,
         email=asked.email,
         organizer_id=organizer_of(asked.eventId),
-        once=one_time("book", asked.model_dump()),
+        once=one_time("book", asked),
     )
     return answer(booked(receipt, user_id=asked.userId), 201)
 
@@ -30,7 +30,7 @@ def book() -> Response:
 @bp.post("/events/cancel")
 def cancel() -> Response:
     asked = from_json(CancelRequest, read_json())
-    once = one_time("cancel", asked.model_dump())
+    once = one_time("cancel", asked)
     if asked.bookingReference is not None:
         event_id, position = position_of(asked.bookingReference)
         organizer_id = organizer_of(event_id)
@@ -38,9 +38,9 @@ def cancel() -> Response:
     else:
         assert asked.eventId is not None
         assert asked.userId is not None
-        if g.account is None:
+        if g.caller is None:
             refuse("Send the booking's bookingReference, or log in as the event's organizer.")
-        organizer_id = g.account.id
+        organizer_id = g.caller.id
         release = cancel_booking(
             asked.eventId,
             attendee_id=attendee_id_of(asked.userId),
@@ -68,7 +68,7 @@ def reduce(reference: str) -> Response:
         position=position,
         tickets=asked.tickets,
         organizer_id=organizer_id,
-        once=one_time("change", {"position": position, **asked.model_dump()}),
+        once=one_time("change", asked, position=position),
     )
     message = f"The booking keeps {release.tickets} of its tickets."
     return answer(released(release, message=message, for_organizer=organizer_id is not None))
@@ -79,7 +79,7 @@ def organizer_of(event_id: int) -> int | None:
 
     Raises `EventNotFound` when somebody is logged in and there is no such event.
     """
-    if g.account is None:
+    if g.caller is None:
         return None
     owner = find_event(event_id, with_drafts=True).organizer_id
-    return g.account.id if owner == g.account.id else None
+    return g.caller.id if owner == g.caller.id else None

@@ -54,10 +54,9 @@ def initialize() -> Response:
         fields.details(),
         organizer_id=account.id,
         published=fields.status == "published",
-        once=one_time("initialize", fields.model_dump()),
+        once=one_time("initialize", fields),
     )
-    headers = {"Location": f"/api/events/{event_id}", "Cache-Control": "no-store"}
-    return answer(new_event(event_id, fields), 201, headers)
+    return answer(new_event(event_id, fields), 201, location=f"/api/events/{event_id}")
 
 
 @bp.get(f"/events/status/<int(min=1, max={MAX_ID}):event_id>")
@@ -86,7 +85,7 @@ def own() -> Response:
 @bp.get(EVENT)
 def event(event_id: int) -> Response:
     found = find_event(event_id, with_drafts=True)
-    mine = g.account is not None and found.organizer_id == g.account.id
+    mine = g.caller is not None and found.organizer_id == g.caller.id
     if found.status == "draft" and not mine:
         raise EventNotFound
     return answer_if_changed(event_details(found))

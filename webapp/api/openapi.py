@@ -7,12 +7,11 @@ from functools import cache
 from http import HTTPStatus
 from typing import Any
 
-from flask import Response, current_app, render_template
+from flask import Response, current_app
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
-from webapp import errors
 from webapp.api import representations as shapes
 from webapp.api.blueprint import bp
 from webapp.api.events import BookingListing, EventListing, Listing
@@ -201,11 +200,6 @@ def document() -> Response:
     return answer_if_changed(described())
 
 
-@bp.get("/docs")
-def docs() -> str:
-    return render_template("api/docs.html", document=described(), codes=error_codes())
-
-
 def described() -> dict[str, Any]:
     """The whole document for the running application."""
     settings = current_settings()
@@ -254,22 +248,6 @@ def schemas() -> dict[str, Any]:
             described[_body_name(operation)] = _partial(described[operation.body.__name__])
     described["Problem"] = PROBLEM
     return {name: _named_by_us(schema) for name, schema in sorted(described.items())}
-
-
-def error_codes() -> list[tuple[str, int, str]]:
-    """Each code that an error can have, with its status and what it means."""
-    found = {
-        (kind.code, kind.status, kind.title)
-        for kind in vars(errors).values()
-        if isinstance(kind, type)
-        and issubclass(kind, errors.DomainError)
-        and kind is not errors.DomainError
-    }
-    for status in (400, 401, 403, 404, 405, 413, 415, 429, 500):
-        title = HTTPStatus(status).phrase
-        code = errors.CODES.get(status, title.lower().replace(" ", "_"))
-        found.add((code, status, title))
-    return sorted(found, key=lambda code: (code[1], code[0]))
 
 
 def _answer_shapes() -> dict[str, Any]:

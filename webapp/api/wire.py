@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Response, current_app, g, request
+from pydantic import BaseModel
 from werkzeug.exceptions import UnsupportedMediaType
 
 from webapp.api import budgets
@@ -16,6 +17,7 @@ from webapp.services import idempotency
 from webapp.services.idempotency import Once
 
 encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+NOT_KEPT = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
 reference_shape = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
 key_shape = re.compile(r"[ -~]{1,255}").fullmatch
 
@@ -56,12 +58,11 @@ def read_json() -> Any:
         raise InvalidInput({"body": "This is not JSON that we can read."}) from error
 
 
-def answer(
-    data: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
-) -> Response:
+def answer(data: Mapping[str, Any], status: int = 200, *, location: str | None = None) -> Response:
     """A JSON answer that nobody keeps."""
-    response = Response(encode(data).encode(), status, content_type="application/json")
-    response.headers.extend({"Cache-Control": "no-store"} if headers is None else headers)
+    response = Response(encode(data).encode(), status, NOT_KEPT)
+    if location is not None:
+        response.headers["Location"] = location
     return response
 
 
@@ -77,23 +78,23 @@ def answer_if_changed(data: Mapping[str, Any]) -> Response:
     return response
 
 
-def one_time(operation: str, content: Mapping[str, Any]) -> Once | None:
+def one_time(operation: str, asked: BaseModel, **more: object) -> Once | None:
     """The request's Idempotency-Key, bound to what is asked; none where it has none.
 
     Raises `InvalidInput` (Idempotency-Key).
     """
-    key = request.headers.get("Idempotency-Key")
+    key = request.environ.get("HTTP_IDEMPOTENCY_KEY")
     if key is None:
         return None
     if not key_shape(key):
         raise InvalidInput({"Idempotency-Key": "Use 1 to 255 printable ASCII characters."})
-    return idempotency.once(operation, caller=_caller(), key=key, **content)
+    return idempotency.once(operation, caller=_caller(), key=key, **asked.model_dump(), **more)
 
 
 def _caller() -> str:
     """Whose keys these are. An address is not kept as it is."""
-    if g.account is not None:
-        return f"organizer:{g.account.id}"
+    if g.caller is not None:
+        return f"organizer:{g.caller.id}"
     secret = current_app.secret_key
     assert isinstance(secret, str)
     digest = hmac.digest(secret.encode(), budgets.client().encode(), "sha256")
