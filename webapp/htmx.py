@@ -3,6 +3,7 @@
 import json
 
 from flask import Flask, Response, make_response, redirect, render_template, request
+from flask.typing import ResponseReturnValue
 from jinja2_fragments.flask import render_block
 
 SCRIPT_URL = "https://cdn.jsdelivr.net/npm/htmx.org@4.0.1/dist/htmx.min.js"
@@ -33,10 +34,10 @@ def fragment(template: str, block: str, **context: object) -> Response:
     return response.make_conditional(request)
 
 
-def move_to(path: str) -> Response:
+def move_to(path: str) -> ResponseReturnValue:
     """Send the browser on to another page of ours after a form, with htmx or without."""
     if not wants_fragment():
-        return make_response(redirect(path, code=303))
+        return redirect(path, code=303)
     response = Response(status=204)
     # "show" scrolls to the top, as a browser does on a new page.
     response.headers["HX-Location"] = json.dumps({"path": path, "swap": "innerHTML show:top"})

@@ -4,20 +4,22 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
-from typing import Any
+from typing import Any, cast
 
-from flask import Blueprint, flash, redirect, request, url_for
+from flask import Blueprint, Flask, flash, redirect, request, url_for
+from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Row
 
 from webapp.errors import AlreadyBooked, DomainError
 from webapp.extensions import limiter
 from webapp.htmx import fragment, move_to, show, wants_fragment
+from webapp.models import MAX_NAME
 from webapp.pages import forms, presentation
 from webapp.pages.forms import form_on
 from webapp.pages.offer import offer_of
 from webapp.pages.presentation import event_path, local
-from webapp.schemas import MAX_NAME, FewerTickets, PageBooking, from_form
+from webapp.schemas import FewerTickets, PageBooking, from_form
 from webapp.services import bookings, clock
 from webapp.services.availability import find_event
 from webapp.services.book import inventory_of
@@ -26,8 +28,7 @@ from webapp.services.ledger import Status
 from webapp.services.lookup import Found, find_booking, position_of
 
 bp = Blueprint("attendee", __name__)
-bp.record_once(lambda state: presentation.init_app(state.app))
-bp.record_once(lambda state: forms.init_app(state.app))
+
 
 PAGE = 24
 BOOKINGS_PER_CLIENT = "30 per minute"
@@ -36,6 +37,14 @@ EVENT_ID = "<int(max=9223372036854775807):event_id>"
 read_cursor = re.compile(r"(undated|[0-9]{1,18})-([0-9]{1,18})").fullmatch
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+
+
+@bp.record_once
+def set_up(state: BlueprintSetupState) -> None:
+    """Give every page of the application what its template needs."""
+    app = cast(Flask, state.app)
+    presentation.init_app(app)
+    forms.init_app(app)
 
 
 class AddressHasBooking(DomainError):

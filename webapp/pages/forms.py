@@ -113,8 +113,7 @@ def _show_again_after_limit(error: RateLimitExceeded) -> ResponseReturnValue:
 
 def _show_again_before_view(error: HTTPException, problem: str) -> ResponseReturnValue:
     """Show a form again that did not get as far as its view."""
-    view = current_app.view_functions.get(request.endpoint or "")
-    if not hasattr(view, "form_page"):
+    if not _page_with_form():
         return errors.show_http_error(error)
     try:
         for blueprint in reversed(request.blueprints):
@@ -138,11 +137,16 @@ def _page_of_form(
     keep_key = keep_key and is_key(key) is not None
     typed = {name: value for name, value in request.form.items() if name != "password"}
     g.refused_form = Form(key if keep_key else new_key(), typed, errors or {}, problem)
-    endpoint = current_app.view_functions[request.endpoint or ""].form_page  # type: ignore[attr-defined]
-    page = current_app.view_functions[endpoint]
+    page = current_app.view_functions[_page_with_form()]
     wanted = inspect.signature(page).parameters
     values = {k: v for k, v in (request.view_args or {}).items() if k in wanted}
     response = make_response(page(**values))
     if response.status_code == 200:
         response.status_code = status
     return response
+
+
+def _page_with_form() -> str:
+    """The endpoint that shows the form which this request sends; empty when there is none."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    return str(getattr(view, "form_page", ""))

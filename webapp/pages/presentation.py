@@ -34,6 +34,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(
         count=count,
         grouped=grouped,
+        hours=hours,
         local_input=local_input,
         local=local,
         moment=moment,
@@ -94,10 +95,24 @@ def span(event: Row[Any]) -> Markup:
     if begins.date() != ends.date():
         return Markup("{} &ndash; {}").format(start, moment(event.ends_at, event.time_zone))
     day = f"{begins:%a} {begins.day} {begins:%B %Y}"
-    return Markup(
-        '<time datetime="{}">{}, {:%H:%M}</time>&ndash;<time datetime="{}">{:%H:%M}</time> {}'
-    ).format(
-        event.starts_at.isoformat(), day, begins, event.ends_at.isoformat(), ends, zone_name(ends)
+    return Markup("{}, {}").format(day, hours(event))
+
+
+def hours(event: Row[Any]) -> Markup:
+    """The times of day of an event; with the dates where it does not end on the day it began."""
+    begins = local(event.starts_at, event.time_zone)
+    ends = local(event.ends_at, event.time_zone) if event.ends_at else None
+    if ends is not None and ends.date() != begins.date():
+        return span(event)
+    parts = [
+        Markup('<time datetime="{}">{:%H:%M}</time>').format(event.starts_at.isoformat(), begins)
+    ]
+    if ends is not None:
+        parts.append(
+            Markup('<time datetime="{}">{:%H:%M}</time>').format(event.ends_at.isoformat(), ends)
+        )
+    return Markup('<span class="together">{} {}</span>').format(
+        Markup("&ndash;").join(parts), zone_name(ends or begins)
     )
 
 

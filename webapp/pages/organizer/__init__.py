@@ -16,8 +16,9 @@ is_cursor = re.compile(r"[0-9]{1,18}").fullmatch
 @bp.before_request
 def find_own_event() -> None:
     """Every route that names an event finds it here, so none can forget whose it is."""
-    if "event_id" in (request.view_args or {}):
-        g.event = own_event(request.view_args["event_id"], organizer_id=organizer_id())
+    event_id = (request.view_args or {}).get("event_id")
+    if event_id is not None:
+        g.event = own_event(event_id, organizer_id=organizer_id())
 
 
 def cursor_argument(name: str) -> int | None:

@@ -9,6 +9,7 @@ from sqlalchemy import Row
 
 from webapp.errors import AlreadyBooked, DomainError
 from webapp.htmx import move_to, show
+from webapp.models import MAX_NAME
 from webapp.pages import forms
 from webapp.pages.forms import form_on
 from webapp.pages.offer import offer_of
@@ -16,7 +17,7 @@ from webapp.pages.organizer import bp, cursor_argument, organizer_id
 from webapp.pages.organizer.events import EVENT
 from webapp.pages.organizer.wording import moved_up
 from webapp.pages.presentation import count
-from webapp.schemas import MAX_NAME, FewerTickets, PageBooking, from_form
+from webapp.schemas import FewerTickets, PageBooking, from_form
 from webapp.services import bookings, lookup
 from webapp.services.availability import rank_of
 from webapp.services.ledger import Status
