@@ -20,7 +20,7 @@ from webapp import create_app
 from webapp.config import Settings
 from webapp.extensions import db, limiter
 
-SERVERS = ("mariadb", "redis", "chromium")
+SERVERS = ("mariadb", "redis", "galera", "chromium")
 EXTRA_DATABASE_URL = os.environ.get("TEST_DATABASE_URL")
 DATABASES = ["sqlite", "mariadb", *(["extra"] if EXTRA_DATABASE_URL else [])]
 DATABASE_NAME = f"nextup_test_{os.getpid()}"

@@ -129,7 +129,7 @@ class Supervisor(MPServer):
     announcement = ""
 
     def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
-        super()._spawn_workers(spawn_target, target_loader)
+        super()._spawn_workers(spawn_target, target_loader)  # type: ignore[no-untyped-call]
         deadline = time.monotonic() + START_SECONDS
         while not self.interrupt_signal and time.monotonic() < deadline:
             with contextlib.suppress(OSError):
@@ -150,7 +150,7 @@ class Supervisor(MPServer):
 
     def signal_handler_reload(self, *args: Any, **kwargs: Any) -> None:
         """The terminal is gone: stop, where Granian would go on with fresh workers."""
-        self.signal_handler_interrupt()
+        self.signal_handler_interrupt()  # type: ignore[no-untyped-call]
 
 
 def _loopback(host: str) -> str:

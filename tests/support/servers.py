@@ -272,11 +272,18 @@ class Redis(Server):
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
-        self.program = find_program("redis-server", package="redis-server")
+        # The same program under another name, in a package that brings no service.
+        self.original = find_program("redis-check-rdb", package="redis-tools")
+        self.program = directory / "redis-server"
+
+    def prepare(self) -> None:
+        super().prepare()
+        if not self.program.is_symlink():
+            self.program.symlink_to(self.original)
 
     def command(self) -> Sequence[str]:
         return [
-            self.program,
+            str(self.program),
             f"--port {self.port}",
             "--bind 127.0.0.1",
             f"--dir {self.directory}",

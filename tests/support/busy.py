@@ -1,0 +1,79 @@
+"""A small database in which everything that can happen to a booking has happened."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from webapp.services import clock, idempotency
+from webapp.services.accounts import create_organizer
+from webapp.services.bookings import book_tickets, cancel_booking, change_tickets
+from webapp.services.events import (
+    Details,
+    cancel_event,
+    create_event,
+    edit_event,
+    publish_event,
+    set_capacity,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """The ids of the events that `fill` made."""
+
+    organizer: int
+    hot: int
+    started: int
+    ended: int
+    draft: int
+
+
+def fill() -> Busy:
+    """Make events in every state; call it in an application context on an empty database."""
+    owner = create_organizer(username="olga", password="a password for tests")
+    made = Busy(owner, *(_event(name, owner) for name in ("hot", "started", "ended", "draft")))
+    _fill_hot(made)
+    _fill_started(made)
+    for attendee in "abcd":
+        book_tickets(made.ended, attendee_id=attendee, tickets=4)
+    cancel_event(made.ended, organizer_id=owner)
+    details = Details("renamed draft", 7, starts_at=clock.now() + timedelta(days=9))
+    edit_event(made.draft, details, organizer_id=owner)
+    return made
+
+
+def _event(name: str, owner: int) -> int:
+    return create_event(Details(name, 10), organizer_id=owner, published=name != "draft")
+
+
+def _fill_hot(made: Busy) -> None:
+    """Ends with positions 3-9 confirmed, 1 and 2 cancelled, 10 and 11 waiting, nothing free."""
+    event = made.hot
+    for attendee in ("a1", "a2", "a3", "a4", "a5"):
+        book_tickets(event, attendee_id=attendee, tickets=2)
+    for attendee, tickets in (("w6", 3), ("w7", 1), ("w8", 2), ("w9", 1)):
+        book_tickets(event, attendee_id=attendee, tickets=tickets)
+    cancel_booking(event, position=1)
+    cancel_booking(event, attendee_id="a2", organizer_id=made.organizer)
+    change_tickets(event, position=3, tickets=1)
+    set_capacity(event, 11, organizer_id=made.organizer)
+    book_tickets(event, attendee_id="a1")
+    change_tickets(event, position=6, tickets=2)
+    key = idempotency.once("book", caller="page", key="k", attendee="w11")
+    for _ in range(2):
+        book_tickets(event, attendee_id="w11", tickets=2, once=key)
+
+
+def _fill_started(made: Busy) -> None:
+    """Ends with room that the waiting booking would fit in: promotion has ended."""
+    for attendee in "abc":
+        book_tickets(made.started, attendee_id=attendee, tickets=5)
+    past = Details("started", 10, starts_at=clock.now() - timedelta(hours=1))
+    edit_event(made.started, past, organizer_id=made.organizer)
+    cancel_booking(made.started, position=1, organizer_id=made.organizer)
+
+
+def reopen_and_publish(made: Busy) -> None:
+    """Move the started event into the future again, and let the draft be seen."""
+    later = Details("started", 10, starts_at=clock.now() + timedelta(days=1))
+    edit_event(made.started, later, organizer_id=made.organizer)
+    publish_event(made.draft, organizer_id=made.organizer)
