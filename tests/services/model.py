@@ -1,0 +1,112 @@
+"""The rules of tickets and waiting list once more, as plainly as they can be said.
+
+It shares nothing with the ledger: every booking in one list, every figure counted from it anew.
+The tests hold the ledger against it, command by command.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Booking:
+    attendee: str
+    tickets: int
+    status: str
+    promoted_by_its_cancel: list[int] = field(default_factory=list)
+
+
+@dataclass
+class Event:
+    """One event and its book; a booking's position is its place in the list, from 1."""
+
+    capacity: int
+    most: int = 10
+    waiting_limit: int | None = None
+    is_open: bool = True
+    promotes: bool = True
+    may_cancel: bool = True
+    bookings: list[Booking] = field(default_factory=list)
+
+    def confirmed_tickets(self) -> int:
+        return sum(b.tickets for b in self.bookings if b.status == "confirmed")
+
+    def waiting_positions(self) -> list[int]:
+        return [p for p, b in enumerate(self.bookings, 1) if b.status == "waiting"]
+
+    def positions_of(self, attendee: str) -> list[int]:
+        return [p for p, b in enumerate(self.bookings, 1) if b.attendee == attendee]
+
+    def book(self, attendee: str, tickets: int) -> tuple[object, ...]:
+        if not self.is_open:
+            return "refused", "not_open"
+        if tickets < 1:
+            return "refused", "too_few_tickets"
+        if tickets > self.most or tickets > self.capacity:
+            return "refused", "too_many_tickets"
+        if any(self.bookings[p - 1].status != "cancelled" for p in self.positions_of(attendee)):
+            return "refused", "already_booked"
+        ahead = len(self.waiting_positions())
+        if ahead == 0 and self.confirmed_tickets() + tickets <= self.capacity:
+            self.bookings.append(Booking(attendee, tickets, "confirmed"))
+            return "booked", len(self.bookings), "confirmed", None
+        if self.waiting_limit == 0:
+            return "refused", "sold_out"
+        if self.waiting_limit is not None and ahead >= self.waiting_limit:
+            return "refused", "waiting_list_full"
+        self.bookings.append(Booking(attendee, tickets, "waiting"))
+        return "booked", len(self.bookings), "waiting", ahead + 1
+
+    def cancel(self, position: int, *, by_organizer: bool) -> tuple[object, ...]:
+        if not 1 <= position <= len(self.bookings):
+            return "refused", "no_such_booking"
+        booking = self.bookings[position - 1]
+        if booking.status != "cancelled":
+            if not self.may_cancel and not by_organizer:
+                return "refused", "too_late"
+            booking.status = "cancelled"
+            booking.promoted_by_its_cancel = self.promote()
+        return "released", position, booking.tickets, booking.promoted_by_its_cancel
+
+    def cancel_attendee(self, attendee: str, *, by_organizer: bool) -> tuple[object, ...]:
+        positions = self.positions_of(attendee)
+        return self.cancel(positions[-1] if positions else 0, by_organizer=by_organizer)
+
+    def change(self, position: int, tickets: int, *, by_organizer: bool) -> tuple[object, ...]:
+        if not 1 <= position <= len(self.bookings):
+            return "refused", "no_such_booking"
+        booking = self.bookings[position - 1]
+        if booking.status == "cancelled":
+            return "refused", "not_active"
+        if tickets < 1:
+            return "refused", "too_few_tickets"
+        if tickets > booking.tickets:
+            return "refused", "not_fewer"
+        if tickets == booking.tickets:
+            return "released", position, tickets, []
+        if not self.may_cancel and not by_organizer:
+            return "refused", "too_late"
+        booking.tickets = tickets
+        return "released", position, tickets, self.promote()
+
+    def set_capacity(self, capacity: int) -> tuple[object, ...]:
+        largest = max((self.bookings[p - 1].tickets for p in self.waiting_positions()), default=0)
+        if capacity < 1 or capacity < self.confirmed_tickets() or capacity < largest:
+            return "refused", "capacity_too_low"
+        self.capacity = capacity
+        return "resized", self.promote()
+
+    def cancel_event(self) -> tuple[object, ...]:
+        for booking in self.bookings:
+            booking.status = "cancelled"
+        self.is_open = self.promotes = False
+        return ("closed",)
+
+    def promote(self) -> list[int]:
+        promoted: list[int] = []
+        while self.promotes and (waiting := self.waiting_positions()):
+            head = self.bookings[waiting[0] - 1]
+            if self.confirmed_tickets() + head.tickets > self.capacity:
+                break
+            head.status = "confirmed"
+            promoted.append(waiting[0])
+        return promoted
