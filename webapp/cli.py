@@ -1,22 +1,24 @@
 """`flask --app wsgi ...`: what an operator does at the command line."""
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 
 import click
 from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 
-from webapp.errors import DomainError
-from webapp.services import accounts, samples
+from webapp.errors import DomainError, Unavailable
+from webapp.services import accounts, samples, verify
 
 organizer = AppGroup("organizer", help="Make organizers and set their passwords.")
 token = AppGroup("token", help="Make API tokens.")
 
 
 def init_app(app: Flask) -> None:
-    for command in (organizer, token, add_samples):
+    for command in (organizer, token, add_samples, verify_all):
         app.cli.add_command(command)
 
 
@@ -78,3 +80,32 @@ def add_samples() -> None:
     with refusals_in_one_line():
         samples.add_samples()
     click.echo("The sample events are there.")
+
+
+@click.command("verify")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@with_appcontext
+def verify_all(as_json: bool) -> None:
+    """Hold every rule of tickets and waiting list against the database, while the site runs.
+
+    Ends with 0 when all is well, with 1 when a rule is broken (a line for each, naming the rows)
+    and with 2 when the database could not be read.
+    """
+    try:
+        report = verify.verify()
+    except Unavailable as error:
+        click.echo("Nothing was checked: the database cannot be reached.", err=True)
+        raise SystemExit(2) from error
+    if as_json:
+        click.echo(json.dumps({"ok": not report.broken, **asdict(report)}))
+    else:
+        for broken in report.broken:
+            click.echo(broken)
+        kept = f"{len(report.broken)} of {report.rules} rules are broken"
+        click.echo(
+            f"{kept if report.broken else f'All {report.rules} rules hold'}: "
+            f"{report.events:,} events, {report.bookings:,} bookings, "
+            f"{report.activities:,} lines of history, {report.seconds} s."
+        )
+    if report.broken:
+        raise SystemExit(1)
