@@ -45,6 +45,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     database.configure(app, settings)
     migrate.init_app(app, directory=str(ROOT / "migrations"))
+    # The limits of pages stand on their views and the API counts for itself. Told that it has
+    # been attached before, the extension leaves out its work around every single request.
+    app.extensions["limiter"] = {limiter}
     limiter.init_app(app)
     csrf.init_app(app)
     for part in (logs, errors, security, htmx, health, cli):

@@ -1,14 +1,18 @@
 """The organizer's session, and the headers that every answer carries."""
 
 import re
-from typing import cast
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, cast
 
-from flask import Flask, Response, g, request, session, url_for
+from flask import Flask, Request, Response, g, request, session, url_for
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask.typing import ResponseReturnValue
 
-from webapp.config import current_settings
 from webapp.htmx import SCRIPT_URL, move_to
 from webapp.services.accounts import Account, find_account
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 ACCOUNT_KEY = "account"
 
@@ -49,7 +53,9 @@ def init_app(app: Flask) -> None:
         # It asks for the Referer, which our own policy tells browsers not to send.
         WTF_CSRF_SSL_STRICT=False,
     )
-    app.after_request(_add_headers)
+    app.session_interface = Sessions()
+    app.wsgi_app = FixedHeaders(app.wsgi_app, secure=secure)  # type: ignore[method-assign]
+    app.after_request(_keep_private)
     app.add_template_global(current_account)
 
 
@@ -86,11 +92,35 @@ def local_path(path: str | None, *, otherwise: str) -> str:
     return path if path and is_local_path(path) else otherwise
 
 
-def _add_headers(response: Response) -> Response:
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
-    if current_settings().base_url.startswith("https://"):
-        response.headers.setdefault("Strict-Transport-Security", STRICT_TRANSPORT)
+def _keep_private(response: Response) -> Response:
     if "Cache-Control" not in response.headers and response.mimetype == "text/html":
         response.headers["Cache-Control"] = "private, no-store"
     return response
+
+
+class FixedHeaders:
+    """WSGI middleware: every answer carries the same headers, also one that no view has made."""
+
+    def __init__(self, app: "WSGIApplication", *, secure: bool) -> None:
+        self.app = app
+        self.headers = list(HEADERS.items())
+        if secure:
+            self.headers.append(("Strict-Transport-Security", STRICT_TRANSPORT))
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> "Iterable[bytes]":
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            headers.extend(self.headers)
+            return start_response(status, headers, *rest)
+
+        return self.app(environ, start)
+
+
+class Sessions(SecureCookieSessionInterface):
+    """Flask's sessions, opened without any cryptography where there is no cookie to read."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        if "HTTP_COOKIE" not in request.environ and app.secret_key:
+            return SecureCookieSession()
+        return super().open_session(app, request)
