@@ -23,6 +23,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import Mapped, mapped_column
@@ -80,6 +81,9 @@ class Organizer(Base):
     username: Mapped[str] = mapped_column(exact_text(64))
     password_hash: Mapped[str] = mapped_column(String(255))
     email: Mapped[str | None] = mapped_column(exact_text(MAX_EMAIL))
+    # Which mails that address wants.
+    wants_sold_out: Mapped[bool] = mapped_column(default=False, server_default=false())
+    wants_summary: Mapped[bool] = mapped_column(default=False, server_default=false())
     # Raised with each new password; a session or remembered login of an older one is void.
     credential_version: Mapped[int] = mapped_column(Integer, default=1)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -139,6 +143,8 @@ class Event(Base):
     waiting: Mapped[int] = mapped_column(Integer, default=0)
     next_position: Mapped[int] = mapped_column(Integer, default=1)
     revision: Mapped[int] = mapped_column(BigInteger, default=1)
+    # Whether the attendees are reminded a day before.
+    reminds: Mapped[bool] = mapped_column(default=False, server_default=false())
     is_sample: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
@@ -228,15 +234,17 @@ class Delivery(Base):
 
     `next_try_at` is when a pending row is due; whoever takes one up moves it on first, so that a
     row whose sender died becomes due again. Delivery is at least once, and a repeat carries the
-    same message id because that is made from the row's id.
+    same message id because that is made from the row's id. A `bulk` row waits for all others.
+    `once` names what may be told one time only, such as a message to one person.
     """
 
     __tablename__ = "delivery"
     __table_args__ = (
         CheckConstraint("state IN ('pending', 'sent', 'parked')", "state"),
         CheckConstraint("attempts >= 0", "attempts"),
-        Index(None, "state", "next_try_at"),
+        Index(None, "receiver", "state", "bulk", "next_try_at"),
         Index(None, "event_id", "position"),
+        Index(None, "once", unique=True),
         UTF8MB4,
     )
 
@@ -247,12 +255,43 @@ class Delivery(Base):
     event_id: Mapped[int | None] = mapped_column(ForeignKey("event.id"))
     position: Mapped[int | None] = mapped_column(Integer)
     details: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    bulk: Mapped[bool] = mapped_column(default=False, server_default=false())
+    once: Mapped[str | None] = mapped_column(code_text(64))
     state: Mapped[str] = mapped_column(code_text(16))
     attempts: Mapped[int] = mapped_column(Integer)
     next_try_at: Mapped[datetime] = mapped_column(UtcDateTime)
     problem: Mapped[str | None] = mapped_column(String(500))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Message(Base):
+    """What an organizer wrote to the attendees of an event, whoever of them it was sent to."""
+
+    __tablename__ = "message"
+    __table_args__ = (
+        CheckConstraint("audience IN ('all', 'confirmed', 'waiting')", "audience"),
+        Index(None, "event_id"),
+        UTF8MB4,
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    event_id: Mapped[int] = mapped_column(ForeignKey("event.id"))
+    audience: Mapped[str] = mapped_column(code_text(16))
+    subject: Mapped[str] = mapped_column(String(MAX_NAME))
+    text: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class OptOut(Base):
+    """An address that wants no more messages of an organizer; its tickets are still told of."""
+
+    __tablename__ = "opt_out"
+    __table_args__ = (UTF8MB4,)
+
+    organizer_id: Mapped[int] = mapped_column(ForeignKey("organizer.id"), primary_key=True)
+    recipient: Mapped[str] = mapped_column(exact_text(MAX_EMAIL), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 # The same as SQLAlchemy Core takes them: services read and write rows, not objects.
@@ -263,3 +302,5 @@ bookings = cast(Table, Booking.__table__)
 activities = cast(Table, Activity.__table__)
 keys = cast(Table, IdempotencyKey.__table__)
 deliveries = cast(Table, Delivery.__table__)
+messages = cast(Table, Message.__table__)
+opt_outs = cast(Table, OptOut.__table__)
