@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from webapp.errors import EventClosed, EventNotFound, InvalidInput
 from webapp.logs import operation
-from webapp.models import Organizer, activities, bookings, deliveries, events, keys
+from webapp.models import Organizer, activities, bookings, deliveries, events, keys, messages
 from webapp.services import book, clock, idempotency, record
 from webapp.services.idempotency import NO_EVENT, Once
 from webapp.services.ledger import CancelEvent, Ledger, Refused, Resized, SetCapacity, Status, What
@@ -219,7 +219,7 @@ def remove_samples(*, organizer_id: int) -> int:
 
     def work(connection: Connection) -> int:
         ids = list(connection.execute(mine.order_by(events.c.id).with_for_update()).scalars())
-        for table in (deliveries, activities, bookings, keys):
+        for table in (deliveries, messages, activities, bookings, keys):
             connection.execute(delete(table).where(table.c.event_id.in_(ids)))
         connection.execute(delete(events).where(events.c.id.in_(ids)))
         return len(ids)
