@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from webapp.services.ledger import (
+from webapp.services.commands import (
     Book,
     Booked,
     Cancel,
@@ -13,7 +13,6 @@ from webapp.services.ledger import (
     Command,
     Entry,
     Inventory,
-    Ledger,
     Outcome,
     Refused,
     Released,
@@ -22,6 +21,7 @@ from webapp.services.ledger import (
     Status,
     What,
 )
+from webapp.services.ledger import Ledger
 
 
 @dataclass

@@ -10,17 +10,15 @@ from hypothesis import strategies as st
 
 from tests.services import model
 from tests.services.ledger_book import KeptBook, plain
-from webapp.services.ledger import (
+from webapp.services.commands import (
     Book,
     Booked,
-    BrokenBook,
     Cancel,
     CancelEvent,
     ChangeTickets,
     Claim,
     Command,
     Inventory,
-    Ledger,
     Refusal,
     Refused,
     Released,
@@ -29,6 +27,7 @@ from webapp.services.ledger import (
     Status,
     What,
 )
+from webapp.services.ledger import BrokenBook, Ledger
 
 steady = settings(deadline=None, derandomize=True, max_examples=60)
 

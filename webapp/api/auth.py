@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from threading import BoundedSemaphore, Lock
 from typing import NoReturn, cast
 
-from flask import abort, g
-from flask_httpauth import MultiAuth
+from flask import abort, g, request
 from werkzeug.exceptions import TooManyRequests
 
 from webapp import errors
@@ -25,8 +24,6 @@ MOST_REMEMBERED = 1024
 CHECKS_AT_ONCE = 2
 PATIENCE_SECONDS = 3
 CHALLENGE = 'Basic realm="Nextup", charset="UTF-8", Bearer realm="Nextup"'
-
-organizer_auth = MultiAuth(basic_auth, token_auth)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +104,11 @@ def check_token(token: str) -> Account | None:
 
 basic_auth.verify_password(check_password)
 token_auth.verify_token(check_token)
-_identify = organizer_auth.login_required(optional=True)(organizer_auth.current_user)
+# Flask-HTTPAuth's own choice between several schemes takes "bearer" for another word than "Bearer".
+_identify = {
+    "basic": basic_auth.login_required(optional=True)(basic_auth.current_user),
+    "bearer": token_auth.login_required(optional=True)(token_auth.current_user),
+}
 
 
 def presented_account() -> Account | None:
@@ -115,7 +116,9 @@ def presented_account() -> Account | None:
 
     Raises `TooManyRequests` after too many failures, `Unavailable`.
     """
-    return cast(Account | None, _identify())
+    given = request.authorization
+    identify = _identify.get(given.type) if given is not None else None
+    return cast(Account | None, identify()) if identify is not None else None
 
 
 def required_account() -> Account:

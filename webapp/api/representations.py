@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 from webapp.schemas import EventFields
 from webapp.services.availability import available
 from webapp.services.bookings import Receipt, Release
-from webapp.services.ledger import Status
+from webapp.services.commands import Status
 from webapp.services.lookup import Found
 
 

@@ -23,8 +23,8 @@ from webapp.schemas import FewerTickets, PageBooking, from_form
 from webapp.services import bookings, clock
 from webapp.services.availability import find_event
 from webapp.services.book import inventory_of
+from webapp.services.commands import Status
 from webapp.services.events import upcoming_events
-from webapp.services.ledger import Status
 from webapp.services.lookup import Found, find_booking, position_of
 
 bp = Blueprint("attendee", __name__)
@@ -141,7 +141,7 @@ def standing(reference: str) -> ResponseReturnValue:
     if found.booking.status == Status.WAITING:
         return fragment("attendee/booking.html", "standing", **_standing(found))
     # It waits no longer: the whole booking looks different now.
-    response = show("attendee/booking.html", **_standing(found), is_news=True)
+    response = show("attendee/booking.html", **_standing(found, is_news=True))
     response.headers["HX-Retarget"] = "#main"
     response.headers["HX-Reswap"] = "innerHTML"
     return response
@@ -182,8 +182,8 @@ def cancel(reference: str) -> ResponseReturnValue:
     return move_to(url_for("attendee.booking", reference=reference))
 
 
-def _standing(found: Found) -> dict[str, Any]:
-    """What the pages of a booking show."""
+def _standing(found: Found, *, is_news: bool = False) -> dict[str, Any]:
+    """What the pages of a booking show; `is_news` when it changed before the attendee's eyes."""
     inventory = inventory_of(found.event, clock.now())
     active = found.booking.status != Status.CANCELLED
     return {
@@ -192,7 +192,7 @@ def _standing(found: Found) -> dict[str, Any]:
         "rank": found.rank,
         "may_change": active and inventory.attendees_may_cancel,
         "may_move_up": inventory.promotes,
-        "is_news": False,
+        "is_news": is_news,
     }
 
 

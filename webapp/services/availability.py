@@ -17,8 +17,8 @@ from sqlalchemy import Connection, Row, bindparam, select
 
 from webapp.errors import EventNotFound, Unavailable
 from webapp.models import activities, bookings, events
+from webapp.services.commands import Status
 from webapp.services.group_commit import GroupCommit, Overloaded
-from webapp.services.ledger import Status
 from webapp.services.transaction import read
 
 # Lists kept per process; the least recently read goes first.

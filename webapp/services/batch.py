@@ -19,19 +19,19 @@ from webapp.errors import (
     WaitingListFull,
 )
 from webapp.services import book, clock, idempotency, record
-from webapp.services.group_commit import GroupCommit, Overloaded
-from webapp.services.idempotency import Once
-from webapp.services.ledger import (
+from webapp.services.commands import (
     Book,
     Booked,
     Cancel,
     ChangeTickets,
-    Ledger,
     Refusal,
     Refused,
     Released,
     Status,
 )
+from webapp.services.group_commit import GroupCommit, Overloaded
+from webapp.services.idempotency import Once
+from webapp.services.ledger import Ledger
 from webapp.services.record import Particulars
 from webapp.services.transaction import write
 

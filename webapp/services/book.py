@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from webapp.errors import EventNotFound
 from webapp.models import bookings, events
-from webapp.services.ledger import Claim, Inventory, Status
+from webapp.services.commands import Claim, Inventory, Status
 
 # A page of the waiting list; promotions rarely need a second one.
 WAITING_PAGE = 200

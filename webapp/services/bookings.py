@@ -9,8 +9,8 @@ from webapp.logs import operation
 from webapp.models import activities, bookings
 from webapp.services import book
 from webapp.services.batch import Request, submit
+from webapp.services.commands import Book, Booked, Cancel, ChangeTickets, Released, Status, What
 from webapp.services.idempotency import Once
-from webapp.services.ledger import Book, Booked, Cancel, ChangeTickets, Released, Status, What
 from webapp.services.record import Particulars
 from webapp.services.transaction import read
 

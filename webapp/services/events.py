@@ -23,8 +23,9 @@ from webapp.errors import EventClosed, EventNotFound, InvalidInput
 from webapp.logs import operation
 from webapp.models import Organizer, activities, bookings, deliveries, events, keys, messages
 from webapp.services import book, clock, idempotency, record
+from webapp.services.commands import CancelEvent, Refused, Resized, SetCapacity, Status, What
 from webapp.services.idempotency import NO_EVENT, Once
-from webapp.services.ledger import CancelEvent, Ledger, Refused, Resized, SetCapacity, Status, What
+from webapp.services.ledger import Ledger
 from webapp.services.transaction import new_id, read, write
 
 # Whoever has a booking is told when one of these changes.

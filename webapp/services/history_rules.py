@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, and_, case, false, func, not_, or_, select
 
 from webapp.models import activities, bookings, events
-from webapp.services.ledger import Status, What
+from webapp.services.commands import Status, What
 from webapp.services.rules import Check, Rule
 
 # Larger than any revision: a booking that still waits has not left the waiting list.

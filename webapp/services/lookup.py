@@ -7,7 +7,7 @@ from sqlalchemy import Row, Select, or_, select
 from webapp.errors import BookingNotFound
 from webapp.models import activities, bookings
 from webapp.services.availability import find_event, rank_of
-from webapp.services.ledger import Status
+from webapp.services.commands import Status
 from webapp.services.transaction import read
 
 

@@ -22,7 +22,8 @@ from sqlalchemy import (
 
 from webapp.models import activities, bookings, deliveries, events
 from webapp.services.book import lock_event
-from webapp.services.ledger import BrokenBook, Claim, Entry, Ledger, Status, What
+from webapp.services.commands import Claim, Entry, Status, What
+from webapp.services.ledger import BrokenBook, Ledger
 from webapp.services.transaction import Conflict
 
 _cancel = (

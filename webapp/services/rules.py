@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, and_, case, distinct, func, or_, select
 
 from webapp.models import activities, bookings, events, keys
-from webapp.services.ledger import Status
+from webapp.services.commands import Status
 
 
 @dataclass(frozen=True, slots=True)

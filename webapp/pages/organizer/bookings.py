@@ -20,7 +20,7 @@ from webapp.pages.presentation import count
 from webapp.schemas import FewerTickets, PageBooking, from_form
 from webapp.services import bookings, lookup
 from webapp.services.availability import rank_of
-from webapp.services.ledger import Status
+from webapp.services.commands import Status
 
 PAGE = 50
 BOOKING = f"{EVENT}/bookings/<int(max=2147483647):position>"
