@@ -31,7 +31,8 @@ def fragment(template: str, block: str, **context: object) -> Response:
     response = make_response(render_block(template, block, **context))
     response.headers["Cache-Control"] = "private, no-cache"
     response.add_etag()
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 def move_to(path: str) -> ResponseReturnValue:

@@ -1,0 +1,131 @@
+"""A real server and a real browser. Whatever the browser complains about fails the test."""
+
+import base64
+import json
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+
+from tests.support.servers import ROOT, AppServer, find_program
+from webapp import htmx
+
+HTMX_FILE = ROOT / "node_modules" / "htmx.org" / "dist" / "htmx.min.js"
+USERNAME, PASSWORD = "organizer", "a password for tests"
+
+PHONE = {"width": 360, "height": 740}
+DESK = {"width": 1440, "height": 900}
+
+
+class Site:
+    """The server under test, and what a test prepares there without the browser."""
+
+    def __init__(self, server: AppServer) -> None:
+        self.url = server.url
+
+    def make_event(self, name: str, tickets: int, **fields: object) -> int:
+        """Publish an event and return its id."""
+        event = {"eventName": name, "totalTickets": tickets, **fields}
+        return int(self.call("/api/events/initialize", event)["eventId"])
+
+    def book(self, event_id: int, user: str, **fields: object) -> str:
+        """Book for somebody and return the reference."""
+        body = {"userId": user, "eventId": event_id, **fields}
+        return str(self.call("/api/events/book", body)["bookingReference"])
+
+    def cancel(self, reference: str) -> None:
+        self.call("/api/events/cancel", {"bookingReference": reference})
+
+    def call(self, path: str, body: dict[str, object]) -> Any:
+        login = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
+        headers = {"Content-Type": "application/json", "Authorization": f"Basic {login}"}
+        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), headers)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    environ = {
+        "ORGANIZER_USERNAME": USERNAME,
+        "ORGANIZER_PASSWORD": PASSWORD,
+        "RATELIMIT_ENABLED": "false",
+    }
+    server = AppServer(tmp_path_factory.mktemp("site"), environ=environ)
+    try:
+        server.start()
+        yield Site(server)
+    finally:
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=find_program("chromium", package="chromium"),
+            args=["--no-sandbox", "--disable-background-networking"],
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visitor(site: Site, browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Somebody with a browser of their own: `visitor()`, `visitor(scripts=False)`."""
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def arrive(*, scripts: bool = True, viewport: dict[str, int] = PHONE, **options: Any) -> Page:
+        context = browser.new_context(
+            base_url=site.url, java_script_enabled=scripts, viewport=viewport, **options
+        )
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        context.route(lambda url: not url.startswith(site.url), answer_from_package)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: complain(complaints, message.type, message.text))
+        return page
+
+    yield arrive
+    for context in contexts:
+        context.close()
+    assert not complaints
+
+
+def answer_from_package(route: Route) -> None:
+    """The one script from elsewhere comes from its npm package; nothing else leaves the machine."""
+    if route.request.url == htmx.SCRIPT_URL:
+        headers = {"Access-Control-Allow-Origin": "*"}
+        route.fulfill(path=Path(HTMX_FILE), content_type="text/javascript", headers=headers)
+    else:
+        route.abort()
+
+
+def complain(complaints: list[str], kind: str, text: str) -> None:
+    # A refused form is answered with a 4xx on purpose, which Chromium notes as an error.
+    refused = text.startswith("Failed to load resource") and "status of 4" in text
+    if kind in ("error", "warning") and not refused:
+        complaints.append(text)
+
+
+@pytest.fixture(params=[True, False], ids=["htmx", "plain"])
+def scripts(request: pytest.FixtureRequest) -> bool:
+    """With scripts and without: everything works in both ways."""
+    return bool(request.param)
+
+
+@pytest.fixture
+def log_in() -> Callable[[Page], None]:
+    def log_in(page: Page) -> None:
+        page.goto("/login")
+        page.get_by_label("Name").fill(USERNAME)
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Log in").click()
+        page.wait_for_url("**/organizer")
+
+    return log_in
