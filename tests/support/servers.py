@@ -111,7 +111,7 @@ class Server(ABC):
         for _ in range(PORT_TRIES):
             chosen = self.port
             self.port = chosen or free_port()
-            self._spawn()
+            self.launch()
             if wait_until(lambda: not self.running or self.ready(), timeout=self.start_timeout):
                 if self.running:
                     return self
@@ -122,7 +122,8 @@ class Server(ABC):
             break
         raise ServerFailed(f"{type(self).__name__} did not start:\n{self.output()[-3000:]}")
 
-    def _spawn(self) -> None:
+    def launch(self) -> None:
+        """Begin to start, and wait for nothing."""
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 self.command(),
@@ -329,6 +330,8 @@ class AppServer(Server):
         return f"http://127.0.0.1:{self.port}"
 
     def ready(self) -> bool:
+        if len(self.worker_pids()) < int(self.environ.get("WORKERS", "1")):
+            return False
         try:
             with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:
                 return bool(answer.status == 200)
@@ -337,7 +340,10 @@ class AppServer(Server):
 
     def worker_pids(self) -> list[int]:
         """The processes that answer requests."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        try:
+            children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        except FileNotFoundError:
+            return []
         return [int(child) for child in children if _listens(int(child))]
 
     def kill(self) -> None:

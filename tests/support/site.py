@@ -1,0 +1,148 @@
+"""The real server with its database, clients that load it, and the judgement on what they saw."""
+
+import base64
+import json
+import random
+import time
+import urllib.request
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from threading import Event
+
+from sqlalchemy import make_url
+
+from tests.support.checker import problems
+from tests.support.history import Asked, Client, History, rows_of, run_clients
+from tests.support.servers import AppServer
+from webapp import create_app
+from webapp.config import Settings
+from webapp.extensions import db
+from webapp.services.verify import verify
+
+ORGANIZER, PASSWORD = "olga", "a password for tests"
+ENVIRON = {
+    "RATELIMIT_ENABLED": "false",
+    "ORGANIZER_USERNAME": ORGANIZER,
+    "ORGANIZER_PASSWORD": PASSWORD,
+    "THREADS": "16",
+}
+# A client that asks again does not wait as long as it was told to: the test is to be short.
+PAUSE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A running server; `database_url` leads to its database directly, past any proxy."""
+
+    server: AppServer
+    database_url: str
+
+    def make_event(self, capacity: int) -> History:
+        """Make an event that is open, with an empty history."""
+        login = base64.b64encode(f"{ORGANIZER}:{PASSWORD}".encode()).decode()
+        request = urllib.request.Request(
+            f"{self.server.url}/api/events/initialize",
+            json.dumps({"eventName": "rush", "totalTickets": capacity}).encode(),
+            {"Content-Type": "application/json", "Authorization": f"Basic {login}"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return History(json.load(answer)["id"], capacity)
+
+    def judge(self, history: History, *, refusals: bool = False) -> list[str]:
+        """What is wrong with the history, and with the database by its own rules."""
+        rows = rows_of(self.database_url, history.event_id)
+        return problems(history, rows, refusals=refusals) + self.broken_rules()
+
+    def broken_rules(self) -> list[str]:
+        folder = Path(self.server.instance_path)
+        environ = {
+            "DATABASE_URL": self.database_url,
+            "SECRET_KEY": "a key that only tests use",
+            "LOG_FILE": str(folder / "verify.log"),
+        }
+        app = create_app(Settings.from_environ(environ, instance_path=folder))
+        with app.app_context():
+            report = verify()
+            for engine in db.engines.values():
+                engine.dispose()
+        return [str(broken) for broken in report.broken]
+
+
+class Load:
+    """Clients that book, cancel and look until they are stopped.
+
+    Those with an even number send a key and ask again until they know what became of it; the
+    others take no answer for an answer and go on.
+    """
+
+    def __init__(self, port: int, history: History, *, clients: int, keys: bool = True) -> None:
+        self._port = port
+        self._history = history
+        self._keys = keys
+        self._over = Event()
+        self._join = run_clients(clients, self._work)
+
+    def run(self, seconds: float) -> None:
+        self._over.wait(seconds)
+
+    def stop(self) -> None:
+        self._over.set()
+        self._join()
+
+    def _work(self, number: int) -> None:
+        choose = random.Random(number)
+        persistent = self._keys and number % 2 == 0
+        mine: list[str] = []
+        with Client(self._port, self._history) as client:
+            for count in range(1_000_000):
+                if self._over.is_set():
+                    return
+                chance = choose.random()
+                key = f"{number}-{count}" if persistent else None
+                if chance < 0.5 or not mine:
+                    self._book(client, f"c{number}-{count}", key, mine)
+                elif chance < 0.7:
+                    self._cancel(client, mine.pop(choose.randrange(len(mine))), key)
+                elif chance < 0.85:
+                    self._rest(client.status())
+                else:
+                    self._rest(client.look(choose.choice(mine)))
+
+    def _book(self, client: Client, user: str, key: str | None, mine: list[str]) -> None:
+        asked = client.book(user, key=key)
+        while self._rest(asked) and key and not self._over.is_set():
+            asked = client.book(user, key=key)
+        if asked.done:
+            mine.append(asked.answer["bookingReference"])
+
+    def _cancel(self, client: Client, reference: str, key: str | None) -> None:
+        asked = client.cancel(reference, key=key)
+        while self._rest(asked) and key and not self._over.is_set():
+            asked = client.cancel(reference, key=key)
+
+    def _rest(self, asked: Asked) -> bool:
+        """Whether the outcome is unknown; then the client waits a little."""
+        if asked.unknown:
+            self._over.wait(PAUSE)
+        return asked.unknown
+
+
+def longest_silence(history: History, *, since: float, until: float) -> float:
+    """The longest time, in seconds, in which no client was told of a booking or cancel."""
+    told = sorted(
+        asked.ended
+        for asked in history.asked
+        if asked.done and asked.what in ("book", "cancel") and since <= asked.ended <= until
+    )
+    moments = [since, *told, until]
+    return max(later - earlier for earlier, later in pairwise(moments))
+
+
+def through(database_url: str, port: int) -> str:
+    """The same database, reached through another port."""
+    return make_url(database_url).set(port=port).render_as_string(hide_password=False)
+
+
+def now() -> float:
+    return time.monotonic()
