@@ -145,9 +145,11 @@ def _commit(work: Callable[[Connection], T]) -> T:
         result = _run(work, connection)
         try:
             transaction.commit()
-        except DBAPIError as error:
-            if fault_of(error) is Fault.LOST:
-                connection.invalidate()
+        except BaseException as error:
+            # The transaction may still be open there: the next one to use the connection would
+            # commit with its own work what was never answered.
+            connection.invalidate()
+            if isinstance(error, DBAPIError) and fault_of(error) is Fault.LOST:
                 raise CommitUnknown from error
             raise
         return result
