@@ -149,6 +149,10 @@ class SharedCounters(RedisStorage):
         ask = super().clear
         self._try(lambda: ask(key), lambda: self._substitute.clear(key))
 
+    def reset(self) -> int | None:
+        ask = super().reset
+        return self._try(ask, self._substitute.reset)
+
     def _try(self, ask: Callable[[], T], otherwise: Callable[[], T]) -> T:
         if self._away and not self._may_ask_again():
             return otherwise()

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from webapp.api.auth import verified_logins
 from webapp.services import accounts
 
-PASSWORD = "correct horse"  # noqa: S105 - it opens nothing
+PASSWORD = "correct horse"
 
 
 def basic(username: str, password: str = PASSWORD) -> dict[str, str]:

@@ -1,0 +1,245 @@
+"""Limits: exact under threads, told in headers, and never in the way when Redis is."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from tests.api.conftest import Api
+from tests.support.servers import Redis
+from webapp.limits import Budget, Counters, SharedCounters
+
+LIMIT = "X-RateLimit-Limit"
+REMAINING = "X-RateLimit-Remaining"
+RESET = "X-RateLimit-Reset"
+UNKNOWN = {"userId": 1, "eventId": 999}
+
+
+def in_threads(work: Callable[[], object], *, threads: int = 32) -> None:
+    workers = [threading.Thread(target=work) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+
+def test_default_is_a_hundred_in_fifteen_minutes(make_api: Callable[..., Api]) -> None:
+    api = make_api(RATELIMIT_DEFAULT="")
+    answers = [api.post("/events/book", UNKNOWN) for _ in range(102)]
+    assert [r.status_code for r in answers] == [404] * 100 + [429] * 2
+    assert [int(r.headers[REMAINING]) for r in answers] == [*range(99, -1, -1), 0, 0]
+    assert {r.headers[LIMIT] for r in answers} == {"100"}
+    reset = {int(r.headers[RESET]) for r in answers}
+    assert len(reset) == 1
+    refused = answers[-1]
+    assert refused.get_json()["code"] == "rate_limited"
+    assert 0 < int(refused.headers["Retry-After"]) <= 900
+    assert 0 < reset.pop() - time.time() <= 901
+
+
+def test_every_call_counts_whatever_its_answer(make_api: Callable[..., Api]) -> None:
+    api = make_api(RATELIMIT_DEFAULT="6 per minute")
+    answers = [
+        api.get("/events"),
+        api.get("/events/status/1"),
+        api.post("/events/book", data="{", content_type="application/json"),
+        api.post("/events/cancel", data="", content_type="text/plain"),
+        api.post("/events/initialize", {}),
+        api.get("/bookings/x"),
+        api.get("/events"),
+    ]
+    assert [r.status_code for r in answers] == [200, 404, 400, 400, 401, 404, 429]
+    assert all(REMAINING in r.headers for r in answers)
+
+
+def test_reading_about_the_api_is_not_counted(make_api: Callable[..., Api]) -> None:
+    api = make_api(RATELIMIT_DEFAULT="1 per minute")
+    for _ in range(3):
+        assert api.client.get("/api/openapi.json").status_code == 200
+        assert api.client.get("/api/docs").status_code == 200
+    assert api.get("/events").status_code == 200
+
+
+def test_each_client_has_a_budget_of_its_own(make_api: Callable[..., Api]) -> None:
+    api = make_api(RATELIMIT_DEFAULT="1 per minute")
+
+    def codes(*addresses: str) -> list[int]:
+        overrides = [{"REMOTE_ADDR": address} for address in addresses]
+        return [api.get("/events", environ_overrides=o).status_code for o in overrides]
+
+    assert codes("192.0.2.1", "192.0.2.2", "192.0.2.1") == [200, 200, 429]
+    # A customer has a whole network of IPv6.
+    assert codes("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1") == [200, 429, 200]
+    assert codes("::ffff:192.0.2.2", "fe80::1%eth0", "unix", "") == [429, 200, 200, 200]
+
+
+def test_forwarded_address_counts_only_behind_a_trusted_proxy(
+    make_api: Callable[..., Api],
+) -> None:
+    forwarded = [{"X-Forwarded-For": f"192.0.2.{number}"} for number in range(3)]
+    plain = make_api(RATELIMIT_DEFAULT="1 per minute")
+    assert [plain.get("/events", headers=h).status_code for h in forwarded] == [200, 429, 429]
+    proxied = make_api(RATELIMIT_DEFAULT="1 per minute", TRUSTED_PROXIES="1")
+    assert [proxied.get("/events", headers=h).status_code for h in forwarded] == [200] * 3
+    lie = {"X-Forwarded-For": "198.51.100.1, 192.0.2.2"}
+    assert proxied.get("/events", headers=lie).status_code == 429
+
+
+def test_organizer_has_a_larger_budget_from_anywhere(make_api: Callable[..., Api]) -> None:
+    api = make_api(RATELIMIT_DEFAULT="2 per minute")
+    ada, eve = api.organizer("ada"), api.organizer("eve")
+    anonymous = [api.get("/events").status_code for _ in range(3)]
+    assert anonymous == [200, 200, 429]
+    answers = [
+        api.get("/events", headers=ada, environ_overrides={"REMOTE_ADDR": f"192.0.2.{number}"})
+        for number in range(21)
+    ]
+    assert [r.status_code for r in answers] == [200] * 20 + [429]
+    assert answers[0].headers[LIMIT] == "20"
+    assert api.get("/events", headers=eve).status_code == 200
+
+
+def test_wrong_credentials_are_counted_for_the_client(make_api: Callable[..., Api]) -> None:
+    api = make_api(RATELIMIT_DEFAULT="2 per minute")
+    wrong = {"Authorization": "Bearer wrong"}
+    codes = [api.get("/events", headers=wrong).status_code for _ in range(3)]
+    assert codes == [401, 401, 429]
+
+
+def test_several_limits_hold_together(make_api: Callable[..., Api]) -> None:
+    api = make_api(RATELIMIT_DEFAULT="5 per hour; 2 per 1 second")
+    first, second, third = (api.get("/events") for _ in range(3))
+    assert [r.status_code for r in (first, second, third)] == [200, 200, 429]
+    assert third.headers[LIMIT] == "2"
+    assert int(third.headers["Retry-After"]) == 1
+
+
+def test_limiter_can_be_switched_off(make_api: Callable[..., Api]) -> None:
+    make_api()  # the test fixture resets a limiter that has been on before
+    api = make_api(RATELIMIT_DEFAULT="1 per minute", RATELIMIT_ENABLED="false")
+    answers = [api.get("/events") for _ in range(3)]
+    assert [r.status_code for r in answers] == [200] * 3
+    assert LIMIT not in answers[0].headers
+    wrong = {"Authorization": "Basic YTpi"}
+    assert api.get("/events", headers=wrong).status_code == 401
+
+
+def test_exactly_the_limit_passes_when_32_threads_ask(make_api: Callable[..., Api]) -> None:
+    api = make_api(RATELIMIT_DEFAULT="100 per 15 minutes")
+    codes: list[int] = []
+
+    def ask() -> None:
+        client = api.app.test_client()
+        for _ in range(8):
+            codes.append(client.get("/api/events/status/1").status_code)
+
+    in_threads(ask)
+    assert (codes.count(404), codes.count(429)) == (100, 156)
+
+
+def test_counters_in_memory_are_exact_and_forget() -> None:
+    counters = Counters()
+    budget = Budget("test", "5000 per minute", storage=counters)
+    passed: list[bool] = []
+    in_threads(lambda: passed.extend(budget.spend("a").left >= 0 for _ in range(500)))
+    assert passed.count(True) == 5000
+    assert counters.get("test/5000/60/a") == 16_000
+
+
+def test_window_begins_anew_after_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    counters = Counters()
+    now = time.time()
+    monkeypatch.setattr("webapp.limits.time.time", lambda: now)
+    assert [counters.take("a", 60).taken for _ in range(3)] == [1, 2, 3]
+    assert counters.take("a", 60).resets_at == now + 60
+    now += 59.9
+    assert (counters.take("a", 60).taken, counters.get("a")) == (5, 5)
+    now += 0.1
+    assert counters.get("a") == 0
+    assert counters.take("a", 60) == (1, now + 60)
+
+
+def test_counters_in_memory_do_not_grow_with_past_clients(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counters = Counters()
+    now = time.time()
+    monkeypatch.setattr("webapp.limits.time.time", lambda: now)
+    largest = 0
+    for number in range(100_000):
+        now += 1
+        counters.take(str(number), 900)
+        largest = max(largest, counters.size)
+    assert largest < 2_500
+
+
+def test_shared_counters_are_exact(redis_server: Redis) -> None:
+    uri = f"redis://127.0.0.1:{redis_server.port}"
+    budgets = [Budget("exact", "400 per minute", storage=SharedCounters(uri)) for _ in range(2)]
+    passed: list[bool] = []
+
+    def spend() -> None:
+        for _ in range(16):
+            passed.extend(budget.spend("a").left >= 0 for budget in budgets)
+
+    in_threads(spend)
+    assert (passed.count(True), len(passed)) == (400, 1024)
+    spent = budgets[0].spend("a")
+    assert 0 < spent.resets_at - time.time() <= 60
+
+
+def test_redis_is_asked_once_per_request(make_api: Callable[..., Api], redis_server: Redis) -> None:
+    api = make_api(
+        RATELIMIT_STORAGE_URI=f"redis://127.0.0.1:{redis_server.port}",
+        RATELIMIT_DEFAULT="100 per 15 minutes",
+    )
+    storage = SharedCounters(f"redis://127.0.0.1:{redis_server.port}")
+    api.get("/events")
+
+    def asked() -> int:
+        calls = storage.storage.info("commandstats")
+        return int(calls.get("cmdstat_evalsha", {}).get("calls", 0))
+
+    before = asked()
+    answers = [api.get("/events") for _ in range(10)]
+    assert asked() - before == 10
+    assert [int(r.headers[REMAINING]) for r in answers] == [*range(98, 88, -1)]
+
+
+@pytest.mark.parametrize("how", ["gone", "hanging"])
+def test_calls_go_on_while_redis_is_away(
+    make_app: Callable[..., Flask],
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
+) -> None:
+    monkeypatch.setattr("webapp.limits.REDIS_REST_SECONDS", 0.5)
+    with Redis(tmp_path_factory.mktemp("redis")) as server:
+        uri = f"redis://127.0.0.1:{server.port}"
+        api = Api(make_app(RATELIMIT_STORAGE_URI=uri, RATELIMIT_DEFAULT="3 per minute"))
+        assert [api.get("/events").status_code for _ in range(2)] == [200, 200]
+        if how == "gone":
+            server.kill()
+        else:
+            os.kill(server.pid, signal.SIGSTOP)
+        began = time.monotonic()
+        answers = [api.get("/events") for _ in range(4)]
+        assert time.monotonic() - began < 3
+        # This process goes on counting for itself.
+        assert [r.status_code for r in answers] == [200, 200, 200, 429]
+        if how == "gone":
+            server.start()
+        else:
+            os.kill(server.pid, signal.SIGCONT)
+        time.sleep(0.6)
+        left = int(api.get("/events").headers[REMAINING])
+        assert left == (2 if how == "gone" else 0)
+
+
+def test_application_starts_while_redis_is_away(make_api: Callable[..., Api]) -> None:
+    api = make_api(RATELIMIT_STORAGE_URI="redis://127.0.0.1:1", RATELIMIT_DEFAULT="1 per minute")
+    assert [api.get("/events").status_code for _ in range(2)] == [200, 429]
