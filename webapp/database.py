@@ -1,9 +1,13 @@
-"""How we connect to each database: isolation, time limits, and SQLite's writing connection."""
+"""How we connect to each database: isolation, time limits, and one engine each to read and write.
+
+Reading connections commit by themselves, so that a query costs one round trip. Writing ones hold
+transactions: READ COMMITTED on MySQL, and begun with the write lock on SQLite.
+"""
 
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import Engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -13,6 +17,7 @@ from webapp.extensions import db
 WAIT_SECONDS = 2
 READ_SECONDS = 5
 WRITE_BIND = "write"
+SQLITE = "sqlite"
 
 MYSQL_SESSION = (
     f"SET SESSION innodb_lock_wait_timeout = {WAIT_SECONDS}, time_zone = '+00:00',"
@@ -21,76 +26,74 @@ MYSQL_SESSION = (
 
 
 def configure(app: Flask, settings: Settings) -> None:
-    """Give Flask-SQLAlchemy its engines: one, or on SQLite a second one that only writes."""
+    """Give Flask-SQLAlchemy its two engines."""
     url = make_url(settings.database_url)
-    if url.get_backend_name() == "sqlite":
-        options = sqlite_options(settings)
-        writer = {"url": url, **options, "pool_size": 1}
-        app.config["SQLALCHEMY_BINDS"] = {WRITE_BIND: writer}
+    reading = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
+    writing: dict[str, Any] = {"url": url}
+    if url.drivername == SQLITE:
+        writing["pool_size"] = 1
     else:
-        options = mysql_options(settings)
+        writing["isolation_level"] = "READ COMMITTED"
+    options = {**pool_options(settings), "connect_args": connect_arguments(url)}
     app.config["SQLALCHEMY_DATABASE_URI"] = url
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {**options, **reading}
+    app.config["SQLALCHEMY_BINDS"] = {WRITE_BIND: {**options, **writing}}
     db.init_app(app)
     with app.app_context():
-        if url.get_backend_name() == "sqlite":
-            prepare_sqlite(db.engine, begin="BEGIN")
-            # A deferred transaction that reads before it writes fails at once when somebody else
-            # has written meanwhile, so the writing connection takes the write lock first.
-            prepare_sqlite(write_engine(), begin="BEGIN IMMEDIATE")
-        else:
-            event.listen(db.engine, "connect", prepare_mysql)
+        prepare = prepare_sqlite if url.drivername == SQLITE else prepare_mysql
+        for engine in db.engines.values():
+            event.listen(engine, "connect", prepare)
+        if url.drivername == SQLITE:
+            event.listen(write_engine(), "begin", begin_writing)
 
 
 def write_engine() -> Engine:
     """The engine that transactions which change something run on."""
-    return db.engines.get(WRITE_BIND, db.engine)
+    return db.engines[WRITE_BIND]
 
 
 def pool_options(settings: Settings) -> dict[str, Any]:
-    """As many connections as threads; whoever finds none waits a little and is told to retry."""
+    """Two pools with together as many connections as there are threads.
+
+    Who finds none free waits a little and is told to come back.
+    """
     return {
-        "pool_size": settings.threads,
+        "pool_size": max(1, settings.threads // 2),
         "max_overflow": 0,
         "pool_timeout": WAIT_SECONDS,
-        # A transaction of ours is always ended before its connection goes back, so the pool's own
-        # rollback would only cost a round trip.
+        "pool_recycle": 3600,
+        # A transaction of ours has ended before its connection goes back; the pool's own rollback
+        # would only cost a round trip.
         "pool_reset_on_return": None,
     }
 
 
-def sqlite_options(settings: Settings) -> dict[str, Any]:
+def connect_arguments(url: URL) -> dict[str, Any]:
+    """The time limits of the driver, in seconds."""
+    if url.drivername == SQLITE:
+        return {"timeout": WAIT_SECONDS, "check_same_thread": False}
     return {
-        **pool_options(settings),
-        "connect_args": {"timeout": WAIT_SECONDS, "check_same_thread": False},
+        "connect_timeout": WAIT_SECONDS,
+        "read_timeout": READ_SECONDS,
+        "write_timeout": READ_SECONDS,
     }
 
 
-def mysql_options(settings: Settings) -> dict[str, Any]:
-    return {
-        **pool_options(settings),
-        "pool_recycle": 3600,
-        "isolation_level": "READ COMMITTED",
-        "connect_args": {
-            "connect_timeout": WAIT_SECONDS,
-            "read_timeout": READ_SECONDS,
-            "write_timeout": READ_SECONDS,
-        },
-    }
+def prepare_sqlite(connection: Any, entry: ConnectionPoolEntry) -> None:
+    """Make each connection durable and strict."""
+    # The driver's own idea of when to begin a transaction is switched off.
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
 
 
-def prepare_sqlite(engine: Engine, *, begin: str) -> None:
-    """Make each connection durable and strict, and begin its transactions with `begin`."""
+def begin_writing(connection: Connection) -> None:
+    """Take SQLite's write lock first.
 
-    def connect(connection: Any, entry: ConnectionPoolEntry) -> None:
-        # The driver's own idea of when to begin a transaction is switched off.
-        connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-
-    event.listen(engine, "connect", connect)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    A transaction that reads before it writes fails at once when another has written meanwhile.
+    """
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def prepare_mysql(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:

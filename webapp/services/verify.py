@@ -103,7 +103,8 @@ def _snapshot() -> Iterator[Connection]:
     url = db.engine.url
     if url.get_backend_name() == "sqlite":
         engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": WAIT_SECONDS})
-        prepare_sqlite(engine, begin="BEGIN")
+        event.listen(engine, "connect", prepare_sqlite)
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     else:
         engine = create_engine(
             url,
