@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Route,
+    ViewportSize,
+    sync_playwright,
+)
 
 from tests.support.servers import ROOT, AppServer, find_program
 from webapp import htmx
@@ -16,8 +23,8 @@ from webapp import htmx
 HTMX_FILE = ROOT / "node_modules" / "htmx.org" / "dist" / "htmx.min.js"
 USERNAME, PASSWORD = "organizer", "a password for tests"
 
-PHONE = {"width": 360, "height": 740}
-DESK = {"width": 1440, "height": 900}
+PHONE: ViewportSize = {"width": 360, "height": 740}
+DESK: ViewportSize = {"width": 1440, "height": 900}
 
 
 class Site:
@@ -79,7 +86,7 @@ def visitor(site: Site, browser: Browser) -> Iterator[Callable[..., Page]]:
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
-    def arrive(*, scripts: bool = True, viewport: dict[str, int] = PHONE, **options: Any) -> Page:
+    def arrive(*, scripts: bool = True, viewport: ViewportSize = PHONE, **options: Any) -> Page:
         context = browser.new_context(
             base_url=site.url, java_script_enabled=scripts, viewport=viewport, **options
         )

@@ -1,8 +1,10 @@
 """Forms that are never lost: what cannot be accepted is shown again with what was typed."""
 
 import inspect
+import math
 import re
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
@@ -16,6 +18,7 @@ from werkzeug.exceptions import HTTPException
 
 from webapp import errors
 from webapp.errors import DomainError, InvalidInput, Unavailable
+from webapp.extensions import limiter
 from webapp.services import idempotency
 from webapp.services.idempotency import Once
 
@@ -108,7 +111,11 @@ def _show_again_after_csrf_error(error: CSRFError) -> ResponseReturnValue:
 
 
 def _show_again_after_limit(error: RateLimitExceeded) -> ResponseReturnValue:
-    return _show_again_before_view(error, TOO_OFTEN)
+    response = make_response(_show_again_before_view(error, TOO_OFTEN))
+    if limiter.current_limit is not None:
+        seconds = math.ceil(limiter.current_limit.reset_at - time.time())
+        response.headers["Retry-After"] = str(max(1, seconds))
+    return response
 
 
 def _show_again_before_view(error: HTTPException, problem: str) -> ResponseReturnValue:
@@ -121,13 +128,9 @@ def _show_again_before_view(error: HTTPException, problem: str) -> ResponseRetur
                 stopped = current_app.ensure_sync(guard)()
                 if stopped is not None:
                     return make_response(stopped)
-        response = _page_of_form(error.code or 400, problem, keep_key=True)
+        return _page_of_form(error.code or 400, problem, keep_key=True)
     except DomainError as domain_error:
         return errors.show_domain_error(domain_error)
-    for name, value in error.get_headers():
-        if name == "Retry-After":
-            response.headers[name] = value
-    return response
 
 
 def _page_of_form(

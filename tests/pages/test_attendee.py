@@ -1,0 +1,285 @@
+"""What an attendee sees and does, without scripts, on each database."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from tests.pages.conftest import Person, text_of
+from webapp.services import events
+
+MakeEvent = Callable[..., int]
+Book = Callable[..., str]
+
+
+def test_attendee_books_in_two_requests(person: Person, make_event: MakeEvent) -> None:
+    event_id = make_event()
+    answer = person.book(event_id)
+    assert answer.status_code == 303
+    assert re.fullmatch(r"/bookings/[A-Za-z0-9_-]{22}", answer.location)
+    page = person.get(answer.location)
+    assert "Confirmed" in text_of(page)
+    assert "QR code of your ticket" in page.text
+
+
+def test_ticket_code_is_not_the_reference(person: Person, make_event: MakeEvent) -> None:
+    reference = person.book(make_event()).location.rpartition("/")[2]
+    page = text_of(person.get(f"/bookings/{reference}"))
+    code = re.search(r"(?:[0-9A-Z]{4} ){4}", page)
+    assert code
+    assert code[0].replace(" ", "") not in reference
+
+
+def test_full_event_puts_newcomer_on_waiting_list(
+    person: Person, make_event: MakeEvent, book: Book
+) -> None:
+    event_id = make_event(tickets=1)
+    book(event_id, "Grace")
+    assert "place 1" in text_of(person.get(f"/events/{event_id}-harvest-supper"))
+    page = text_of(person.get(person.book(event_id).location))
+    assert "Waiting" in page
+    assert "You are next." in page
+
+
+def test_cancel_promotes_the_next_in_line(
+    person: Person, make_event: MakeEvent, book: Book
+) -> None:
+    event_id = make_event(tickets=1)
+    mine = person.book(event_id).location
+    next_in_line = book(event_id, "Grace")
+    asked = person.get(f"{mine}/cancel")
+    assert "Cancel your booking?" in text_of(asked)
+    assert "Confirmed" in text_of(person.get(mine)), "asking alone cancels nothing"
+    assert person.submit(f"{mine}/cancel").location == mine
+    assert "Cancelled" in text_of(person.get(mine))
+    assert "Confirmed" in text_of(person.get(f"/bookings/{next_in_line}"))
+
+
+def test_second_cancel_is_harmless(person: Person, make_event: MakeEvent) -> None:
+    mine = person.book(make_event()).location
+    client = person.client
+    form = person.token(f"{mine}/cancel")
+    assert [client.post(f"{mine}/cancel", data=form).status_code for _ in range(2)] == [303, 303]
+    assert person.get(f"{mine}/cancel").location == mine
+
+
+def test_attendee_keeps_fewer_tickets(person: Person, make_event: MakeEvent) -> None:
+    mine = person.book(make_event(), tickets=4).location
+    assert person.submit(mine, tickets=1).status_code == 303
+    assert "It admits 1 person." in text_of(person.get(mine))
+    refused = person.client.post(mine, data={**person.token(f"{mine}/cancel"), "tickets": 3})
+    assert refused.status_code == 400
+
+
+def test_late_attendee_cannot_change(person: Person, make_event: MakeEvent, book: Book) -> None:
+    event_id = make_event(cancel_until=datetime.now(UTC) - timedelta(hours=1))
+    mine = f"/bookings/{book(event_id, 'Ada')}"
+    page = person.get(mine)
+    assert "too late to change" in text_of(page)
+    refused = person.submit(f"{mine}/cancel")
+    assert refused.status_code == 409
+    assert "Confirmed" in text_of(person.get(mine))
+
+
+def test_repeated_post_leads_to_the_same_booking(person: Person, make_event: MakeEvent) -> None:
+    event_id = make_event()
+    page = person.get(f"/events/{event_id}-harvest-supper")
+    key = re.findall(r'requestKey" value="([^"]+)', page.text)[0]
+    first = person.book(event_id, requestKey=key)
+    assert person.book(event_id, requestKey=key).location == first.location
+    assert "4 of 5 tickets left" in text_of(person.get(f"/events/{event_id}-harvest-supper"))
+
+
+def test_booked_address_is_told_nothing(person: Person, make_event: MakeEvent) -> None:
+    event_id = make_event()
+    reference = person.book(event_id).location.rpartition("/")[2]
+    again = person.book(event_id, email="ADA@example.org")
+    assert again.status_code == 409
+    assert "This address already has a booking" in text_of(again)
+    assert reference not in again.text
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("name", "", "Fill in this field."),
+        ("name", "x" * 201, "Use at most 200 characters."),
+        ("email", "nobody", "Give an e-mail address"),
+        ("tickets", "0", "at least 1"),
+        ("tickets", "11", "at most 10"),
+        ("tickets", "two", "whole number"),
+        ("tickets", "9" * 5000, "number"),
+        ("name", "\x00", "control characters"),
+    ],
+)
+def test_refused_form_is_shown_again(
+    person: Person, make_event: MakeEvent, field: str, value: str, sentence: str
+) -> None:
+    event_id = make_event(tickets=50)
+    typed = {"name": "Ada", "email": "ada@example.org", "tickets": "2"}
+    fields: dict[str, Any] = {**typed, field: value}
+    answer = person.submit(f"/events/{event_id}", **fields)
+    assert answer.status_code == 400
+    assert sentence in text_of(answer)
+    del typed[field]
+    assert all(f'value="{text}"' in answer.text for text in typed.values())
+
+
+def test_names_are_escaped(person: Person, make_event: MakeEvent) -> None:
+    bad = '<script>alert("1")</script>'
+    event_id = make_event(name=bad, location=bad, description=bad)
+    mine = person.book(event_id, name=bad, email="ada@example.org").location
+    for path in ("/", f"/events/{event_id}", mine, f"{mine}/cancel"):
+        page = person.client.get(path, follow_redirects=True)
+        assert page.status_code == 200
+        assert "<script>alert" not in page.text
+
+
+def test_drafts_are_hidden(person: Person, make_event: MakeEvent) -> None:
+    event_id = make_event(name="Secret", published=False)
+    assert "Secret" not in person.get("/").text
+    for path in (f"/events/{event_id}", f"/events/{event_id}-secret"):
+        assert person.get(path).status_code == 404
+    assert person.get(f"/events/{event_id}/availability", fragment=True).status_code == 404
+
+
+def test_event_has_one_address(person: Person, make_event: MakeEvent) -> None:
+    event_id = make_event(name="Crème Brûlée & Co.")
+    right = f"/events/{event_id}-creme-brulee-co"
+    for path in (f"/events/{event_id}", f"/events/{event_id}-wrong"):
+        answer = person.get(path)
+        assert (answer.status_code, answer.location) == (301, right)
+    assert person.get(right).status_code == 200
+
+
+def test_name_without_latin_letters_needs_no_slug(person: Person, make_event: MakeEvent) -> None:
+    assert person.get(f"/events/{make_event(name='音楽の夜')}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/events/0", f"/events/{2**63}", "/events/99999", "/events/x", "/bookings/none", "/nothing"],
+)
+def test_unknown_addresses_say_what_to_do(person: Person, path: str) -> None:
+    answer = person.get(path)
+    assert answer.status_code == 404
+    assert "See all events" in answer.text
+
+
+def test_availability_is_polled_cheaply(person: Person, make_event: MakeEvent, book: Book) -> None:
+    event_id = make_event()
+    path = f"/events/{event_id}/availability"
+    first = person.get(path, fragment=True)
+    assert "5 of 5 tickets left" in text_of(first).replace("Only ", "").replace("  ", " ")
+    same = person.get(path, fragment=True, **{"If-None-Match": first.headers["ETag"]})
+    assert same.status_code == 304
+    book(event_id, "Grace")
+    changed = person.get(path, fragment=True, **{"If-None-Match": first.headers["ETag"]})
+    assert changed.status_code == 200
+    assert "csrf" not in changed.text
+
+
+def test_rank_is_polled_until_promotion(
+    app: Flask, person: Person, make_event: MakeEvent, book: Book, owner_id: int
+) -> None:
+    event_id = make_event(tickets=1)
+    book(event_id, "Grace")
+    reference = book(event_id, "Ada")
+    path = f"/bookings/{reference}/standing"
+    waiting = person.get(path, fragment=True)
+    assert waiting.headers["Cache-Control"] == "private, no-cache"
+    etag = {"If-None-Match": waiting.headers["ETag"]}
+    assert person.get(path, fragment=True, **etag).status_code == 304
+    with app.app_context():
+        events.set_capacity(event_id, 2, organizer_id=owner_id)
+    promoted = person.get(path, fragment=True, **etag)
+    assert promoted.headers["HX-Retarget"] == "#main"
+    assert promoted.headers["Cache-Control"] == "private, no-store"
+    assert "You moved up" in promoted.text
+    assert person.get(path).location == f"/bookings/{reference}"
+
+
+def test_htmx_is_sent_on_with_a_header(person: Person, make_event: MakeEvent) -> None:
+    event_id = make_event()
+    answer = person.submit(
+        f"/events/{event_id}", fragment=True, name="Ada", email="ada@example.org"
+    )
+    assert answer.status_code == 204
+    assert '"/bookings/' in answer.headers["HX-Location"]
+    refused = person.submit(f"/events/{event_id}", fragment=True, name="Ada", email="nobody")
+    assert refused.status_code == 400
+    assert "<html" not in refused.text
+
+
+def test_list_is_paged_and_searched(person: Person, make_event: MakeEvent) -> None:
+    start = datetime.now(UTC) + timedelta(days=400)
+    for number in range(30):
+        make_event(name=f"Evening {number:02}", starts_at=start + timedelta(days=number // 2))
+    for number in range(30, 34):
+        make_event(name=f"Evening {number:02}", location="50% off_limits")
+    seen: list[str] = []
+    path: str | None = "/"
+    while path:
+        page = person.get(path).text
+        seen += re.findall(r"<bdi>(Evening \d\d)</bdi>", page)
+        following = re.search(r'href="([^"]+)" rel="next"', page)
+        path = following[1].replace("&amp;", "&") if following else None
+    assert seen == [f"Evening {number:02}" for number in range(34)]
+    assert "Evening 07" in person.get("/?search=evening+07").text
+    assert "Evening 30" in person.get("/?search=50%25").text
+    assert "Evening 01" not in person.get("/?search=50%25").text
+    assert "Nothing matches" in person.get("/?search=zebra").text
+    assert "<html" not in person.get("/?search=zebra", fragment=True).text
+    for nonsense in ("x", "-1", "999999999999999999-1", "undated-x", "1-" + "9" * 40):
+        assert person.get(f"/?after={nonsense}").status_code == 200
+
+
+def test_times_are_told_in_the_zone_of_the_event(person: Person, make_event: MakeEvent) -> None:
+    year = datetime.now(UTC).year + 2
+    event_id = make_event(
+        time_zone="Europe/Berlin",
+        starts_at=datetime(year, 7, 1, 17, 30, tzinfo=UTC),
+        ends_at=datetime(year, 7, 1, 20, 0, tzinfo=UTC),
+    )
+    page = person.client.get(f"/events/{event_id}", follow_redirects=True)
+    assert f"1 July {year}, 19:30 &ndash; 22:00 CEST" in text_of(page)
+    elsewhere = make_event(
+        time_zone="America/Sao_Paulo", starts_at=datetime(year, 7, 1, 17, 30, tzinfo=UTC)
+    )
+    page = person.client.get(f"/events/{elsewhere}", follow_redirects=True)
+    assert "14:30 UTC-03:00" in text_of(page)
+
+
+def test_closed_event_says_why(
+    app: Flask, person: Person, make_event: MakeEvent, owner_id: int
+) -> None:
+    later = datetime.now(UTC) + timedelta(days=3)
+    closed = {
+        make_event(sales_open_at=later): "Booking opens on",
+        make_event(sales_close_at=later - timedelta(days=9)): "Booking has closed.",
+        make_event(starts_at=later - timedelta(days=9)): "already started",
+    }
+    cancelled = make_event()
+    with app.app_context():
+        events.cancel_event(cancelled, organizer_id=owner_id)
+    closed[cancelled] = "has been cancelled"
+    for event_id, sentence in closed.items():
+        page = person.client.get(f"/events/{event_id}", follow_redirects=True)
+        assert sentence in text_of(page)
+        assert "Your name" not in page.text
+
+
+def test_form_sent_too_late_is_refused_in_words(
+    app: Flask, person: Person, make_event: MakeEvent, owner_id: int
+) -> None:
+    event_id = make_event()
+    path = f"/events/{event_id}-harvest-supper"
+    data = {**person.token(path), "name": "Ada", "email": "ada@example.org", "tickets": "1"}
+    with app.app_context():
+        events.cancel_event(event_id, organizer_id=owner_id)
+    answer = person.client.post(path, data=data)
+    assert answer.status_code == 409
+    assert "This event has been cancelled." in text_of(answer)

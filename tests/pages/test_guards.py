@@ -1,0 +1,209 @@
+"""What holds for every page: tokens, ownership, headers. Walks the whole map of routes."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask import Flask
+from werkzeug.routing import Rule
+
+from tests.pages.conftest import PASSWORD, Person, text_of
+from webapp import htmx, security
+from webapp.pages.forms import LOST_SESSION
+from webapp.services import accounts
+
+MakeEvent = Callable[..., int]
+Book = Callable[..., str]
+PAGES = ("attendee", "organizer", "auth")
+
+
+def page_rules(app: Flask, method: str) -> list[Rule]:
+    rules = [
+        rule
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.split(".")[0] in PAGES and method in (rule.methods or set())
+    ]
+    assert len(rules) > 10 if method == "GET" else len(rules) >= 10
+    return rules
+
+
+def path_of(app: Flask, rule: Rule, **values: object) -> str:
+    known = {name: values[name] for name in rule.arguments}
+    with app.test_request_context():
+        return str(app.url_map.bind("").build(rule.endpoint, known, method="GET"))
+
+
+def test_every_form_needs_its_token(
+    app: Flask, owner: Person, make_event: MakeEvent, book: Book
+) -> None:
+    event_id = make_event()
+    values = {"event_id": event_id, "position": 1, "reference": book(event_id, "Ada"), "slug": "x"}
+    for rule in page_rules(app, "POST"):
+        path = app.url_map.bind("").build(
+            rule.endpoint, {name: values[name] for name in rule.arguments}, method="POST"
+        )
+        data = {"name": "Kept", "eventName": "Kept", "email": "kept@example.org", "tickets": "2"}
+        answer = owner.client.post(path, data={**data, "csrf_token": "wrong"})
+        if answer.status_code == 400:
+            assert LOST_SESSION.split(":")[0] in text_of(answer), rule
+        else:
+            assert answer.status_code == 303, rule
+            assert rule.endpoint.startswith("auth."), "the login page moves on who is logged in"
+    history = text_of(owner.get(f"/organizer/events/{event_id}/history"))
+    assert "by you" not in history.replace("Event created by you", "")
+    assert "Confirmed" in text_of(owner.get(f"/bookings/{values['reference']}"))
+
+
+def test_lost_session_keeps_what_was_typed(person: Person, make_event: MakeEvent) -> None:
+    path = f"/events/{make_event()}-harvest-supper"
+    key = re.findall(r'requestKey" value="([^"]+)', person.get(path).text)[0]
+    data = {"name": "Ada", "email": "ada@example.org", "tickets": "2", "requestKey": key}
+    answer = person.client.post(path, data=data)
+    assert answer.status_code == 400
+    assert 'value="ada@example.org"' in answer.text
+    assert f'requestKey" value="{key}"' in answer.text
+
+
+def test_expired_login_asks_to_log_in_first(person: Person, make_event: MakeEvent) -> None:
+    answer = person.client.post(f"/organizer/events/{make_event()}/cancel")
+    assert answer.status_code == 303
+    assert answer.location == "/login"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_every_route_hides_events_of_others(
+    app: Flask, make_event: MakeEvent, book: Book, method: str
+) -> None:
+    event_id = make_event(tickets=1)
+    book(event_id, "Ada")
+    book(event_id, "Grace")
+    with app.app_context():
+        accounts.create_organizer(username="stranger", password=PASSWORD)
+    stranger = Person(app)
+    assert stranger.log_in("stranger").status_code == 303
+    token = re.findall(r'csrf_token" value="([^"]+)', stranger.get("/organizer").text)[0]
+    values = {"event_id": event_id, "position": 1}
+    rules = [r for r in page_rules(app, method) if r.endpoint.startswith("organizer.")]
+    for rule in rules:
+        if "event_id" not in rule.arguments:
+            continue
+        path = app.url_map.bind("").build(
+            rule.endpoint, {name: values[name] for name in rule.arguments}, method=method
+        )
+        answer = stranger.client.open(path, method=method, data={"csrf_token": token})
+        assert answer.status_code == 404, rule
+        without_token = stranger.client.open(path, method=method)
+        assert without_token.status_code == 404, rule
+    assert "Harvest" not in stranger.get("/organizer").text
+
+
+def test_organizer_pages_need_a_login(app: Flask, person: Person, make_event: MakeEvent) -> None:
+    values = {"event_id": make_event(), "position": 1}
+    for rule in page_rules(app, "GET"):
+        if rule.endpoint.startswith("organizer."):
+            answer = person.get(path_of(app, rule, **values))
+            assert answer.status_code == 303, rule
+            assert answer.location.startswith("/login"), rule
+
+
+def every_page(app: Flask, owner: Person, make_event: MakeEvent, book: Book) -> Iterator[str]:
+    event_id = make_event()
+    values = {
+        "event_id": event_id,
+        "position": 1,
+        "reference": book(event_id, "Ada"),
+        "slug": "harvest-supper",
+    }
+    for rule in page_rules(app, "GET"):
+        yield path_of(app, rule, **values)
+    yield "/nothing-here"
+
+
+def test_every_page_is_guarded_by_its_headers(
+    app: Flask, owner: Person, make_event: MakeEvent, book: Book
+) -> None:
+    for path in every_page(app, owner, make_event, book):
+        answer = owner.get(path)
+        policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy, path
+        assert "unsafe" not in policy, path
+        assert answer.headers["Referrer-Policy"] == "no-referrer", path
+        assert answer.headers["X-Content-Type-Options"] == "nosniff", path
+        assert "HX-Request-Type" in answer.headers["Vary"], path
+        assert re.search("no-store|no-cache", answer.headers["Cache-Control"]), path
+        if "csrf_token" in answer.text:
+            assert "no-store" in answer.headers["Cache-Control"] or path == "/", path
+
+
+def test_no_page_has_inline_scripts_or_styles(
+    app: Flask, owner: Person, make_event: MakeEvent, book: Book
+) -> None:
+    for path in every_page(app, owner, make_event, book):
+        page = owner.get(path).text
+        assert not re.search(r"\sstyle=|<style|\son[a-z]+=|hx-on|javascript:|js:", page), path
+        scripts = re.findall(r"<script[^>]*>", page)
+        assert all(htmx.SCRIPT_INTEGRITY in script for script in scripts), path
+
+
+def test_personal_pages_are_not_kept(person: Person, make_event: MakeEvent, book: Book) -> None:
+    reference = book(make_event(), "Ada")
+    for path in (f"/bookings/{reference}", f"/bookings/{reference}/cancel"):
+        assert person.get(path).headers["Cache-Control"] == "private, no-store"
+
+
+def test_cookies_are_closed_to_scripts_and_other_sites(
+    make_app: Callable[..., Flask], person: Person
+) -> None:
+    cookie = person.get("/login").headers["Set-Cookie"]
+    assert {"HttpOnly", "SameSite=Lax"} <= set(cookie.split("; "))
+    secure = Person(make_app(BASE_URL="https://tickets.example.org"))
+    answer = secure.client.get("/login", base_url="https://tickets.example.org")
+    assert answer.headers["Set-Cookie"].startswith("__Host-")
+    assert "Secure" in answer.headers["Set-Cookie"].split("; ")
+    assert "max-age" in answer.headers["Strict-Transport-Security"]
+
+
+def test_forms_work_under_https_without_a_referer(
+    make_app: Callable[..., Flask], make_event: MakeEvent
+) -> None:
+    event_id = make_event()
+    site = "https://tickets.example.org"
+    client = make_app(BASE_URL=site).test_client()
+    path = f"/events/{event_id}-harvest-supper"
+    token = re.findall(r'csrf_token" value="([^"]+)', client.get(path, base_url=site).text)[0]
+    data = {"csrf_token": token, "name": "Ada", "email": "ada@example.org", "tickets": "1"}
+    assert client.post(path, base_url=site, data=data).status_code == 303
+
+
+def test_links_do_not_follow_the_host_header(
+    person: Person, make_event: MakeEvent, book: Book
+) -> None:
+    reference = book(make_event(), "Ada")
+    page = person.client.get(f"/bookings/{reference}", headers={"Host": "evil.example"})
+    assert f"http://127.0.0.1:3000/bookings/{reference}" in page.text
+    assert "evil.example" not in page.text
+
+
+def test_static_files_are_kept_for_ever_by_their_content(person: Person) -> None:
+    sheet = re.findall(r'"(/static/nextup\.css\?v=[0-9a-f]{12})"', person.get("/").text)[0]
+    assert "immutable" in person.get(sheet).headers["Cache-Control"]
+    assert "immutable" not in person.get("/static/nextup.css?v=old").headers["Cache-Control"]
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/organizer", True),
+        ("/organizer/events/1?status=waiting&search=a", True),
+        ("https://evil.example", False),
+        ("//evil.example", False),
+        ("/\\evil.example", False),
+        ("/\t/evil.example", False),
+        ("/a\r\nb", False),
+        ("javascript:alert(1)", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_next_page_is_one_of_ours(path: str | None, allowed: bool) -> None:
+    assert security.local_path(path, otherwise="/else") == (path if allowed else "/else")
