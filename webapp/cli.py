@@ -18,7 +18,7 @@ token = AppGroup("token", help="Make API tokens.")
 
 
 def init_app(app: Flask) -> None:
-    for command in (organizer, token, add_samples, verify_all):
+    for command in (organizer, token, add_samples, verify_all, deliver):
         app.cli.add_command(command)
 
 
@@ -109,3 +109,15 @@ def verify_all(as_json: bool) -> None:
         )
     if report.broken:
         raise SystemExit(1)
+
+
+@click.command("deliver")
+@click.option("--once", is_flag=True, help="Stop when nothing is due any more.")
+@with_appcontext
+def deliver(once: bool) -> None:
+    """Send what has to be sent; bin/run does that by itself."""
+    # It is a program of its own, too, which Python does not like to find loaded already.
+    from webapp import deliverer
+
+    with refusals_in_one_line():
+        deliverer.deliver(once=once)

@@ -1,11 +1,10 @@
 """`python -m webapp.server`, what bin/run starts: prepare everything, then serve with Granian.
 
 This process is the parent: it migrates the database and makes the secret key and the first
-organizer, then supervises the workers. Requests are answered in the workers only.
+organizer, then supervises the workers, which answer the requests, and one deliverer.
 """
 
 import contextlib
-import ctypes
 import os
 import signal
 import socket
@@ -20,6 +19,7 @@ from granian.log import LogLevels
 from granian.server.mp import MPServer
 
 from webapp.config import Settings, SettingsError, load_settings
+from webapp.deliverer import Keeper, end_with_parent
 from webapp.startup import StartError, make_files, prepare
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ STOP_SECONDS = 10
 RESPAWN_PAUSE_SECONDS = 0.5
 HEADER_READ_MILLISECONDS = 15_000
 CONNECTIONS_PER_WORKER = 1024
-PR_SET_PDEATHSIG = 1
 # A body up to this size is in the server's hands before it is read.
 SMALL_BODY = 64 * 1024
 LARGEST_DRAINED_BODY = 64 * 1024 * 1024
@@ -120,6 +119,8 @@ def serve(settings: Settings, password: str | None) -> int:
         server.serve(target_loader=load_application, wrap_loader=False)
     except SystemExit as stop:
         return 0 if server.interrupt_signal else int(stop.code or 0)
+    finally:
+        server.keeper.stop()
     return 0
 
 
@@ -128,6 +129,10 @@ class Supervisor(MPServer):
 
     announcement = ""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.keeper = Keeper()
+
     def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
         super()._spawn_workers(spawn_target, target_loader)  # type: ignore[no-untyped-call]
         deadline = time.monotonic() + START_SECONDS
@@ -135,6 +140,7 @@ class Supervisor(MPServer):
             with contextlib.suppress(OSError):
                 socket.create_connection((_loopback(self.bind_addr), self.bind_port), 1).close()
                 print(self.announcement, flush=True)
+                self.keeper.start()
                 return
             time.sleep(0.02)
 
@@ -162,10 +168,7 @@ def load_application() -> "WSGIApplication":
     parent = os.getppid()
     # Ctrl-C reaches the parent alone, which then stops each worker in order.
     os.setpgid(0, 0)
-    with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:
-        sys.exit(1)
+    end_with_parent(parent)
     from wsgi import app
 
     return drained(app)

@@ -1,0 +1,1 @@
+"""Deliveries as e-mail: what a mail says, how it is put together, and how it leaves."""

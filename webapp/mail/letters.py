@@ -1,0 +1,179 @@
+"""What each mail says. Its words are a text file in templates/mail; the first paragraph is the
+subject, and one layout for text and one for HTML put all kinds on the page."""
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import segno
+from flask import current_app
+from sqlalchemy import Row
+
+from webapp.config import Settings, current_settings
+from webapp.pages.presentation import count, slug, span
+from webapp.services import clock, news
+from webapp.services.book import inventory_of
+from webapp.services.commands import Status
+from webapp.services.delivery import NothingToTell
+
+# Scanners need the code dark on light and large enough on a small screen.
+QR_SCALE, QR_BORDER = 8, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Something to click: the words on it, the address, and what is said beside it."""
+
+    label: str
+    url: str
+    note: str = ""
+
+
+@dataclass(slots=True)
+class Letter:
+    """A mail before it is put together.
+
+    `facts` and `changes` have labels, values and, for a change, the value before. `entry` is the
+    event of a calendar file, with the position of the booking it belongs to.
+    """
+
+    subject: str
+    paragraphs: Sequence[str]
+    reason: str
+    facts: Sequence[tuple[str, str]] = ()
+    changes: Sequence[tuple[str, str, str]] = ()
+    links: Sequence[Link] = ()
+    button: Link | None = None
+    ticket_code: str = ""
+    entry: tuple[Row[Any], int] | None = None
+    entry_is_cancelled: bool = False
+    unsubscribe: str = ""
+    text: str = field(default="", init=False)
+    html: str = field(default="", init=False)
+
+    @property
+    def qr_code(self) -> bytes | None:
+        """The code of the ticket as a PNG."""
+        if not self.ticket_code:
+            return None
+        file = io.BytesIO()
+        code = segno.make(self.ticket_code, error="m", micro=False)
+        code.save(file, kind="png", scale=QR_SCALE, border=QR_BORDER)
+        return file.getvalue()
+
+
+def write(delivery: Row[Any], settings: Settings) -> Letter:
+    """The mail that a delivery asks for. Raises `NothingToTell`, `Refused`."""
+    match delivery.what:
+        case "links":
+            letter = _links(delivery)
+        case _:
+            letter = _of_booking(delivery)
+    context = {"letter": letter, "site_name": settings.site_name, "home": settings.base_url}
+    letter.text = _render("layout.txt", **context)
+    letter.html = _render("layout.html", **context)
+    return letter
+
+
+def _of_booking(delivery: Row[Any]) -> Letter:
+    booking, event, rank = news.about(delivery)
+    changes = _changes(delivery, event) if delivery.what == "event_changed" else []
+    if delivery.what == "event_changed" and not changes:
+        raise NothingToTell
+    ended = booking.status == Status.CANCELLED
+    ending = news.ending_of(booking) if ended else None
+    words = _words(
+        delivery.what,
+        booking=booking,
+        event=event,
+        rank=rank,
+        when=_when(event),
+        may_change=not ended and inventory_of(event, clock.now()).attendees_may_cancel,
+        ending=ending,
+    )
+    letter = Letter(*words, reason="You get this mail because this address was given for a booking")
+    letter.facts = _facts(event)
+    letter.changes = changes
+    if ended:
+        if event.status == "published":
+            letter.button = Link("See the event", _event_link(event))
+    else:
+        letter.facts.append(("Tickets", str(booking.tickets)))
+        if rank:
+            letter.facts.append(("Place in line", f"{rank:,}"))
+        letter.button = Link("Open your booking", _booking_link(booking.reference))
+    if booking.status == Status.CONFIRMED:
+        letter.ticket_code = booking.ticket_code
+    if event.starts_at is not None and (letter.ticket_code or (ending and ending.had_tickets)):
+        letter.entry = event, booking.position
+        letter.entry_is_cancelled = ended
+    return letter
+
+
+def _links(delivery: Row[Any]) -> Letter:
+    found = news.current_bookings(delivery.recipient)
+    if not found:
+        raise NothingToTell
+    words = _words("links", found=found)
+    letter = Letter(*words, reason="You get this mail because somebody asked us to send it")
+    letter.links = [
+        Link(
+            row.event_name,
+            _booking_link(row.reference),
+            f"{span(row).striptags()} · {count(row.tickets, 'ticket')}, {row.status}",
+        )
+        for row in found
+    ]
+    return letter
+
+
+def _words(what: str, **context: object) -> tuple[str, list[str]]:
+    """Subject and paragraphs of a kind of mail."""
+    text = _render(f"{what}.txt", **context).strip()
+    subject, *paragraphs = re.split(r"\n\s*\n", text)
+    return one_line(subject), paragraphs
+
+
+def _render(template: str, **context: object) -> str:
+    return current_app.jinja_env.get_template(f"mail/{template}").render(context)
+
+
+def one_line(text: str) -> str:
+    """Text fit for a header: any kind of line break becomes a space."""
+    return "".join(char if char.isprintable() else " " for char in " ".join(text.split()))
+
+
+def _facts(event: Row[Any] | SimpleNamespace) -> list[tuple[str, str]]:
+    facts = [("Event", event.name), ("When", _when(event))]
+    return [*facts, ("Where", event.location)] if event.location else facts
+
+
+def _when(event: Row[Any] | Any) -> str:
+    return span(event).striptags()
+
+
+def _changes(delivery: Row[Any], event: Row[Any]) -> list[tuple[str, str, str]]:
+    before = dict(_facts(news.event_before(delivery, event)))
+    now = dict(_facts(event))
+    return [
+        (label, now.get(label, "open"), before.get(label, "open"))
+        for label in ("Event", "When", "Where")
+        if now.get(label) != before.get(label)
+    ]
+
+
+def _event_link(event: Row[Any]) -> str:
+    return link("attendee.event", event_id=event.id, slug=slug(event.name) or None)
+
+
+def _booking_link(reference: str) -> str:
+    return link("attendee.booking", reference=reference)
+
+
+def link(endpoint: str, **values: object) -> str:
+    """The address of a page as it is reached from outside; no request is needed."""
+    path = current_app.url_map.bind("localhost").build(endpoint, values)
+    return current_settings().base_url + path

@@ -1,0 +1,119 @@
+"""Puts mails together and has them taken away: the first receiver of deliveries."""
+
+import hashlib
+from email.errors import MessageError
+from email.headerregistry import Address
+from email.message import EmailMessage, MIMEPart
+from email.policy import SMTP, SMTPUTF8
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Any, cast
+
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy import Row
+
+from webapp.config import Settings
+from webapp.mail import letters
+from webapp.mail.calendar import calendar_file
+from webapp.mail.letters import Letter
+from webapp.mail.post import FolderPost, Parcel, Post, SmtpPost
+from webapp.services import clock
+from webapp.services.delivery import Refused
+
+NAME = "mail"
+FOLDER = "mail"
+
+
+class MailReceiver:
+    """Sends deliveries as mails."""
+
+    def __init__(self, settings: Settings, post: Post | None = None) -> None:
+        self._settings = settings
+        self._post = post or post_of(settings)
+        self._sender = parseaddr(settings.mail_from)[1]
+        self._installation = hashlib.sha256(settings.base_url.encode()).hexdigest()[:12]
+
+    def send(self, delivery: Row[Any]) -> None:
+        letter = letters.write(delivery, self._settings)
+        recipient = wire_address(delivery.recipient)
+        content = self._message(delivery, letter, recipient)
+        name = f"{delivery.created_at:%Y%m%dT%H%M%S}-{delivery.id}-{delivery.what}.eml"
+        self._post.send(Parcel(name, self._sender, recipient, content))
+
+    def rest(self) -> None:
+        self._post.close()
+
+    def _message(self, delivery: Row[Any], letter: Letter, recipient: str) -> bytes:
+        message = EmailMessage(policy=SMTP if recipient.isascii() else SMTPUTF8)
+        try:
+            message["From"] = self._settings.mail_from
+            message["To"] = Address(addr_spec=recipient)
+            message["Subject"] = letter.subject
+        except (MessageError, ValueError, IndexError) as error:
+            raise Refused("This is not an address that a mail can be sent to.") from error
+        message["Date"] = clock.now()
+        message["Message-ID"] = self._message_id(delivery)
+        message["Auto-Submitted"] = "auto-generated"
+        if letter.unsubscribe:
+            message["List-Unsubscribe"] = f"<{letter.unsubscribe}>"
+            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        message.set_content(letter.text, cte="quoted-printable")
+        message.add_alternative(letter.html, subtype="html", cte="quoted-printable")
+        if (picture := letter.qr_code) is not None:
+            page = cast(list[MIMEPart], message.get_payload())[1]
+            page.add_related(
+                picture,
+                "image",
+                "png",
+                cid="<ticket>",
+                disposition="inline",
+                filename="ticket.png",
+            )
+        if letter.entry is not None:
+            self._attach_calendar(message, letter)
+        return message.as_bytes()
+
+    def _attach_calendar(self, message: EmailMessage, letter: Letter) -> None:
+        assert letter.entry is not None
+        event, position = letter.entry
+        domain = self._sender.rpartition("@")[2]
+        file = calendar_file(
+            event,
+            uid=f"event-{event.id}-booking-{position}-{self._installation}@{domain}",
+            cancelled=letter.entry_is_cancelled,
+            url=letters.link("attendee.event", event_id=event.id),
+            organizer=(self._settings.site_name, self._sender),
+            now=clock.now(),
+        )
+        message.add_attachment(
+            file,
+            "text",
+            "calendar",
+            filename="event.ics",
+            params={"method": "CANCEL" if letter.entry_is_cancelled else "PUBLISH"},
+        )
+
+    def _message_id(self, delivery: Row[Any]) -> str:
+        """The same for each try of one delivery, and for no other one of any installation."""
+        made = f"{delivery.id} {delivery.created_at.isoformat()} {self._settings.base_url}"
+        digest = hashlib.sha256(made.encode()).hexdigest()[:24]
+        return f"<{delivery.id}.{digest}@{self._sender.rpartition('@')[2]}>"
+
+
+def post_of(settings: Settings) -> Post:
+    """The SMTP server that the settings name, else a folder of the instance."""
+    if settings.mail_url:
+        return SmtpPost(settings.mail_url)
+    return FolderPost(Path(settings.instance_path) / FOLDER)
+
+
+def wire_address(address: str) -> str:
+    """An address as servers take it: a domain with foreign letters in its ASCII form.
+
+    Raises `Refused`.
+    """
+    try:
+        valid = validate_email(address, check_deliverability=False)
+    except EmailNotValidError as error:
+        raise Refused("This is not an address that a mail can be sent to.") from error
+    return valid.ascii_email or f"{valid.local_part}@{valid.ascii_domain}"

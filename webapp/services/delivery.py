@@ -1,0 +1,271 @@
+"""Send what the delivery rows ask for: at least once, and never by two at the same time.
+
+Any number of deliverers share the work. Whoever takes a row up moves its `next_try_at` on by the
+length of a lease and counts the attempt, in one transaction; so nobody else finds it due before
+that lease is over, and a row whose deliverer died becomes due again by itself. The count of
+attempts is also what a late deliverer is known by: it changes nothing that another one took since.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from threading import Event
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, Executable, Row, delete, select, update
+
+from webapp.errors import Unavailable
+from webapp.logs import operation
+from webapp.models import deliveries
+from webapp.services import clock
+from webapp.services.transaction import read, write
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(minutes=3)
+# No receiver takes longer over one row; a row is begun only while the lease outlasts that.
+LONGEST_SEND = timedelta(seconds=75)
+BATCH = 20
+# Bulk goes out in small portions, so that a ticket never waits long behind a newsletter.
+BULK_BATCH = 5
+MOST_PER_SECOND = 50.0
+MOST_BULK_PER_SECOND = 10.0
+# How long a row waits after each failure: ten seconds, doubling up to an hour, a day in all.
+DELAYS = tuple(timedelta(seconds=min(10 * 2**failures, 3600)) for failures in range(32))
+LOOK_SECONDS = 1.0
+# How long nothing is sent after the receiver itself failed, doubling from the first to the last.
+FIRST_REST_SECONDS, LONGEST_REST_SECONDS = 1.0, 30.0
+KEPT = timedelta(days=30)
+LONGEST_PROBLEM = 500
+
+
+class NothingToTell(Exception):
+    """What the row was to tell is no longer true; another row tells what is."""
+
+
+class Refused(Exception):
+    """It can never be delivered; the message is the reason, for the organizer."""
+
+
+class Failed(Exception):
+    """It could not be delivered now. `for_all`: nothing else could be, either."""
+
+    def __init__(self, reason: str, *, for_all: bool = False) -> None:
+        super().__init__(reason)
+        self.for_all = for_all
+
+
+class Receiver(Protocol):
+    """One way of telling somebody; rows name it in `receiver`."""
+
+    def send(self, delivery: Row[Any]) -> None:
+        """Deliver one row within `LONGEST_SEND`. Raises `NothingToTell`, `Refused`, `Failed`."""
+
+    def rest(self) -> None:
+        """Let go of what is only worth keeping while there is more to send."""
+
+
+@dataclass(slots=True)
+class Deliverer:
+    """Sends the rows of one receiver until told to stop."""
+
+    name: str
+    receiver: Receiver
+    stop: Event = field(default_factory=Event)
+    _next_send: float = 0.0
+    _rest: float = 0.0
+
+    def run(self) -> None:
+        """Send what is due and what becomes due, until `stop` is set."""
+        next_cleaning = time.monotonic()
+        while not self.stop.is_set():
+            try:
+                if time.monotonic() >= next_cleaning:
+                    forget_old(self.name)
+                    next_cleaning = time.monotonic() + 3600
+                if not self.work_off():
+                    self.receiver.rest()
+                    self.stop.wait(LOOK_SECONDS)
+            except Unavailable:
+                self.stop.wait(LOOK_SECONDS)
+            self.stop.wait(self._rest)
+        self.receiver.rest()
+
+    def drain(self) -> None:
+        """Send what is due now and return. Raises `Unavailable`."""
+        while not self.stop.is_set() and not self._rest and self.work_off():
+            pass
+        self.receiver.rest()
+
+    def work_off(self) -> int:
+        """Take up a batch of what is due, send it, and say how many rows that was."""
+        lease_ends = time.monotonic() + LEASE.total_seconds()
+        taken = take(self.name)
+        for done, delivery in enumerate(taken):
+            self._pace(bulk=delivery.bulk)
+            too_late = time.monotonic() + LONGEST_SEND.total_seconds() > lease_ends
+            if self.stop.is_set() or too_late:
+                give_back(taken[done:])
+                break
+            failure = self._send(delivery, lease_ends)
+            if failure is not None and failure.for_all:
+                for left in taken[done + 1 :]:
+                    _keep_trying(lease_ends, partial(_failed, left, str(failure)))
+                self._rest = min(self._rest * 2 or FIRST_REST_SECONDS, LONGEST_REST_SECONDS)
+                break
+            self._rest = 0.0
+        return len(taken)
+
+    def _send(self, delivery: Row[Any], lease_ends: float) -> Failed | None:
+        named = {"delivery": delivery.id, "about": delivery.what, "event_id": delivery.event_id}
+        try:
+            self.receiver.send(delivery)
+        except NothingToTell:
+            _keep_trying(lease_ends, partial(_drop, delivery))
+        except Refused as refusal:
+            _keep_trying(lease_ends, partial(_park, delivery, str(refusal)))
+            operation("delivery refused", **named)
+        except Unavailable:
+            give_back([delivery])
+        except Exception as error:
+            if isinstance(error, Failed):
+                failure = error
+            else:
+                log.exception("delivery %s cannot be written", delivery.id)
+                failure = Failed("It could not be written. The log has the details.")
+            _keep_trying(lease_ends, partial(_failed, delivery, str(failure)))
+            operation("delivery failed", **named, attempt=delivery.attempts)
+            return failure
+        else:
+            _keep_trying(lease_ends, partial(_sent, delivery))
+            operation("delivered", **named)
+        return None
+
+    def _pace(self, *, bulk: bool) -> None:
+        self.stop.wait(max(0.0, self._next_send - time.monotonic()))
+        pause = 1 / (MOST_BULK_PER_SECOND if bulk else MOST_PER_SECOND)
+        self._next_send = max(time.monotonic(), self._next_send + pause)
+
+
+def take(receiver: str) -> list[Row[Any]]:
+    """Take up what is due, bulk only when nothing else is; each row as it is then.
+
+    Raises `Unavailable`.
+    """
+    # Most looks find nothing, and a look alone takes no lock.
+    if not read(lambda connection: _due(connection, receiver, lock=False)):
+        return []
+
+    def work(connection: Connection) -> Sequence[Row[Any]]:
+        ids = _due(connection, receiver, lock=True)
+        leased = {
+            "attempts": deliveries.c.attempts + 1,
+            "next_try_at": clock.now() + LEASE,
+        }
+        connection.execute(update(deliveries).where(deliveries.c.id.in_(ids)).values(leased))
+        rows = select(deliveries).where(deliveries.c.id.in_(ids))
+        return connection.execute(rows.order_by(deliveries.c.created_at, deliveries.c.id)).all()
+
+    return list(write(work))
+
+
+def _due(connection: Connection, receiver: str, *, lock: bool) -> Sequence[int]:
+    for bulk, limit in ((False, BATCH), (True, BULK_BATCH)):
+        query = (
+            select(deliveries.c.id)
+            .where(
+                deliveries.c.receiver == receiver,
+                deliveries.c.state == "pending",
+                deliveries.c.bulk.is_(bulk),
+                deliveries.c.next_try_at <= clock.now(),
+            )
+            .order_by(deliveries.c.next_try_at)
+            .limit(limit if lock else 1)
+        )
+        if lock:
+            query = query.with_for_update(skip_locked=True)
+        ids = connection.execute(query).scalars().all()
+        if ids:
+            return ids
+    return []
+
+
+def give_back(taken: Iterable[Row[Any]]) -> None:
+    """Let somebody else take these rows at once, as if they had not been taken."""
+    for delivery in taken:
+        _change(delivery, attempts=delivery.attempts - 1, next_try_at=clock.now())
+
+
+def _sent(delivery: Row[Any]) -> None:
+    _change(delivery, state="sent", sent_at=clock.now(), problem=None)
+
+
+def _park(delivery: Row[Any], reason: str) -> None:
+    _change(delivery, state="parked", problem=reason[:LONGEST_PROBLEM])
+
+
+def _failed(delivery: Row[Any], reason: str) -> None:
+    if delivery.attempts > len(DELAYS):
+        _park(delivery, reason)
+        return
+    delay = DELAYS[delivery.attempts - 1] * random.uniform(0.9, 1.1)
+    _change(delivery, next_try_at=clock.now() + delay, problem=reason[:LONGEST_PROBLEM])
+
+
+def _drop(delivery: Row[Any]) -> None:
+    write(partial(_execute, statement=delete(deliveries).where(*_held(delivery))))
+
+
+def _change(delivery: Row[Any], **values: object) -> None:
+    write(partial(_execute, statement=update(deliveries).where(*_held(delivery)).values(**values)))
+
+
+def _execute(connection: Connection, *, statement: Executable) -> None:
+    connection.execute(statement)
+
+
+def _held(delivery: Row[Any]) -> tuple[Any, ...]:
+    """That a row is still as the one who took it left it."""
+    return (
+        deliveries.c.id == delivery.id,
+        deliveries.c.state == "pending",
+        deliveries.c.attempts == delivery.attempts,
+    )
+
+
+def _keep_trying(lease_ends: float, note: Callable[[], None]) -> None:
+    """Write down what became of a row, even if the database is away for a while.
+
+    Past the lease another deliverer may have the row, and what is not noted is sent again.
+    """
+    while True:
+        try:
+            note()
+            return
+        except Unavailable:
+            if time.monotonic() > lease_ends:
+                raise
+            time.sleep(LOOK_SECONDS)
+
+
+def forget_old(receiver: str) -> None:
+    """Delete what was sent long ago, with the addresses in it, a little at a time."""
+    # That an event was sold out would else be told again.
+    old = (
+        select(deliveries.c.id)
+        .where(
+            deliveries.c.receiver == receiver,
+            deliveries.c.state == "sent",
+            deliveries.c.bulk.in_((False, True)),
+            deliveries.c.next_try_at < clock.now() - KEPT,
+            deliveries.c.what != "sold_out",
+        )
+        .limit(1000)
+    )
+    while ids := read(lambda connection: connection.execute(old).scalars().all()):
+        gone = delete(deliveries).where(deliveries.c.id.in_(ids))
+        write(partial(_execute, statement=gone))

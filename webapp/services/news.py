@@ -1,0 +1,202 @@
+"""What a delivery is about, as it is at the moment of telling; stale news is not told."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Row, Select, func, insert, or_, select
+
+from webapp.errors import BookingNotFound, EventNotFound
+from webapp.models import activities, bookings, deliveries, events
+from webapp.services import clock
+from webapp.services.availability import find_event, rank_of
+from webapp.services.commands import Status, What
+from webapp.services.delivery import NothingToTell, Refused
+from webapp.services.events import TOLD
+from webapp.services.lookup import booking_at
+from webapp.services.transaction import read, write
+
+# What a mail says is true of a booking of these statuses only. Where one is missing here, the
+# change that made it untrue has written a delivery of its own.
+TRUE_OF = {
+    "confirmed": {Status.CONFIRMED},
+    "waiting": {Status.WAITING},
+    "promoted": {Status.CONFIRMED},
+    "reduced": {Status.CONFIRMED, Status.WAITING},
+    "cancelled": {Status.CANCELLED},
+    "event_changed": {Status.CONFIRMED, Status.WAITING},
+    "event_cancelled": {Status.CANCELLED},
+    "reminder": {Status.CONFIRMED},
+}
+# A later one of these says all that an earlier one would.
+REPLACED = {"reduced", "event_changed"}
+# What anybody can cause who types an address into a form, and how much of it is too much.
+BY_ANYBODY = {"confirmed", "waiting", "cancelled", "reduced"}
+MOST_BOOKINGS, MOST_MAILS_OF_BOOKING = 20, 10
+WHILE = timedelta(hours=1)
+MOST_LINKS = 50
+
+
+class About(NamedTuple):
+    """The booking and its event; `rank` while it waits."""
+
+    booking: Row[Any]
+    event: Row[Any]
+    rank: int | None
+
+
+def about(delivery: Row[Any]) -> About:
+    """What a delivery tells of. Raises `NothingToTell`, `Refused` when it would be a flood."""
+    try:
+        booking = booking_at(delivery.event_id, delivery.position)
+        event = find_event(delivery.event_id, with_drafts=True)
+    except (BookingNotFound, EventNotFound) as error:
+        raise NothingToTell from error
+    if booking.status not in TRUE_OF[delivery.what]:
+        raise NothingToTell
+    over = event.starts_at is not None and event.starts_at <= clock.now()
+    if delivery.what == "reminder" and over:
+        raise NothingToTell
+    rank = None
+    if booking.status == Status.WAITING:
+        rank = rank_of(event.id, booking.position)
+        if rank is None:  # it has just left the list, and that is told as well
+            raise NothingToTell
+    if delivery.what in REPLACED and _exists(_newer(delivery)):
+        raise NothingToTell
+    if delivery.what in BY_ANYBODY:
+        _refuse_flood(delivery)
+    return About(booking, event, rank)
+
+
+def _newer(delivery: Row[Any]) -> Select[Any]:
+    return select(deliveries.c.id).where(
+        *_of_same(delivery), deliveries.c.state == "pending", deliveries.c.id > delivery.id
+    )
+
+
+def _of_same(delivery: Row[Any]) -> tuple[Any, ...]:
+    return (
+        deliveries.c.event_id == delivery.event_id,
+        deliveries.c.position == delivery.position,
+        deliveries.c.what == delivery.what,
+    )
+
+
+def _refuse_flood(delivery: Row[Any]) -> None:
+    """Stop where one address gets more than a person can want."""
+    since = clock.now() - WHILE
+    made = select(bookings.c.position).where(
+        bookings.c.email == delivery.recipient, bookings.c.created_at > since
+    )
+    sent = select(deliveries.c.id).where(
+        deliveries.c.event_id == delivery.event_id,
+        deliveries.c.position == delivery.position,
+        deliveries.c.state == "sent",
+        deliveries.c.sent_at > since,
+    )
+    if _exists(made.offset(MOST_BOOKINGS)):
+        raise Refused(f"More than {MOST_BOOKINGS} bookings with this address within an hour.")
+    if _exists(sent.offset(MOST_MAILS_OF_BOOKING - 1)):
+        raise Refused(f"More than {MOST_MAILS_OF_BOOKING} mails of this booking within an hour.")
+
+
+def _exists(query: Select[Any]) -> bool:
+    return read(lambda connection: connection.execute(query.limit(1)).first()) is not None
+
+
+def event_before(delivery: Row[Any], event: Row[Any]) -> SimpleNamespace:
+    """The event as the attendee last knew it, in so far as attendees are told of changes."""
+    told = select(func.max(deliveries.c.id)).where(*_of_same(delivery), _is_sent)
+    since = select(func.min(deliveries.c.created_at)).where(
+        *_of_same(delivery), deliveries.c.id > func.coalesce(told.scalar_subquery(), 0)
+    )
+    edits = (
+        select(activities.c.details)
+        .where(
+            activities.c.event_id == delivery.event_id,
+            activities.c.position.is_(None),
+            activities.c.what == "edited",
+            activities.c.at >= since.scalar_subquery(),
+        )
+        .order_by(activities.c.revision)
+    )
+    before: dict[str, Any] = {}
+    for details in read(lambda connection: connection.execute(edits).scalars().all()):
+        for name, (old, _) in (details or {}).items():
+            before.setdefault(name, old)
+    known = {name: getattr(event, name) for name in TOLD}
+    for name in TOLD & before.keys():
+        known[name] = _parsed(before[name]) if name.endswith("_at") else before[name]
+    return SimpleNamespace(**known)
+
+
+_is_sent = deliveries.c.state == "sent"
+
+
+def _parsed(moment: str | None) -> datetime | None:
+    return None if moment is None else datetime.fromisoformat(moment)
+
+
+class Ending(NamedTuple):
+    """How a booking was cancelled."""
+
+    by_organizer: bool
+    had_tickets: bool
+
+
+def ending_of(booking: Row[Any]) -> Ending:
+    """Who cancelled this booking, and whether it held tickets or waited."""
+    query = select(activities.c.actor, activities.c.status_before).where(
+        activities.c.event_id == booking.event_id,
+        activities.c.position == booking.position,
+        activities.c.what == What.CANCELLED,
+    )
+    line = read(lambda connection: connection.execute(query.limit(1)).one())
+    return Ending(line.actor.startswith("organizer:"), line.status_before == Status.CONFIRMED)
+
+
+def current_bookings(email: str) -> Sequence[Row[Any]]:
+    """An address's active bookings of events that are not over, with `event_name` and its times."""
+    query = (
+        select(
+            bookings,
+            events.c.name.label("event_name"),
+            events.c.starts_at,
+            events.c.ends_at,
+            events.c.time_zone,
+        )
+        .join(events, events.c.id == bookings.c.event_id)
+        .where(
+            bookings.c.email == email,
+            bookings.c.status != Status.CANCELLED,
+            or_(
+                events.c.starts_at.is_(None),
+                func.coalesce(events.c.ends_at, events.c.starts_at) > clock.now(),
+            ),
+        )
+        .order_by(events.c.starts_at, bookings.c.event_id)
+        .limit(MOST_LINKS)
+    )
+    return read(lambda connection: connection.execute(query).all())
+
+
+def send_links(email: str) -> None:
+    """Have the links of an address's bookings sent there; nothing is sent if it has none."""
+    now = clock.now()
+    line = {
+        "receiver": "mail",
+        "what": "links",
+        "recipient": email,
+        "state": "pending",
+        "attempts": 0,
+        "next_try_at": now,
+        "created_at": now,
+    }
+    write(partial(_insert, line=line))
+
+
+def _insert(connection: Connection, *, line: dict[str, Any]) -> None:
+    connection.execute(insert(deliveries), line)
