@@ -22,10 +22,10 @@ def add_samples() -> None:
     organizer_id = read(lambda connection: connection.execute(first).scalar_one())
     evening = clock.now().replace(hour=19, minute=0, second=0, microsecond=0)
     concert = Details(
-        name="Summer Night Concert",
+        name="Town Hall Concert",
         capacity=120,
-        description="Strings and brass under the trees. Doors open an hour before.",
-        location="Botanical Garden",
+        description="Strings and brass by candlelight. Doors open an hour before.",
+        location="Town Hall, Great Room",
         starts_at=evening + timedelta(days=30),
         ends_at=evening + timedelta(days=30, hours=3),
     )
