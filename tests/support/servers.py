@@ -340,20 +340,24 @@ class AppServer(Server):
 
     def worker_pids(self) -> list[int]:
         """The processes that answer requests."""
+        return [child for child in self._children() if _listens(child)]
+
+    def _children(self) -> list[int]:
         try:
-            children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+            tasks = list(Path(f"/proc/{self.pid}/task").iterdir())
+            lists = [(task / "children").read_text() for task in tasks]
         except FileNotFoundError:
             return []
-        return [int(child) for child in children if _listens(int(child))]
+        return [int(child) for children in lists for child in children.split()]
 
     def kill(self) -> None:
-        # The workers lead groups of their own.
-        workers = self.worker_pids() if self.running else []
+        # They lead groups of their own.
+        children = self._children() if self.running else []
         super().kill()
-        for pid in workers:
+        for pid in children:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not any(map(_alive, workers)), timeout=10)
+        wait_until(lambda: not any(map(_alive, children)), timeout=10)
 
 
 def _alive(pid: int) -> bool:
