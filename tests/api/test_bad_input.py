@@ -1,6 +1,7 @@
 """Whatever is sent, the answer is the right 4xx, names the field, and leaks nothing."""
 
 import json
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -171,6 +172,17 @@ def test_body_of_ten_megabytes_is_refused(api: Api) -> None:
     body = b'{"userId": "' + b"x" * 10_000_000 + b'", "eventId": 1}'
     response = api.post("/events/book", data=body, content_type=JSON)
     assert (response.status_code, response.get_json()["code"]) == (413, "body_too_large")
+
+
+def test_large_body_that_hides_its_length_is_refused(api: Api) -> None:
+    for size, status in ((10_000_000, 413), (1_000, 400)):
+        response = api.post(
+            "/events/book",
+            input_stream=BytesIO(b"x" * size),
+            content_type=JSON,
+            environ_overrides={"wsgi.input_terminated": True},
+        )
+        assert response.status_code == status
 
 
 def test_longest_description_fits_however_it_is_escaped(

@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Response, current_app, g, request
 from pydantic import BaseModel
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from webapp.api import budgets
 from webapp.errors import BookingNotFound, InvalidInput
@@ -46,6 +46,9 @@ def read_json() -> Any:
     Raises `InvalidInput` (body), `UnsupportedMediaType`, `RequestEntityTooLarge`.
     """
     body = request.get_data(cache=False)
+    # A body sent in chunks says no length; what is beyond the limit has been left unread.
+    if "CONTENT_LENGTH" not in request.environ and len(body) == request.max_content_length:
+        raise RequestEntityTooLarge
     if not body:
         raise InvalidInput({"body": "Send a JSON object."})
     if request.mimetype != "application/json":
