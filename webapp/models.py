@@ -69,6 +69,9 @@ def code_text(length: int) -> TypeEngine[str]:
 # SQLite gives out row ids for INTEGER primary keys only.
 BigId = BigInteger().with_variant(Integer, "sqlite")
 UTF8MB4 = {"mysql_charset": "utf8mb4", "mariadb_charset": "utf8mb4"}
+# SQLite gives the id of a deleted last row to the next one; what remembers the old one by its id
+# would take the new one for it.
+NEVER_REUSED = {**UTF8MB4, "sqlite_autoincrement": True}
 
 
 class Organizer(Base):
@@ -120,7 +123,7 @@ class Event(Base):
         CheckConstraint("status IN ('draft', 'published', 'cancelled')", "status"),
         Index(None, "organizer_id"),
         Index(None, "status", "starts_at"),
-        UTF8MB4,
+        NEVER_REUSED,
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -245,7 +248,7 @@ class Delivery(Base):
         Index(None, "receiver", "state", "bulk", "next_try_at"),
         Index(None, "event_id", "position"),
         Index(None, "once", unique=True),
-        UTF8MB4,
+        NEVER_REUSED,
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)

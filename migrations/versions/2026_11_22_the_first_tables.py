@@ -10,6 +10,7 @@ down_revision = None
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 MOMENT = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 UTF8MB4 = {"mysql_charset": "utf8mb4", "mariadb_charset": "utf8mb4"}
+NEVER_REUSED = {**UTF8MB4, "sqlite_autoincrement": True}
 
 
 def exact(length: int) -> sa.types.TypeEngine[str]:
@@ -101,7 +102,7 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["organizer_id"], ["organizer.id"], name="fk_event_organizer_id"),
         sa.PrimaryKeyConstraint("id", name="pk_event"),
-        **UTF8MB4,
+        **NEVER_REUSED,
     )
     op.create_index("ix_event_organizer_id", "event", ["organizer_id"])
     op.create_index("ix_event_status_starts_at", "event", ["status", "starts_at"])
@@ -191,7 +192,7 @@ def upgrade() -> None:
         sa.CheckConstraint("state IN ('pending', 'sent', 'parked')", name="ck_delivery_state"),
         sa.ForeignKeyConstraint(["event_id"], ["event.id"], name="fk_delivery_event_id"),
         sa.PrimaryKeyConstraint("id", name="pk_delivery"),
-        **UTF8MB4,
+        **NEVER_REUSED,
     )
     op.create_index("ix_delivery_event_id_position", "delivery", ["event_id", "position"])
     op.create_index("ix_delivery_state_next_try_at", "delivery", ["state", "next_try_at"])
