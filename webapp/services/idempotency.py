@@ -42,7 +42,8 @@ def once(operation: str, *, caller: str, key: str, **content: object) -> Once:
     """Bind a key to an operation, its caller and what is asked."""
     canonical = json.dumps(content, sort_keys=True, default=str)
     digest = hashlib.sha256(canonical.encode()).hexdigest()
-    return Once(operation, caller, key, digest)
+    # A caller's text is kept as a hash too: no database then takes "a " for "a".
+    return Once(operation, caller, hashlib.sha256(key.encode()).hexdigest(), digest)
 
 
 def find(
