@@ -14,7 +14,7 @@ from webapp.services import accounts
 
 MakeEvent = Callable[..., int]
 Book = Callable[..., str]
-PAGES = ("attendee", "organizer", "auth")
+PAGES = ("attendee", "find", "organizer", "auth")
 
 
 def page_rules(app: Flask, method: str) -> list[Rule]:

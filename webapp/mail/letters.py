@@ -21,6 +21,7 @@ from webapp.services.delivery import NothingToTell
 
 # Scanners need the code dark on light and large enough on a small screen.
 QR_SCALE, QR_BORDER = 8, 4
+OPEN = "to be announced"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +33,26 @@ class Link:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A line of the table; `before` is what it was until it was changed."""
+
+    label: str
+    value: str
+    before: str = ""
+
+
 @dataclass(slots=True)
 class Letter:
     """A mail before it is put together.
 
-    `facts` and `changes` have labels, values and, for a change, the value before. `entry` is the
-    event of a calendar file, with the position of the booking it belongs to.
+    `entry` is the event of a calendar file, with the position of the booking it belongs to.
     """
 
     subject: str
     paragraphs: Sequence[str]
     reason: str
-    facts: Sequence[tuple[str, str]] = ()
-    changes: Sequence[tuple[str, str, str]] = ()
+    facts: Sequence[Fact] = ()
     links: Sequence[Link] = ()
     button: Link | None = None
     ticket_code: str = ""
@@ -80,9 +88,11 @@ def write(delivery: Row[Any], settings: Settings) -> Letter:
 
 def _of_booking(delivery: Row[Any]) -> Letter:
     booking, event, rank = news.about(delivery)
-    changes = _changes(delivery, event) if delivery.what == "event_changed" else []
-    if delivery.what == "event_changed" and not changes:
-        raise NothingToTell
+    facts = _facts(event)
+    if delivery.what == "event_changed":
+        facts = _compared(_facts(news.event_before(delivery, event)), facts)
+        if not any(fact.before for fact in facts):
+            raise NothingToTell
     ended = booking.status == Status.CANCELLED
     ending = news.ending_of(booking) if ended else None
     words = _words(
@@ -94,16 +104,15 @@ def _of_booking(delivery: Row[Any]) -> Letter:
         may_change=not ended and inventory_of(event, clock.now()).attendees_may_cancel,
         ending=ending,
     )
-    letter = Letter(*words, reason="You get this mail because this address was given for a booking")
-    letter.facts = _facts(event)
-    letter.changes = changes
+    letter = Letter(*words, reason="You get this mail because of a booking with this address")
+    letter.facts = facts
     if ended:
         if event.status == "published":
             letter.button = Link("See the event", _event_link(event))
     else:
-        letter.facts.append(("Tickets", str(booking.tickets)))
+        facts.append(Fact("Tickets", str(booking.tickets)))
         if rank:
-            letter.facts.append(("Place in line", f"{rank:,}"))
+            facts.append(Fact("Place in line", f"{rank:,}"))
         letter.button = Link("Open your booking", _booking_link(booking.reference))
     if booking.status == Status.CONFIRMED:
         letter.ticket_code = booking.ticket_code
@@ -118,7 +127,9 @@ def _links(delivery: Row[Any]) -> Letter:
     if not found:
         raise NothingToTell
     words = _words("links", found=found)
-    letter = Letter(*words, reason="You get this mail because somebody asked us to send it")
+    letter = Letter(
+        *words, reason="You get this mail because somebody asked for the bookings of this address"
+    )
     letter.links = [
         Link(
             row.event_name,
@@ -146,23 +157,22 @@ def one_line(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in " ".join(text.split()))
 
 
-def _facts(event: Row[Any] | SimpleNamespace) -> list[tuple[str, str]]:
-    facts = [("Event", event.name), ("When", _when(event))]
-    return [*facts, ("Where", event.location)] if event.location else facts
+def _facts(event: Row[Any] | SimpleNamespace) -> list[Fact]:
+    facts = [Fact("Event", event.name), Fact("When", _when(event))]
+    return [*facts, Fact("Where", event.location)] if event.location else facts
+
+
+def _compared(before: list[Fact], now: list[Fact]) -> list[Fact]:
+    """The facts as they are now, each with what it was if that was different."""
+    values = {fact.label: fact.value for fact in now}
+    old = {fact.label: fact.value for fact in before}
+    labels = [label for label in ("Event", "When", "Where") if label in {**old, **values}]
+    pairs = [(label, values.get(label, OPEN), old.get(label, OPEN)) for label in labels]
+    return [Fact(label, new, was if was != new else "") for label, new, was in pairs]
 
 
 def _when(event: Row[Any] | Any) -> str:
     return span(event).striptags()
-
-
-def _changes(delivery: Row[Any], event: Row[Any]) -> list[tuple[str, str, str]]:
-    before = dict(_facts(news.event_before(delivery, event)))
-    now = dict(_facts(event))
-    return [
-        (label, now.get(label, "open"), before.get(label, "open"))
-        for label in ("Event", "When", "Where")
-        if now.get(label) != before.get(label)
-    ]
 
 
 def _event_link(event: Row[Any]) -> str:

@@ -65,7 +65,7 @@ class MailReceiver:
                 picture,
                 "image",
                 "png",
-                cid="<ticket>",
+                cid="<ticket@nextup>",
                 disposition="inline",
                 filename="ticket.png",
             )
@@ -90,7 +90,10 @@ class MailReceiver:
             "text",
             "calendar",
             filename="event.ics",
-            params={"method": "CANCEL" if letter.entry_is_cancelled else "PUBLISH"},
+            params={
+                "method": "CANCEL" if letter.entry_is_cancelled else "PUBLISH",
+                "charset": "utf-8",
+            },
         )
 
     def _message_id(self, delivery: Row[Any]) -> str:

@@ -16,6 +16,7 @@ from webapp.extensions import limiter
 from webapp.htmx import fragment, move_to, show, wants_fragment
 from webapp.models import MAX_NAME
 from webapp.pages import forms, presentation
+from webapp.pages.find import mail_links
 from webapp.pages.forms import form_on
 from webapp.pages.offer import offer_of
 from webapp.pages.presentation import event_path, local
@@ -56,7 +57,7 @@ class AddressHasBooking(DomainError):
 
     def __init__(self) -> None:
         super().__init__(
-            "This address already has a booking for this event. Use the link you were given then."
+            "This address already has a booking for this event. We mail its link there again."
         )
 
 
@@ -118,6 +119,7 @@ def book(event_id: int, slug: str) -> ResponseReturnValue:
             once=forms.once("book", caller="page", **form.model_dump()),
         )
     except AlreadyBooked as error:
+        mail_links(form.email)
         raise AddressHasBooking from error
     if receipt.status is Status.WAITING:
         flash("You are on the waiting list. Keep the address of this page: it is your booking.")
