@@ -250,7 +250,7 @@ def test_times_are_told_in_the_zone_of_the_event(person: Person, make_event: Mak
         time_zone="America/Sao_Paulo", starts_at=datetime(year, 7, 1, 17, 30, tzinfo=UTC)
     )
     page = person.client.get(f"/events/{elsewhere}", follow_redirects=True)
-    assert "14:30 UTC-03:00" in text_of(page)
+    assert "14:30 UTC\N{MINUS SIGN}03:00" in text_of(page)
 
 
 def test_closed_event_says_why(

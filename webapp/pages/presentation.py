@@ -71,9 +71,10 @@ def local(value: datetime, time_zone: str) -> datetime:
 
 
 def zone_name(value: datetime) -> str:
-    """The zone of a local time, such as CEST, or UTC-03:00 where it has no letters."""
+    """The zone of a local time, such as CEST, or its distance from UTC where it has no letters."""
     name = value.tzname() or ""
-    offset = f"{value:%z}"
+    # A hyphen would let a line break between sign and number.
+    offset = f"{value:%z}".replace("-", "\N{MINUS SIGN}")
     return name if name.isalpha() else f"UTC{offset[:3]}:{offset[3:5]}"
 
 
