@@ -4,15 +4,31 @@ A check reads a set of rows once and holds several rules against each. The queri
 of MySQL 8, MariaDB 10.11 and SQLite 3.40, without a loop over events or bookings.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, case, distinct, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    and_,
+    case,
+    distinct,
+    func,
+    not_,
+    or_,
+    select,
+)
 
 from webapp.models import activities, bookings, events, keys
-from webapp.services.commands import Status
+from webapp.services.commands import Status, What
+
+# Rows named for a broken rule; all are counted.
+EXAMPLES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +50,29 @@ class Check:
     rules: tuple[Rule, ...]
 
 
+@dataclass(slots=True)
+class Broken:
+    """A rule that does not hold: how many rows break it, and some of them by name."""
+
+    rule: str
+    says: str
+    count: int = 0
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def note(self, row: dict[str, Any]) -> None:
+        """Count a row, and name it while there is room."""
+        self.count += 1
+        if len(self.rows) < EXAMPLES:
+            self.rows.append({k: int(v) if isinstance(v, Decimal) else v for k, v in row.items()})
+
+    def __str__(self) -> str:
+        named = "; ".join(
+            ", ".join(f"{label} {value}" for label, value in row.items()) for row in self.rows
+        )
+        more = f"; and {self.count - len(self.rows)} more" if self.count > len(self.rows) else ""
+        return f"{self.rule} ({self.says}): {named}{more}"
+
+
 def state_checks(now: datetime) -> list[Check]:
     """What must hold at each commit; `now` decides where promotion has ended with the start."""
     return [
@@ -43,7 +82,34 @@ def state_checks(now: datetime) -> list[Check]:
         _repeated("references are unique", bookings.c.reference, across_events=True),
         _repeated("ticket codes are unique", bookings.c.ticket_code, across_events=True),
         _answers(),
+        _untold(),
+        _causes(),
     ]
+
+
+def broken_rules(connection: Connection, check: Check) -> list[Broken]:
+    """The rules of a check that do not hold, found in one pass over its rows."""
+    query = (
+        select(
+            *(column.label(label) for label, column in check.labels.items()),
+            *(rule.broken.label(rule.name) for rule in check.rules),
+        )
+        .select_from(check.rows)
+        .where(or_(*(rule.broken for rule in check.rules)))
+    )
+    found = {rule.name: Broken(rule.name, rule.says) for rule in check.rules}
+    for row in stream(connection, query):
+        values = row._mapping
+        for rule in check.rules:
+            if values[rule.name]:
+                found[rule.name].note({label: values[label] for label in rule.shows})
+    return [broken for broken in found.values() if broken.count]
+
+
+def stream(connection: Connection, query: Select[Any]) -> Iterator[Any]:
+    """Rows as they are found, however many, without holding them all."""
+    with connection.execution_options(yield_per=1000).execute(query) as result:
+        yield from result
 
 
 def _figures(now: datetime) -> Check:
@@ -196,10 +262,11 @@ def _repeated(
         query = query.where(bookings.c.active == 1)
     found = query.having(func.count() > 1).subquery("found")
     # References and ticket codes are secrets, so the rows are named by their positions.
+    shown = ("event", "first", "last", "times")
     return Check(
         found,
-        {name: found.c[name] for name in ("event", "first", "last", "times")},
-        (Rule(name, f"no two bookings share what must differ: {name}", found.c.times > 1, _SAME),),
+        {label: found.c[label] for label in shown},
+        (Rule(name, f"no two bookings share what must differ: {name}", found.c.times > 1, shown),),
     )
 
 
@@ -228,4 +295,56 @@ def _answers() -> Check:
     )
 
 
-_SAME = ("event", "first", "last", "times")
+def _untold() -> Check:
+    lines = select(activities.c.id).where(
+        activities.c.event_id == bookings.c.event_id,
+        activities.c.position == bookings.c.position,
+    )
+    return Check(
+        bookings,
+        {"event": bookings.c.event_id, "position": bookings.c.position},
+        (
+            Rule(
+                "every booking is told",
+                "every booking has a history",
+                not_(lines.exists()),
+                ("event", "position"),
+            ),
+        ),
+    )
+
+
+def _causes() -> Check:
+    """Each cause that promotions name, beside what was given up in the same transaction."""
+    gave_up = activities.c.what.in_((What.CANCELLED, What.REDUCED))
+    names_one = activities.c.cause.is_not(None)
+    cause = func.coalesce(activities.c.cause, activities.c.position)
+    found = (
+        select(
+            activities.c.event_id,
+            activities.c.revision,
+            cause.label("cause"),
+            func.min(case((names_one, activities.c.position))).label("promoted"),
+            func.max(case((gave_up, 1), else_=0)).label("given_up"),
+        )
+        .where(or_(names_one, gave_up))
+        .group_by(activities.c.event_id, activities.c.revision, cause)
+        .subquery("found")
+    )
+    return Check(
+        found,
+        {
+            "event": found.c.event_id,
+            "revision": found.c.revision,
+            "position": found.c.promoted,
+            "cause": found.c.cause,
+        },
+        (
+            Rule(
+                "a promotion has its cause",
+                "what a promotion names as its cause happened in the same transaction",
+                and_(found.c.promoted.is_not(None), found.c.given_up == 0),
+                ("event", "revision", "position", "cause"),
+            ),
+        ),
+    )
