@@ -48,7 +48,7 @@ def upgrade() -> None:
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.CheckConstraint(
-            "audience IN ('all', 'confirmed', 'waiting')", name="ck_message_audience"
+            "audience IN ('all', 'confirmed', 'waiting')", name=op.f("ck_message_audience")
         ),
         sa.ForeignKeyConstraint(["event_id"], ["event.id"], name="fk_message_event_id"),
         sa.PrimaryKeyConstraint("id", name="pk_message"),

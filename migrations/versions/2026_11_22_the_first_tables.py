@@ -91,14 +91,19 @@ def upgrade() -> None:
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("is_sample", sa.Boolean(), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
-        sa.CheckConstraint("status IN ('draft', 'published', 'cancelled')", name="ck_event_status"),
-        sa.CheckConstraint("capacity BETWEEN 1 AND 10000000", name="ck_event_capacity"),
-        sa.CheckConstraint("confirmed BETWEEN 0 AND capacity", name="ck_event_confirmed"),
-        sa.CheckConstraint("max_tickets_per_booking >= 1", name="ck_event_max_tickets_per_booking"),
-        sa.CheckConstraint("next_position >= 1", name="ck_event_next_position"),
-        sa.CheckConstraint("waiting >= 0", name="ck_event_waiting"),
         sa.CheckConstraint(
-            "waiting_list_limit IS NULL OR waiting_list_limit >= 0", name="ck_event_waiting_list"
+            "status IN ('draft', 'published', 'cancelled')", name=op.f("ck_event_status")
+        ),
+        sa.CheckConstraint("capacity BETWEEN 1 AND 10000000", name=op.f("ck_event_capacity")),
+        sa.CheckConstraint("confirmed BETWEEN 0 AND capacity", name=op.f("ck_event_confirmed")),
+        sa.CheckConstraint(
+            "max_tickets_per_booking >= 1", name=op.f("ck_event_max_tickets_per_booking")
+        ),
+        sa.CheckConstraint("next_position >= 1", name=op.f("ck_event_next_position")),
+        sa.CheckConstraint("waiting >= 0", name=op.f("ck_event_waiting")),
+        sa.CheckConstraint(
+            "waiting_list_limit IS NULL OR waiting_list_limit >= 0",
+            name=op.f("ck_event_waiting_list"),
         ),
         sa.ForeignKeyConstraint(["organizer_id"], ["organizer.id"], name="fk_event_organizer_id"),
         sa.PrimaryKeyConstraint("id", name="pk_event"),
@@ -128,10 +133,10 @@ def upgrade() -> None:
             nullable=True,
         ),
         sa.CheckConstraint(
-            "status IN ('confirmed', 'waiting', 'cancelled')", name="ck_booking_status"
+            "status IN ('confirmed', 'waiting', 'cancelled')", name=op.f("ck_booking_status")
         ),
-        sa.CheckConstraint("position >= 1", name="ck_booking_position"),
-        sa.CheckConstraint("tickets >= 1", name="ck_booking_tickets"),
+        sa.CheckConstraint("position >= 1", name=op.f("ck_booking_position")),
+        sa.CheckConstraint("tickets >= 1", name=op.f("ck_booking_tickets")),
         sa.ForeignKeyConstraint(["event_id"], ["event.id"], name="fk_booking_event_id"),
         sa.PrimaryKeyConstraint("event_id", "position", name="pk_booking"),
         sa.UniqueConstraint(
@@ -188,8 +193,10 @@ def upgrade() -> None:
         sa.Column("problem", sa.String(500), nullable=True),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("sent_at", MOMENT, nullable=True),
-        sa.CheckConstraint("attempts >= 0", name="ck_delivery_attempts"),
-        sa.CheckConstraint("state IN ('pending', 'sent', 'parked')", name="ck_delivery_state"),
+        sa.CheckConstraint("attempts >= 0", name=op.f("ck_delivery_attempts")),
+        sa.CheckConstraint(
+            "state IN ('pending', 'sent', 'parked')", name=op.f("ck_delivery_state")
+        ),
         sa.ForeignKeyConstraint(["event_id"], ["event.id"], name="fk_delivery_event_id"),
         sa.PrimaryKeyConstraint("id", name="pk_delivery"),
         **NEVER_REUSED,
