@@ -1,0 +1,1 @@
+"""Load benchmarks of Nextup: `bench/run`."""

@@ -1,0 +1,182 @@
+"""What is measured in rounds, and which targets the figures are held against."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from statistics import median
+
+from bench.wrk import Load
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One run of a task: the load, the processors used and what the database did meanwhile.
+
+    `cpu` is in processors by group of processes, `database` counts by name.
+    """
+
+    load: Load
+    cpu: dict[str, float]
+    database: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A ratio that has to be reached, or not to be exceeded."""
+
+    ratio: float
+    at_most: bool = False
+
+    def met(self, ratio: float) -> bool:
+        return ratio <= self.ratio if self.at_most else ratio >= self.ratio
+
+    def __str__(self) -> str:
+        return f"{'<=' if self.at_most else '>='} {self.ratio:g} x"
+
+
+Read = Callable[[Sample], float]
+
+
+def rate(sample: Sample) -> float:
+    return sample.load.rate
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A figure of the table: what it is of, what it is compared with and what is wanted.
+
+    `task` and `reference` name tasks of a round; `value` and `compared` say what of them counts.
+    """
+
+    key: str
+    name: str
+    task: str
+    reference: str
+    says: str
+    target: Target
+    unit: str = "/s"
+    value: Read = rate
+    compared: Read = rate
+    of: frozenset[str] = frozenset({"1 worker", "2 workers"})
+
+
+GOALS = (
+    Goal("hot", "bookings, one hot event", "hot", "raw", "raw PyMySQL", Target(4)),
+    Goal("hot", "bookings, one hot event", "hot", "route", "Flask route", Target(0.5)),
+    Goal("many", "bookings over 50 events", "many", "raw many", "raw PyMySQL", Target(1)),
+    Goal("cancel", "cancel + promotion", "cancel", "hot", "bookings", Target(0.5)),
+    Goal("status", "status reads", "status", "route", "Flask route", Target(0.6)),
+    Goal("page", "event page", "page", "route", "Flask route", Target(0.3)),
+    Goal(
+        "latency",
+        "p99 of a booking",
+        "hot",
+        "hot",
+        "p50",
+        Target(4, at_most=True),
+        "ms",
+        lambda sample: sample.load.p99,
+        lambda sample: sample.load.p50,
+    ),
+    Goal(
+        "latency",
+        "slowest booking",
+        "hot",
+        "hot",
+        "p50",
+        Target(20, at_most=True),
+        "ms",
+        lambda sample: sample.load.slowest,
+        lambda sample: sample.load.p50,
+    ),
+    Goal(
+        "sqlite",
+        "bookings, one hot event",
+        "hot",
+        "route",
+        "Flask route",
+        Target(0.33),
+        of=frozenset({"SQLite"}),
+    ),
+    Goal(
+        "large",
+        "bookings, many in the table",
+        "large",
+        "small",
+        "few in the table",
+        Target(0.9),
+        of=frozenset({"1 worker"}),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A line of the table. Where there is nothing to compare with, `reference` is missing."""
+
+    name: str
+    configuration: str
+    value: float
+    unit: str
+    says: str = ""
+    reference: float | None = None
+    ratio: float | None = None
+    target: Target | None = None
+    met: bool | None = None
+
+
+@dataclass(slots=True)
+class Samples:
+    """The samples of all rounds, by configuration and task."""
+
+    taken: dict[tuple[str, str], list[Sample]] = field(default_factory=dict)
+
+    def add(self, configuration: str, task: str, sample: Sample) -> None:
+        self.taken.setdefault((configuration, task), []).append(sample)
+
+    def figures(self, goals: list[Goal]) -> list[Figure]:
+        """Medians over the rounds; a ratio is the median of the rounds' own ratios."""
+        figures = []
+        for goal in goals:
+            of_goal = [
+                figure
+                for configuration in sorted(goal.of)
+                if (figure := self._figure(goal, configuration)) is not None
+            ]
+            # The better configuration decides.
+            met = any(goal.target.met(f.ratio) for f in of_goal if f.ratio is not None)
+            figures += [_decided(figure, met) for figure in of_goal]
+        return figures
+
+    def _figure(self, goal: Goal, configuration: str) -> Figure | None:
+        of_task = self.taken.get((configuration, goal.task), [])
+        of_reference = self.taken.get((configuration, goal.reference), [])
+        pairs = [
+            (goal.value(sample), goal.compared(reference))
+            for sample, reference in zip(of_task, of_reference, strict=False)
+        ]
+        if not pairs:
+            return None
+        return Figure(
+            name=goal.name,
+            configuration=configuration,
+            value=median(value for value, _ in pairs),
+            unit=goal.unit,
+            says=goal.says,
+            reference=median(reference for _, reference in pairs),
+            ratio=median(value / reference for value, reference in pairs if reference),
+            target=goal.target,
+        )
+
+
+def _decided(figure: Figure, met: bool) -> Figure:
+    return Figure(
+        figure.name,
+        figure.configuration,
+        figure.value,
+        figure.unit,
+        figure.says,
+        figure.reference,
+        figure.ratio,
+        figure.target,
+        met,
+    )

@@ -1,0 +1,33 @@
+"""`python -m bench.references raw|route --port N --workers N --threads N`, served as Nextup is."""
+
+import argparse
+
+from granian.constants import HTTPModes, Interfaces
+from granian.log import LogLevels
+from granian.server.mp import MPServer
+
+from webapp.server import CONNECTIONS_PER_WORKER
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bench.references")
+    parser.add_argument("name", choices=("raw", "route"))
+    for number in ("--port", "--workers", "--threads"):
+        parser.add_argument(number, type=int, required=True)
+    asked = parser.parse_args()
+    MPServer(
+        f"bench.references.{asked.name}:app",
+        address="127.0.0.1",
+        port=asked.port,
+        interface=Interfaces.WSGI,
+        http=HTTPModes.http1,
+        websockets=False,
+        workers=asked.workers,
+        blocking_threads=asked.threads,
+        backpressure=CONNECTIONS_PER_WORKER,
+        log_level=LogLevels.error,
+    ).serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+"""What is done once in every round: each task is one run of wrk against one server."""
+
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench import fill, wrk
+from bench.figures import Sample
+from bench.processes import Watch
+from bench.stage import Configuration, Stage, get, new_event
+from bench.truth import Truth
+from bench.wrk import Load
+from tests.support.servers import MariaDB
+
+MANY = 50
+PLENTY = 1_000_000
+COUNTED = (
+    *("Questions", "Com_commit", "Com_rollback", "Com_select", "Com_insert", "Com_update"),
+    *("Innodb_data_fsyncs", "Innodb_os_log_fsyncs", "Innodb_rows_read"),
+)
+
+
+@dataclass(slots=True)
+class Line:
+    """An event with a long waiting list whose confirmed bookings are cancelled bit by bit."""
+
+    event_id: int
+    confirmed: int
+    cancelled: int = 0
+
+
+@dataclass(slots=True)
+class Round:
+    """The state that tasks share: the servers, what was told, and how long a task runs."""
+
+    stage: Stage
+    seconds: int
+    line_length: int
+    truths: dict[str, Truth] = field(default_factory=dict)
+    line: Line | None = None
+    _pages: dict[str, str] = field(default_factory=dict)
+    _many: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def truth(self, configuration: Configuration) -> Truth:
+        url = configuration.nextup.environ["DATABASE_URL"]
+        return self.truths.setdefault(url, Truth(url))
+
+    def waiting_line(self, truth: Truth) -> Line:
+        if self.line is None:
+            count = self.line_length
+            event_id = fill.fill_event(self.stage.mariadb, "nextup", confirmed=count, waiting=count)
+            truth.filled(event_id, confirmed=count, waiting=count)
+            self.line = Line(event_id, count)
+        return self.line
+
+    def many_events(self, configuration: Configuration) -> tuple[int, int]:
+        """The first and last of some events that nobody else makes events between."""
+        if configuration.name not in self._many:
+            made = [new_event(configuration.nextup, tickets=PLENTY) for _ in range(MANY)]
+            self._many[configuration.name] = made[0], made[-1]
+        return self._many[configuration.name]
+
+    def page(self, configuration: Configuration) -> str:
+        """The address of an event page."""
+        if configuration.name not in self._pages:
+            server = configuration.nextup
+            event_id = new_event(server, tickets=PLENTY, name="Open air")
+            self._pages[configuration.name] = f"{server.url}/events/{event_id}-open-air"
+        return self._pages[configuration.name]
+
+
+Task = Callable[[Round, Configuration], Load]
+
+
+def hot(now: Round, configuration: Configuration) -> Load:
+    event_id = new_event(configuration.nextup, tickets=PLENTY)
+    return _book(now, configuration, (event_id, event_id))
+
+
+def many(now: Round, configuration: Configuration) -> Load:
+    return _book(now, configuration, now.many_events(configuration))
+
+
+def _book(now: Round, configuration: Configuration, events: tuple[int, int]) -> Load:
+    load = wrk.book(
+        configuration.nextup.url,
+        events=events,
+        first_user=now.stage.new_users(),
+        seconds=now.seconds,
+    )
+    now.truth(configuration).booked(events, load)
+    return load
+
+
+def route(now: Round, configuration: Configuration) -> Load:
+    url = configuration.route.url
+    users = now.stage.new_users()
+    return wrk.book(url, events=(1, 1), first_user=users, seconds=now.seconds).expect(201)
+
+
+def raw(now: Round, configuration: Configuration) -> Load:
+    return _raw(now, configuration, (1, 1))
+
+
+def raw_many(now: Round, configuration: Configuration) -> Load:
+    return _raw(now, configuration, (1, MANY))
+
+
+def _raw(now: Round, configuration: Configuration, events: tuple[int, int]) -> Load:
+    assert configuration.raw is not None
+    url = configuration.raw.url
+    users = now.stage.new_users()
+    return wrk.book(url, events=events, first_user=users, seconds=now.seconds).expect(201)
+
+
+def cancel(now: Round, configuration: Configuration) -> Load:
+    truth = now.truth(configuration)
+    line = now.waiting_line(truth)
+    path: Path = now.stage.folder / "references"
+    positions = range(line.cancelled + 1, line.confirmed + 1)
+    fill.write_references(path, line.event_id, positions)
+    load = wrk.cancel(configuration.nextup.url, references=path, seconds=now.seconds)
+    line.cancelled += load.sent
+    truth.cancelled(line.event_id, load)
+    return load.expect(200)
+
+
+def status(now: Round, configuration: Configuration) -> Load:
+    event_id = now.many_events(configuration)[0]
+    url = f"{configuration.nextup.url}/api/events/status/{event_id}"
+    return wrk.read(url, seconds=now.seconds).expect(200)
+
+
+def page(now: Round, configuration: Configuration) -> Load:
+    url = now.page(configuration)
+    if get(url).status != 200:
+        raise wrk.LoadFailed(f"the event page answers {get(url).status}")
+    return wrk.read(url, seconds=now.seconds).expect(200)
+
+
+TASKS: dict[str, Task] = {
+    "hot": hot,
+    "raw": raw,
+    "route": route,
+    "many": many,
+    "raw many": raw_many,
+    "cancel": cancel,
+    "status": status,
+    "page": page,
+}
+
+
+def run(name: str, now: Round, configuration: Configuration) -> Sample:
+    """Run one task and watch what it uses."""
+    stage = now.stage
+    if name == "cancel":
+        now.waiting_line(now.truth(configuration))
+    served: Iterable[int]
+    match name:
+        case "route":
+            served = configuration.route.pids()
+        case "raw" | "raw many":
+            served = configuration.raw.pids() if configuration.raw else []
+        case _:
+            served = configuration.nextup.worker_pids()
+    groups = {"server": served, "mariadb": [stage.mariadb.pid], "redis": [stage.redis.pid]}
+    before = counters(stage.mariadb)
+    watch = Watch(groups)
+    load = TASKS[name](now, configuration)
+    shares = watch.shares()
+    after = counters(stage.mariadb)
+    return Sample(load, shares, {key: after[key] - before[key] for key in after})
+
+
+def counters(mariadb: MariaDB) -> dict[str, int]:
+    """What the database has done since its start."""
+    names = ", ".join(f"'{name}'" for name in COUNTED)
+    with closing(mariadb.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute(f"SHOW GLOBAL STATUS WHERE Variable_name IN ({names})")
+        return {name: int(value) for name, value in cursor.fetchall()}
