@@ -12,6 +12,7 @@ SCRIPT_INTEGRITY = "sha384-Qp9rdC8H7EqOoX+nR0P3RPG2Noji+qdwJlGpfzwQJsfOpp3sGwIdS
 
 def init_app(app: Flask) -> None:
     app.after_request(_vary)
+    app.add_template_global(wants_fragment)
 
 
 def wants_fragment() -> bool:
@@ -32,6 +33,14 @@ def fragment(template: str, block: str, **context: object) -> Response:
     response.headers["Cache-Control"] = "private, no-cache"
     response.add_etag()
     response.make_conditional(request)
+    return response
+
+
+def show_anew(template: str, **context: object) -> Response:
+    """The whole content, as the answer to a part of a page that has become another page."""
+    response = show(template, block="main", **context)
+    response.headers["HX-Retarget"] = "#main"
+    response.headers["HX-Reswap"] = "innerHTML"
     return response
 
 

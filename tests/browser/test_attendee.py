@@ -92,6 +92,20 @@ def test_event_page_follows_what_is_left(site: Site, visitor: Visitor) -> None:
     expect(page.get_by_label("Your name")).to_have_value("Ada")
 
 
+def test_form_appears_when_there_is_something_to_book(site: Site, visitor: Visitor) -> None:
+    event_id = site.make_event("No Waiting", 1, waitingListLimit=0)
+    first = site.book(event_id, "first")
+    page = visitor()
+    page.goto(f"/events/{event_id}")
+    expect(page.get_by_text("This event is sold out.")).to_be_visible()
+    expect(page.get_by_label("Your name")).to_have_count(0)
+    site.cancel(first)
+    page.get_by_label("Your name").fill("Ada", timeout=10_000)
+    page.get_by_label("E-mail").fill("ada@example.org")
+    page.locator("#book-button").click()
+    page.wait_for_url("**/bookings/*")
+
+
 def test_refused_form_keeps_what_was_typed(site: Site, visitor: Visitor, scripts: bool) -> None:
     event_id = site.make_event("Strict Door", 5)
     page = visitor(scripts=scripts)
@@ -172,6 +186,8 @@ def test_search_narrows_the_list(site: Site, visitor: Visitor, scripts: bool) ->
     expect(page.get_by_role("link", name=f"{word} Evening")).to_be_visible()
     expect(page.get_by_role("link", name="Bagpipe Morning")).to_have_count(0)
     page.wait_for_url(f"**/?search={word}")
+    if scripts:
+        expect(page.locator("#announcer")).to_have_text("1 event found")
     page.reload()
     expect(page.get_by_role("link", name="Bagpipe Morning")).to_have_count(0)
 

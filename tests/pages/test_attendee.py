@@ -182,6 +182,32 @@ def test_availability_is_polled_cheaply(person: Person, make_event: MakeEvent, b
     assert "csrf" not in changed.text
 
 
+def test_open_page_gets_the_form_when_booking_opens(
+    app: Flask, person: Person, make_event: MakeEvent, owner_id: int
+) -> None:
+    event_id = make_event(tickets=1)
+    waited = person.get(f"/events/{event_id}/availability?form=no", fragment=True)
+    assert waited.headers["HX-Retarget"] == "#main"
+    assert "Your name" in waited.text
+    assert waited.headers["Cache-Control"] == "private, no-store"
+    with app.app_context():
+        events.cancel_event(event_id, organizer_id=owner_id)
+    closed = person.get(f"/events/{event_id}/availability?form=yes", fragment=True)
+    assert "Your name" not in closed.text
+    assert "This event has been cancelled." in text_of(closed)
+
+
+def test_booking_form_is_limited_and_keeps_what_was_typed(
+    person: Person, make_event: MakeEvent
+) -> None:
+    path = f"/events/{make_event()}-harvest-supper"
+    form = {**person.token(path), "name": "Ada", "email": "nobody", "tickets": "1"}
+    answers = [person.client.post(path, data=form) for _ in range(31)]
+    assert [answer.status_code for answer in answers] == [400] * 30 + [429]
+    assert 'value="Ada"' in answers[-1].text
+    assert int(answers[-1].headers["Retry-After"]) <= 60
+
+
 def test_rank_is_polled_until_promotion(
     app: Flask, person: Person, make_event: MakeEvent, book: Book, owner_id: int
 ) -> None:

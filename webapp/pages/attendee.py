@@ -13,7 +13,7 @@ from sqlalchemy import Row
 
 from webapp.errors import AlreadyBooked, DomainError
 from webapp.extensions import limiter
-from webapp.htmx import fragment, move_to, show, wants_fragment
+from webapp.htmx import fragment, move_to, show, show_anew, wants_fragment
 from webapp.models import MAX_NAME
 from webapp.pages import forms, presentation
 from webapp.pages.find import mail_links
@@ -97,9 +97,11 @@ def availability(event_id: int) -> ResponseReturnValue:
     found = find_event(event_id)
     if not wants_fragment():
         return redirect(event_path(found), code=303)
-    return fragment(
-        "attendee/event.html", "availability", event=found, offer=offer_of(found), is_update=True
-    )
+    offer = offer_of(found)
+    # Booking has opened or closed meanwhile: the form has to come, or to go.
+    if (request.args.get("form") == "no") is not bool(offer.refusal):
+        return show_anew("attendee/event.html", event=found, offer=offer)
+    return fragment("attendee/event.html", "availability", event=found, offer=offer)
 
 
 @bp.post(f"/events/{EVENT_ID}", defaults={"slug": ""})
@@ -143,10 +145,7 @@ def standing(reference: str) -> ResponseReturnValue:
     if found.booking.status == Status.WAITING:
         return fragment("attendee/booking.html", "standing", **_standing(found))
     # It waits no longer: the whole booking looks different now.
-    response = show("attendee/booking.html", **_standing(found, is_news=True))
-    response.headers["HX-Retarget"] = "#main"
-    response.headers["HX-Reswap"] = "innerHTML"
-    return response
+    return show_anew("attendee/booking.html", **_standing(found, is_news=True))
 
 
 @bp.post("/bookings/<reference>")

@@ -32,7 +32,7 @@ def init_app(app: Flask) -> None:
     app.after_request(_keep_static_files)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
-        count=count,
+        counted=count,
         grouped=grouped,
         hours=hours,
         local_input=local_input,

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from functools import cache
 
-from flask import flash, g, request, url_for
+from flask import flash, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.errors import InvalidInput
-from webapp.htmx import fragment, move_to, show
+from webapp.htmx import fragment, move_to, show, wants_fragment
 from webapp.pages import forms
 from webapp.pages.forms import form_on
 from webapp.pages.organizer import bp, cursor_argument, organizer_id
@@ -143,6 +143,8 @@ def cancel_event(event_id: int) -> ResponseReturnValue:
 @bp.get(f"{EVENT}/figures")
 def figures(event_id: int) -> ResponseReturnValue:
     """The counts of an event, for a page that is open."""
+    if not wants_fragment():
+        return redirect(url_for("organizer.event", event_id=event_id), code=303)
     return fragment("organizer/event.html", "figures", event=g.event)
 
 
