@@ -1,4 +1,4 @@
-"""The table of the calls: what each is for, takes and answers. The OpenAPI document is made of it."""
+"""The table of calls: what each is for, takes and answers. The document is made of it."""
 
 from dataclasses import dataclass
 from typing import Any
