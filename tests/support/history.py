@@ -62,6 +62,11 @@ class History:
         with self._lock:
             self.asked.append(asked)
 
+    @property
+    def done(self) -> int:
+        """How many bookings and cancels were told to be done."""
+        return sum(asked.done and asked.what != "status" for asked in tuple(self.asked))
+
     def of(self, what: str) -> list[Asked]:
         return [asked for asked in self.asked if asked.what == what]
 

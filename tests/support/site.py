@@ -5,6 +5,7 @@ import json
 import random
 import time
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +15,7 @@ from sqlalchemy import make_url
 
 from tests.support.checker import problems
 from tests.support.history import Asked, Client, History, rows_of, run_clients
-from tests.support.servers import AppServer
+from tests.support.servers import AppServer, wait_until
 from webapp import create_app
 from webapp.config import Settings
 from webapp.extensions import db
@@ -83,8 +84,14 @@ class Load:
         self._over = Event()
         self._join = run_clients(clients, self._work)
 
-    def run(self, seconds: float) -> None:
-        self._over.wait(seconds)
+    def until(self, condition: Callable[[], bool], *, timeout: float = 60) -> None:
+        """Go on until `condition` holds; on a busy machine that may take a while."""
+        assert wait_until(condition, timeout=timeout), "it never came to that"
+
+    def until_done(self, more: int) -> None:
+        """Go on until so many further bookings and cancels were told to be done."""
+        enough = self._history.done + more
+        self.until(lambda: self._history.done >= enough)
 
     def stop(self) -> None:
         self._over.set()

@@ -1,0 +1,156 @@
+"""Killed workers, killed databases, lost connections: what was told is there, nothing is half-done.
+
+Every test loads the real server, breaks something, and then holds what the clients were told
+against the database. They go on until enough has happened, so that a slow machine takes longer
+but judges the same.
+"""
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pymysql
+import pytest
+
+from tests.support.history import Client, History
+from tests.support.proxy import Cut, Proxy
+from tests.support.servers import MariaDB
+from tests.support.site import Load, Site, longest_silence, now, through
+
+CAPACITY = 100
+CLIENTS = 10
+ENOUGH = 150
+# How long a client may wait for an answer, and the site be silent after it can work again, in
+# seconds. The bounds of the application make it about 5 and 3; a busy machine adds to that.
+LONGEST_WAIT = 10.0
+LONGEST_SILENCE = 8.0
+
+StartSite = Callable[..., Site]
+
+
+@contextlib.contextmanager
+def loaded(
+    site: Site, history: History, *, clients: int = CLIENTS, keys: bool = True
+) -> Iterator[Load]:
+    load = Load(site.server.port, history, clients=clients, keys=keys)
+    try:
+        yield load
+    finally:
+        load.stop()
+
+
+def test_a_killed_worker_loses_nothing_told(fresh_url: str, start_site: StartSite) -> None:
+    site = start_site(fresh_url, WORKERS="2")
+    history = site.make_event(CAPACITY)
+    with loaded(site, history) as load:
+        load.until_done(ENOUGH)
+        began = now()
+        for _ in range(2):
+            before = site.server.worker_pids()
+            os.kill(before[0], signal.SIGKILL)
+            load.until_done(ENOUGH)
+            load.until(partial(_replaced, site, before[0]))
+        ended = now()
+    assert site.judge(history, refusals=True) == []
+    assert longest_silence(history, since=began, until=ended) < LONGEST_SILENCE
+    assert history.longest < LONGEST_WAIT
+
+
+def _replaced(site: Site, gone: int) -> bool:
+    workers = site.server.worker_pids()
+    return len(workers) == 2 and gone not in workers
+
+
+def test_a_killed_single_worker_on_sqlite_loses_nothing_told(
+    tmp_path: Path, start_site: StartSite
+) -> None:
+    site = start_site(f"sqlite:///{tmp_path / 'nextup.db'}", WORKERS="1")
+    history = site.make_event(CAPACITY)
+    with loaded(site, history) as load:
+        load.until_done(ENOUGH)
+        began = now()
+        [worker] = site.server.worker_pids()
+        os.kill(worker, signal.SIGKILL)
+        load.until_done(ENOUGH)
+        ended = now()
+    assert site.judge(history, refusals=True) == []
+    assert longest_silence(history, since=began, until=ended) < LONGEST_SILENCE
+
+
+def test_a_killed_database_loses_nothing_told(
+    durable_server: MariaDB, fresh_url: str, start_site: StartSite
+) -> None:
+    site = start_site(fresh_url, WORKERS="2")
+    history = site.make_event(CAPACITY)
+    with loaded(site, history) as load:
+        load.until_done(ENOUGH)
+        durable_server.kill()
+        load.until(lambda: sum(asked.status == 503 for asked in tuple(history.asked)) > CLIENTS)
+        durable_server.start()
+        back = now()
+        load.until_done(ENOUGH)
+        ended = now()
+    assert site.judge(history, refusals=True) == []
+    assert longest_silence(history, since=back, until=ended) < LONGEST_SILENCE
+    assert history.longest < LONGEST_WAIT
+
+
+@pytest.mark.parametrize("cut", Cut, ids=lambda cut: cut.name.lower())
+def test_a_connection_lost_around_commit_is_nobodys_trouble(
+    durable_server: MariaDB, fresh_url: str, start_site: StartSite, cut: Cut
+) -> None:
+    """Without a key too: every request is carried out once, and told."""
+    with Proxy(durable_server.port) as proxy:
+        site = start_site(fresh_url, reached_by=through(fresh_url, proxy.port), WORKERS="2")
+        history = site.make_event(CAPACITY)
+        proxy.cut(cut, every=4)
+        with loaded(site, history, keys=False) as load:
+            load.until(lambda: proxy.done[cut] >= 8)
+        assert site.judge(history) == []
+        site.server.stop()
+
+
+def test_a_database_that_hangs_turns_clients_away_in_time(
+    durable_server: MariaDB, fresh_url: str, start_site: StartSite
+) -> None:
+    with Proxy(durable_server.port) as proxy:
+        site = start_site(fresh_url, reached_by=through(fresh_url, proxy.port), WORKERS="2")
+        history = site.make_event(CAPACITY)
+        with loaded(site, history) as load:
+            load.until_done(ENOUGH)
+            proxy.freeze()
+            load.until(lambda: sum(one.status == 503 for one in tuple(history.asked)) > CLIENTS)
+            proxy.thaw()
+            back = now()
+            load.until_done(ENOUGH)
+            ended = now()
+        assert site.judge(history, refusals=True) == []
+        assert longest_silence(history, since=back, until=ended) < LONGEST_SILENCE
+        assert history.longest < LONGEST_WAIT
+        site.server.stop()
+
+
+def test_a_lock_held_by_a_stranger_turns_clients_away_in_time(
+    durable_server: MariaDB, fresh_url: str, start_site: StartSite
+) -> None:
+    site = start_site(fresh_url, WORKERS="1")
+    history = site.make_event(CAPACITY)
+    stranger: pymysql.Connection = durable_server.connect("fresh")
+    with contextlib.closing(stranger), Client(site.server.port, history) as client:
+        stranger.begin()
+        with stranger.cursor() as cursor:
+            cursor.execute("SELECT id FROM event FOR UPDATE")
+        turned_away = client.book("early")
+        assert turned_away.status == 503
+        assert turned_away.retry_after
+        assert client.status().status == 200
+        letting_go = threading.Timer(1, stranger.rollback)
+        letting_go.start()
+        assert client.book("late").status == 201
+        letting_go.join()
+    assert site.judge(history, refusals=True) == []
+    assert history.longest < LONGEST_WAIT
