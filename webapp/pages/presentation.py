@@ -4,7 +4,7 @@ import hashlib
 import re
 import unicodedata
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,14 +19,16 @@ from webapp.config import current_settings
 
 STATIC_FOR_EVER = "public, max-age=31536000, immutable"
 LONGEST_SLUG = 60
+# The same few events are shown again and again.
+REMEMBERED = 1024
 
 
 def init_app(app: Flask) -> None:
-    static_folder = Path(app.static_folder or "")
+    static_folder = app.static_folder or ""
 
     def add_content_hash(endpoint: str, values: dict[str, Any]) -> None:
         if endpoint == "static" and "filename" in values:
-            values.setdefault("v", content_hash(static_folder / values["filename"]))
+            values.setdefault("v", content_hash(static_folder, values["filename"]))
 
     app.url_defaults(add_content_hash)
     app.after_request(_keep_static_files)
@@ -52,8 +54,9 @@ def init_app(app: Flask) -> None:
 
 
 @cache
-def content_hash(path: Path) -> str:
+def content_hash(folder: str, name: str) -> str:
     """A short name for what is in a file, so that a changed file has another address."""
+    path = Path(folder, name)
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.is_file() else "missing"
 
 
@@ -89,31 +92,39 @@ def span(event: Row[Any]) -> Markup:
     """When an event starts and ends, at its place."""
     if event.starts_at is None:
         return escape("Date to be announced")
-    start = moment(event.starts_at, event.time_zone)
-    if event.ends_at is None:
-        return start
-    begins, ends = local(event.starts_at, event.time_zone), local(event.ends_at, event.time_zone)
-    if begins.date() != ends.date():
-        return Markup("{} &ndash; {}").format(start, moment(event.ends_at, event.time_zone))
-    day = f"{begins:%a} {begins.day} {begins:%B %Y}"
-    return Markup("{}, {}").format(day, hours(event))
+    return _span(event.starts_at, event.ends_at, event.time_zone)
 
 
 def hours(event: Row[Any]) -> Markup:
     """The times of day of an event; with the dates where it does not end on the day it began."""
-    begins = local(event.starts_at, event.time_zone)
-    ends = local(event.ends_at, event.time_zone) if event.ends_at else None
-    if ends is not None and ends.date() != begins.date():
-        return span(event)
-    parts = [
-        Markup('<time datetime="{}">{:%H:%M}</time>').format(event.starts_at.isoformat(), begins)
-    ]
-    if ends is not None:
-        parts.append(
-            Markup('<time datetime="{}">{:%H:%M}</time>').format(event.ends_at.isoformat(), ends)
+    return _hours(event.starts_at, event.ends_at, event.time_zone)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _span(starts_at: datetime, ends_at: datetime | None, time_zone: str) -> Markup:
+    start = moment(starts_at, time_zone)
+    if ends_at is None:
+        return start
+    begins = local(starts_at, time_zone)
+    if begins.date() != local(ends_at, time_zone).date():
+        return Markup("{} &ndash; {}").format(start, moment(ends_at, time_zone))
+    day = f"{begins:%a} {begins.day} {begins:%B %Y}"
+    return Markup("{}, {}").format(day, _hours(starts_at, ends_at, time_zone))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _hours(starts_at: datetime, ends_at: datetime | None, time_zone: str) -> Markup:
+    begins = local(starts_at, time_zone)
+    ends = local(ends_at or starts_at, time_zone)
+    if ends.date() != begins.date():
+        return _span(starts_at, ends_at, time_zone)
+    times = [Markup('<time datetime="{}">{:%H:%M}</time>').format(starts_at.isoformat(), begins)]
+    if ends_at is not None:
+        times.append(
+            Markup('<time datetime="{}">{:%H:%M}</time>').format(ends_at.isoformat(), ends)
         )
     return Markup('<span class="together">{} {}</span>').format(
-        Markup("&ndash;").join(parts), zone_name(ends or begins)
+        Markup("&ndash;").join(times), zone_name(ends)
     )
 
 
@@ -145,6 +156,7 @@ def qr_code(text: str) -> Markup:
     return Markup(code.svg_inline(omitsize=True, border=3, dark="#000", light="#fff"))  # noqa: S704
 
 
+@lru_cache(maxsize=REMEMBERED)
 def slug(name: str) -> str:
     """A readable end for the address of an event; empty where the name has no Latin letters."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
