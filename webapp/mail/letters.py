@@ -90,7 +90,7 @@ def _of_booking(delivery: Row[Any]) -> Letter:
     booking, event, rank = news.about(delivery)
     facts = _facts(event)
     if delivery.what == "event_changed":
-        facts = _compared(_facts(news.event_before(delivery, event)), facts)
+        facts = _compared(_facts(news.event_before(delivery, booking, event)), facts)
         if not any(fact.before for fact in facts):
             raise NothingToTell
     ended = booking.status == Status.CANCELLED

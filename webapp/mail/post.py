@@ -25,7 +25,7 @@ CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 20.0
 MAIL_SECONDS = 40.0
 GOODBYE_SECONDS = 3.0
-SERVICE_NOT_AVAILABLE = 421
+OK, WILL_FORWARD, SERVICE_NOT_AVAILABLE = 250, 251, 421
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,36 +142,43 @@ class SmtpPost:
             connection.login(self._user, self._password)
 
     def _hand_over(self, connection: smtplib.SMTP, parcel: Parcel) -> None:
-        # An address that is not ASCII goes to servers that know how to take it.
-        options = [] if parcel.recipient.isascii() else ["SMTPUTF8", "BODY=8BITMIME"]
-        try:
-            if options and not connection.has_extn("smtputf8"):
+        options = [f"size={len(parcel.content)}"] if connection.has_extn("size") else []
+        if not parcel.recipient.isascii():
+            if not connection.has_extn("smtputf8"):
                 raise Refused("The mail server cannot send to an address with such letters.")
-            with limited(connection, self._left()):
-                connection.sendmail(parcel.sender, [parcel.recipient], parcel.content, options)
-        except smtplib.SMTPServerDisconnected as error:
-            self._drop()
-            raise ConnectionEnded("The mail server broke the connection.") from error
-        except smtplib.SMTPRecipientsRefused as error:
-            raise self._answer_of(*error.recipients[parcel.recipient]) from error
-        except smtplib.SMTPSenderRefused as error:
-            # What is wrong with our own address will be wrong with all other mails, too.
-            failure = self._answer_of(error.smtp_code, error.smtp_error)
-            if isinstance(failure, Refused):
-                failure = Failed(f"Our address MAIL_FROM is refused: {failure}", for_all=True)
-            raise failure from error
-        except smtplib.SMTPResponseException as error:
-            raise self._answer_of(error.smtp_code, error.smtp_error) from error
-        except OSError as error:
-            self._drop()
-            raise Failed(f"The mail server did not answer: {_words(error)}") from error
+            options += ["SMTPUTF8", "BODY=8BITMIME"]
+        with limited(connection, self._left()):
+            try:
+                code, said = connection.mail(parcel.sender, options)
+                if code != OK:
+                    self._begin_anew(connection, code)
+                    raise _refusal_of_sender(code, said)
+                code, said = connection.rcpt(parcel.recipient)
+                if code not in (OK, WILL_FORWARD):
+                    self._begin_anew(connection, code)
+                    raise _refusal(code, said)
+            except (OSError, smtplib.SMTPException) as error:
+                self._drop()
+                raise ConnectionEnded(f"The mail server broke off: {_words(error)}") from error
+            try:
+                code, said = connection.data(parcel.content)
+            except smtplib.SMTPDataError as error:
+                code, said = error.smtp_code, _encoded(error.smtp_error)
+            except (OSError, smtplib.SMTPException) as error:
+                # Perhaps it has the mail: to send it again at once would only make it two.
+                self._drop()
+                raise Failed(f"The mail server broke off: {_words(error)}") from error
+            if code != OK:
+                self._begin_anew(connection, code)
+                raise _refusal(code, said)
 
-    def _answer_of(self, code: int, text: bytes | str) -> Refused | Failed:
-        said = f"{code} {_decoded(text)}"
-        if code == SERVICE_NOT_AVAILABLE:
+    def _begin_anew(self, connection: smtplib.SMTP, code: int) -> None:
+        """Make the connection ready for the next mail, unless the server has ended it."""
+        try:
+            if code == SERVICE_NOT_AVAILABLE or connection.rset()[0] != OK:
+                self._drop()
+        except (OSError, smtplib.SMTPException):
             self._drop()
-            return ConnectionEnded(said)
-        return Refused(said) if 500 <= code <= 599 else Failed(said)
 
     def _left(self) -> float:
         """Seconds left for this mail. Raises `Failed` when there are none."""
@@ -184,6 +191,22 @@ class SmtpPost:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _refusal(code: int, said: bytes) -> Refused | Failed:
+    """What an answer that is not yes means for the mail."""
+    words = f"{code} {_decoded(said)}"
+    if code == SERVICE_NOT_AVAILABLE:
+        return ConnectionEnded(words)
+    return Refused(words) if 500 <= code <= 599 else Failed(words)
+
+
+def _refusal_of_sender(code: int, said: bytes) -> Refused | Failed:
+    # What is wrong with our own address will be wrong with all other mails, too.
+    refusal = _refusal(code, said)
+    if isinstance(refusal, Refused):
+        return Failed(f"Our address MAIL_FROM is refused: {refusal}", for_all=True)
+    return refusal
 
 
 class ConnectionEnded(Failed):
@@ -230,6 +253,10 @@ def _words(error: Exception) -> str:
     if isinstance(error, OSError):
         return error.strerror or str(error) or type(error).__name__
     return str(error) or type(error).__name__
+
+
+def _encoded(text: bytes | str) -> bytes:
+    return text.encode() if isinstance(text, str) else text
 
 
 def _decoded(text: bytes | str) -> str:

@@ -47,7 +47,8 @@ class MailReceiver:
         message = EmailMessage(policy=SMTP if recipient.isascii() else SMTPUTF8)
         try:
             message["From"] = self._settings.mail_from
-            message["To"] = Address(addr_spec=recipient)
+            user, _, domain = recipient.rpartition("@")
+            message["To"] = Address(username=user, domain=domain)
             message["Subject"] = letter.subject
         except (MessageError, ValueError, IndexError) as error:
             raise Refused("This is not an address that a mail can be sent to.") from error

@@ -37,6 +37,8 @@ BY_ANYBODY = {"confirmed", "waiting", "cancelled", "reduced"}
 MOST_BOOKINGS, MOST_MAILS_OF_BOOKING = 20, 10
 WHILE = timedelta(hours=1)
 MOST_LINKS = 50
+# Less than what was told is kept, more than news can wait.
+LONGEST_REPLACED = timedelta(days=7)
 
 
 class About(NamedTuple):
@@ -107,19 +109,23 @@ def _exists(query: Select[Any]) -> bool:
     return read(lambda connection: connection.execute(query.limit(1)).first()) is not None
 
 
-def event_before(delivery: Row[Any], event: Row[Any]) -> SimpleNamespace:
-    """The event as the attendee last knew it, in so far as attendees are told of changes."""
-    told = select(func.max(deliveries.c.id)).where(*_of_same(delivery), _is_sent)
-    since = select(func.min(deliveries.c.created_at)).where(
-        *_of_same(delivery), deliveries.c.id > func.coalesce(told.scalar_subquery(), 0)
+def event_before(delivery: Row[Any], booking: Row[Any], event: Row[Any]) -> SimpleNamespace:
+    """The event as the attendee last knew it, in so far as attendees are told of changes.
+
+    News that a later change replaced have not been told, so their changes count as well.
+    """
+    query = select(func.max(deliveries.c.created_at)).where(
+        *_of_same(delivery), deliveries.c.state == "sent"
     )
+    told = read(lambda connection: connection.execute(query).scalar())
+    since = max(told or booking.created_at, delivery.created_at - LONGEST_REPLACED)
     edits = (
         select(activities.c.details)
         .where(
             activities.c.event_id == delivery.event_id,
             activities.c.position.is_(None),
             activities.c.what == "edited",
-            activities.c.at >= since.scalar_subquery(),
+            activities.c.at > since,
         )
         .order_by(activities.c.revision)
     )
@@ -131,9 +137,6 @@ def event_before(delivery: Row[Any], event: Row[Any]) -> SimpleNamespace:
     for name in TOLD & before.keys():
         known[name] = _parsed(before[name]) if name.endswith("_at") else before[name]
     return SimpleNamespace(**known)
-
-
-_is_sent = deliveries.c.state == "sent"
 
 
 def _parsed(moment: str | None) -> datetime | None:

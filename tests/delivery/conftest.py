@@ -1,0 +1,134 @@
+"""An application that mails to a real SMTP server, and events whose attendees are told."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from tests.support.mail import Mailbox, SmtpServer, make_certificate
+from webapp.config import current_settings
+from webapp.mail.receiver import NAME, MailReceiver
+from webapp.services import accounts, availability, bookings, clock, delivery, events
+from webapp.services.bookings import Receipt
+from webapp.services.delivery import Deliverer
+from webapp.services.events import Details
+
+BASE_URL = "https://tickets.example.org"
+StartSmtp = Callable[..., SmtpServer]
+MakeEvent = Callable[..., int]
+Book = Callable[..., Receipt]
+Drain = Callable[[], None]
+
+
+@pytest.fixture(autouse=True)
+def forget_ranks() -> None:
+    """Between tests the tables are emptied, which memory cannot know."""
+    availability._lists.clear()
+
+
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "MOST_PER_SECOND", 100_000.0)
+    monkeypatch.setattr(delivery, "MOST_BULK_PER_SECOND", 100_000.0)
+
+
+@pytest.fixture(scope="session")
+def certificate(server_folder: Path) -> tuple[Path, Path]:
+    return make_certificate(server_folder)
+
+
+@pytest.fixture
+def mailbox() -> Mailbox:
+    return Mailbox()
+
+
+@pytest.fixture
+def start_smtp(
+    mailbox: Mailbox, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[StartSmtp]:
+    """Start an SMTP server: `start_smtp(tls="starttls", login=True)`."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    servers: list[SmtpServer] = []
+
+    def start(**options: object) -> SmtpServer:
+        server = SmtpServer(mailbox, **options)  # type: ignore[arg-type]
+        server.certificate = certificate
+        servers.append(server.start())
+        return server
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def smtp(start_smtp: StartSmtp) -> SmtpServer:
+    return start_smtp()
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask], smtp: SmtpServer) -> Iterator[Flask]:
+    """The application on that server, with its context pushed."""
+    app = make_app(MAIL_URL=smtp.url, BASE_URL=BASE_URL)
+    with app.app_context():
+        yield app
+
+
+@pytest.fixture
+def owner_id(app: Flask) -> int:
+    return accounts.create_organizer(username="owner", password="a password for tests")
+
+
+@pytest.fixture
+def make_event(owner_id: int) -> MakeEvent:
+    def make(name: str = "Harvest Supper", tickets: int = 2, **fields: object) -> int:
+        details = Details(name=name, capacity=tickets, **fields)  # type: ignore[arg-type]
+        return events.create_event(details, organizer_id=owner_id, published=True)
+
+    return make
+
+
+@pytest.fixture
+def book(app: Flask) -> Book:
+    def book(event_id: int, name: str, tickets: int = 1, **fields: str) -> Receipt:
+        email = fields.pop("email", f"{name}@example.org")
+        return bookings.book_tickets(
+            event_id, attendee_id=email, tickets=tickets, name=name, email=email
+        )
+
+    return book
+
+
+@pytest.fixture
+def deliverer(app: Flask) -> Iterator[Deliverer]:
+    made = Deliverer(NAME, MailReceiver(current_settings()))
+    yield made
+    made.receiver.rest()
+
+
+@pytest.fixture
+def drain(deliverer: Deliverer) -> Drain:
+    return deliverer.drain
+
+
+class Clock:
+    """The services' clock, which a test puts forward."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+        self._now = clock.now
+
+    def now(self) -> datetime:
+        return self._now() + self.ahead
+
+    def put_forward(self, **by: float) -> None:
+        self.ahead += timedelta(**by)
+
+
+@pytest.fixture
+def the_clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(clock, "now", made.now)
+    return made

@@ -1,0 +1,180 @@
+"""A real SMTP server for tests, with the faults that real ones have."""
+
+import asyncio
+import datetime
+import email
+import socket
+import ssl
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from email import policy
+from email.message import EmailMessage
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, cast
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.support.servers import free_port
+
+USER, PASSWORD = "nextup@example.org", "p@ss/word:1"
+HANG_SECONDS = 60.0
+
+
+class Mailbox:
+    """Everything a server has accepted, and how it behaves: a fault at RCPT or DATA, by address."""
+
+    def __init__(self) -> None:
+        self.contents: list[bytes] = []
+        self.recipients: list[str] = []
+        self.sessions: set[int] = set()
+        # What a recipient's RCPT or DATA is answered with; "hang" and "die" do what they say.
+        self.at_recipient: Callable[[str], str | None] = lambda address: None
+        self.at_content: Callable[[str], str | None] = lambda address: None
+        self.after_content: Callable[[str], str | None] = lambda address: None
+
+    @property
+    def messages(self) -> list[EmailMessage]:
+        return [parsed(content) for content in self.contents]
+
+    def to(self, address: str) -> list[EmailMessage]:
+        """What was accepted for one recipient, in order."""
+        pairs = zip(self.recipients, self.messages, strict=True)
+        return [message for recipient, message in pairs if recipient == address]
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        fault = await self._fault(server, self.at_recipient(address))
+        if fault is None:
+            envelope.rcpt_tos.append(address)
+        return fault or "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        recipient = envelope.rcpt_tos[0]
+        fault = await self._fault(server, self.at_content(recipient))
+        if fault is not None:
+            return fault
+        self.sessions.add(id(session))
+        self.recipients.append(recipient)
+        self.contents.append(cast(bytes, envelope.original_content))
+        return await self._fault(server, self.after_content(recipient)) or "250 OK"
+
+    @staticmethod
+    async def _fault(server: SMTP, fault: str | None) -> str | None:
+        if fault == "hang":
+            await asyncio.sleep(HANG_SECONDS)
+        if fault in ("die", "hang"):
+            cast(asyncio.Transport, server.transport).abort()
+            return "421 gone"
+        return fault
+
+
+class SmtpServer:
+    """The server; `tls` is "starttls", "smtps" or none, and with `login` it asks for one."""
+
+    def __init__(self, mailbox: Mailbox, *, tls: str = "", login: bool = False, **options: Any):
+        self.mailbox = mailbox
+        self.port = free_port()
+        self.tls = tls
+        self.login = login
+        self.options = options
+        self.certificate: tuple[Path, Path] | None = None
+        self._controller: Controller | None = None
+
+    @property
+    def url(self) -> str:
+        user = "nextup%40example.org:p%40ss%2Fword%3A1@" if self.login else ""
+        return f"{'smtps' if self.tls == 'smtps' else 'smtp'}://{user}127.0.0.1:{self.port}"
+
+    def start(self) -> "SmtpServer":
+        context = None
+        if self.certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*self.certificate)
+        options = dict(self.options)
+        if self.login:
+            options |= {"authenticator": self._authenticate, "auth_required": True}
+            # It does not count the TLS that is there from the beginning.
+            options |= {"auth_require_tls": self.tls == "starttls"}
+            warnings.filterwarnings("ignore", message="Requiring AUTH")
+        if self.tls == "starttls":
+            options |= {"tls_context": context, "require_starttls": True}
+        self._controller = Controller(
+            self.mailbox,
+            hostname="127.0.0.1",
+            port=self.port,
+            ssl_context=context if self.tls == "smtps" else None,
+            enable_SMTPUTF8=True,
+            **options,
+        )
+        self._controller.start()
+        return self
+
+    def stop(self) -> None:
+        if self._controller is not None:
+            self._controller.stop(no_assert=True)
+            self._controller = None
+
+    def _authenticate(
+        self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any
+    ) -> AuthResult:
+        given = data.login, data.password
+        right = isinstance(data, LoginPassword) and given == (USER.encode(), PASSWORD.encode())
+        return AuthResult(success=right, handled=False)
+
+
+def parsed(content: bytes) -> EmailMessage:
+    return email.message_from_bytes(content, policy=policy.default)
+
+
+def words_of(message: EmailMessage, kind: str = "plain") -> str:
+    """The text of a mail, or its HTML."""
+    body = message.get_body((kind,))
+    assert body is not None
+    return cast(str, body.get_content())
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for loopback that is its own authority, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    names = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=2))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "certificate.pem", folder / "key.pem"
+    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return paths
+
+
+@contextmanager
+def silent_server() -> Iterator[int]:
+    """A port that takes connections and never says a word."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", free_port()))
+        listener.listen()
+        yield listener.getsockname()[1]
