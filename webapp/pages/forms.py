@@ -1,7 +1,6 @@
 """Forms that are never lost: what cannot be accepted is shown again with what was typed."""
 
 import inspect
-import math
 import re
 import secrets
 import time
@@ -113,7 +112,8 @@ def _show_again_after_csrf_error(error: CSRFError) -> ResponseReturnValue:
 def _show_again_after_limit(error: RateLimitExceeded) -> ResponseReturnValue:
     response = make_response(_show_again_before_view(error, TOO_OFTEN))
     if limiter.current_limit is not None:
-        seconds = math.ceil(limiter.current_limit.reset_at - time.time())
+        # The extension has rounded up already.
+        seconds = int(limiter.current_limit.reset_at - time.time())
         response.headers["Retry-After"] = str(max(1, seconds))
     return response
 
