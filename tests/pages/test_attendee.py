@@ -209,7 +209,7 @@ def test_booking_form_is_limited_and_keeps_what_was_typed(
 
 
 def test_rank_is_polled_until_promotion(
-    app: Flask, person: Person, make_event: MakeEvent, book: Book, owner_id: int
+    owner: Person, person: Person, make_event: MakeEvent, book: Book
 ) -> None:
     event_id = make_event(tickets=1)
     book(event_id, "Grace")
@@ -219,8 +219,7 @@ def test_rank_is_polled_until_promotion(
     assert waiting.headers["Cache-Control"] == "private, no-cache"
     etag = {"If-None-Match": waiting.headers["ETag"]}
     assert person.get(path, fragment=True, **etag).status_code == 304
-    with app.app_context():
-        events.set_capacity(event_id, 2, organizer_id=owner_id)
+    owner.submit(f"/organizer/events/{event_id}/edit", totalTickets=2)
     promoted = person.get(path, fragment=True, **etag)
     assert promoted.headers["HX-Retarget"] == "#main"
     assert promoted.headers["Cache-Control"] == "private, no-store"
