@@ -1,0 +1,226 @@
+"""The look from outside: the real server, its real processes, and many clients at once."""
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine, Row, text
+
+from tests.conftest import dispose, empty_tables, make_settings
+from tests.support.client import (
+    Answer,
+    Call,
+    Watch,
+    at_once,
+    book,
+    cancel,
+    in_flight,
+    one_connection_to_each_worker,
+    status,
+)
+from tests.support.servers import AppServer
+from webapp import create_app
+from webapp.services.accounts import create_token
+
+USERNAME, PASSWORD = "olga", "correct horse"
+CONNECTIONS = 32
+
+
+class Site:
+    """The server under test and a look into its database behind its back."""
+
+    def __init__(self, server: AppServer, engine: Engine, login: str) -> None:
+        self.server = server
+        self.port = server.port
+        self.engine = engine
+        self.login = login
+
+    def flood(self, calls: list[Call]) -> list[Answer]:
+        return in_flight(self.port, calls, connections=CONNECTIONS)
+
+    def event(self, tickets: int) -> int:
+        body = {"eventName": "conference", "totalTickets": tickets}
+        (answer,) = at_once(self.port, [Call("POST", "/api/events/initialize", body, self.login)])
+        assert answer.status == 201
+        return int(answer["id"])
+
+    def event_with(self, tickets: int, users: int) -> tuple[int, list[str]]:
+        """An event booked by so many users, one ticket each, and their references in order."""
+        event_id = self.event(tickets)
+        answers = self.flood([book(event_id, user) for user in range(users)])
+        assert {answer.status for answer in answers} == {201}
+        return event_id, [row.reference for row in self.bookings(event_id)]
+
+    def status(self, event_id: int) -> Answer:
+        return at_once(self.port, [status(event_id)])[0]
+
+    def figures(self, event_id: int) -> tuple[int, int, int]:
+        """Booked, waiting and for sale, as anybody may read it."""
+        now = self.status(event_id)
+        return now["bookedTickets"], now["waitingListCount"], now["availableTickets"]
+
+    def bookings(self, event_id: int) -> list[Row[tuple[int, str, str, int, str]]]:
+        query = text(
+            "SELECT position, attendee_id, status, tickets, reference FROM booking"
+            " WHERE event_id = :event_id ORDER BY position"
+        )
+        with self.engine.connect() as connection:
+            return list(connection.execute(query, {"event_id": event_id}))
+
+    def statuses(self, event_id: int) -> list[str]:
+        return [row.status for row in self.bookings(event_id)]
+
+
+@pytest.fixture(scope="module")
+def site(
+    database_url: str, cleaner: Engine, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    """Four worker processes, or the one that SQLite can have."""
+    environ = {
+        "DATABASE_URL": database_url,
+        "WORKERS": "1" if database_url.startswith("sqlite") else "4",
+        "RATELIMIT_ENABLED": "false",
+        "ORGANIZER_USERNAME": USERNAME,
+        "ORGANIZER_PASSWORD": PASSWORD,
+    }
+    folder = tmp_path_factory.mktemp("site")
+    server = AppServer(folder, environ=environ)
+    try:
+        server.start()
+        # A token is cheap to check; a password is slow on purpose, once in every process.
+        app = create_app(make_settings(database_url, folder))
+        with app.app_context():
+            login = f"Bearer {create_token(username=USERNAME, name='flood')}"
+        dispose(app)
+        yield Site(server, cleaner, login)
+    finally:
+        server.kill()
+        empty_tables(cleaner)
+
+
+def test_crowd_larger_than_the_event_gets_every_ticket_once_and_a_true_answer(site: Site) -> None:
+    users, tickets = 1200, 800
+    event_id = site.event(tickets)
+    answers = site.flood([book(event_id, user) for user in range(users)])
+    assert Counter(answer.status for answer in answers) == {201: users}
+    assert Counter(answer["status"] for answer in answers) == {
+        "confirmed": tickets,
+        "waiting": users - tickets,
+    }
+    assert site.figures(event_id) == (tickets, users - tickets, 0)
+    told = {
+        answer["bookingReference"]: (
+            str(answer["userId"]),
+            answer["status"],
+            answer.json.get("waitingListPosition"),
+        )
+        for answer in answers
+    }
+    kept = {
+        row.reference: (
+            row.attendee_id,
+            row.status,
+            row.position - tickets if row.status == "waiting" else None,
+        )
+        for row in site.bookings(event_id)
+    }
+    assert told == kept
+    assert site.statuses(event_id) == ["confirmed"] * tickets + ["waiting"] * (users - tickets)
+
+
+def test_cancels_in_flight_promote_exactly_the_first_in_line_each_once(site: Site) -> None:
+    tickets, waiting = 200, 400
+    event_id, references = site.event_with(tickets, tickets + waiting)
+    assert site.figures(event_id) == (tickets, waiting, 0)
+    leaving = references[:tickets]
+    random.Random(7).shuffle(leaving)
+    watch = Watch(site.port, event_id)
+    answers = site.flood([cancel(reference, site.login) for reference in leaving])
+    seen = watch.stop()
+    assert Counter(answer.status for answer in answers) == {200: tickets}
+    promoted = [reference for answer in answers for reference in answer["promoted"]]
+    assert len(promoted) == tickets
+    assert set(promoted) == set(references[tickets : 2 * tickets])
+    assert len(seen) > 20
+    assert {(answer.status, answer["availableTickets"]) for answer in seen} == {(200, 0)}
+    assert {answer["bookedTickets"] for answer in seen} == {tickets}
+    assert site.figures(event_id) == (tickets, waiting - tickets, 0)
+    assert site.statuses(event_id) == (
+        ["cancelled"] * tickets + ["confirmed"] * tickets + ["waiting"] * (waiting - tickets)
+    )
+
+
+def test_one_user_booking_32_times_at_once_has_one_booking(site: Site) -> None:
+    event_id = site.event(100)
+    answers = at_once(site.port, [book(event_id, "ada", 2)] * 32)
+    assert Counter(answer.status for answer in answers) == {201: 1, 409: 31}
+    assert {a["code"] for a in answers if a.status == 409} == {"already_booked"}
+    assert site.figures(event_id) == (2, 0, 98)
+
+
+def test_one_booking_cancelled_16_times_at_once_frees_its_ticket_once(site: Site) -> None:
+    event_id, references = site.event_with(3, 8)
+    answers = at_once(site.port, [cancel(references[0], site.login)] * 16)
+    assert Counter(answer.status for answer in answers) == {200: 16}
+    assert {tuple(answer["promoted"]) for answer in answers} == {(references[3],)}
+    assert site.figures(event_id) == (3, 4, 0)
+    assert site.statuses(event_id) == ["cancelled"] + ["confirmed"] * 3 + ["waiting"] * 4
+
+
+def test_waiting_user_who_cancels_frees_no_ticket(site: Site) -> None:
+    event_id, references = site.event_with(2, 8)
+    answers = at_once(site.port, [cancel(reference) for reference in references[3:6]])
+    assert [(answer.status, answer["promoted"]) for answer in answers] == [(200, 0)] * 3
+    assert site.figures(event_id) == (2, 3, 0)
+
+
+def test_bookings_and_cancels_racing_keep_every_rule(site: Site) -> None:
+    event_id, references = site.event_with(60, 120)
+    chance = random.Random(11)
+    calls = [book(event_id, f"new{n}", 1 + n % 4) for n in range(200)]
+    calls += [cancel(reference) for reference in references * 2]
+    chance.shuffle(calls)
+    watch = Watch(site.port, event_id)
+    answers = site.flood(calls)
+    seen = watch.stop()
+    assert {answer.status for answer in answers} == {200, 201}
+    for now in seen:
+        assert now["bookedTickets"] + now["availableTickets"] <= 60
+        assert now["waitingListCount"] == 0 or now["availableTickets"] == 0
+    kept = site.bookings(event_id)
+    confirmed = [row for row in kept if row.status == "confirmed"]
+    waiting = [row for row in kept if row.status == "waiting"]
+    assert len(kept) == 320
+    assert [row.status for row in kept[:120]] == ["cancelled"] * 120
+    sold = sum(row.tickets for row in confirmed)
+    assert site.figures(event_id) == (sold, len(waiting), 0)
+    assert waiting
+    assert max(row.position for row in confirmed) < waiting[0].position
+    assert sold <= 60 < sold + waiting[0].tickets
+
+
+def test_status_is_right_at_once_whichever_process_answers(site: Site) -> None:
+    event_id = site.event(3)
+    connections = one_connection_to_each_worker(site.server)
+    assert len(connections) == len(site.server.worker_pids())
+
+    def everybody_says() -> set[tuple[int, int, int]]:
+        answers = [connection.make(status(event_id)) for connection in connections]
+        return {(a["bookedTickets"], a["waitingListCount"], a["availableTickets"]) for a in answers}
+
+    references = []
+    for user in range(8):
+        writer = connections[user % len(connections)]
+        references.append(writer.make(book(event_id, user))["bookingReference"])
+        booked = min(3, user + 1)
+        assert everybody_says() == {(booked, user + 1 - booked, 3 - booked)}
+    for user, expected in ((0, (3, 4, 0)), (7, (3, 3, 0)), (3, (3, 2, 0))):
+        writer = connections[user % len(connections)]
+        assert writer.make(cancel(references[user])).status == 200
+        assert everybody_says() == {expected}
+        look = Call("GET", f"/api/bookings/{references[5]}")
+        ranks = {c.make(look).json.get("waitingListPosition") for c in connections}
+        assert len(ranks) == 1
+    for connection in connections:
+        connection.__exit__()
