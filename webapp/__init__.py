@@ -8,7 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from webapp import api, cli, database, errors, health, htmx, logs, security
 from webapp.config import ROOT, Settings, SettingsError, load_settings
 from webapp.extensions import csrf, limiter, migrate
-from webapp.pages import attendee, auth, find, organizer
+from webapp.pages import attendee, auth, find, forms, organizer, presentation
 
 # No form of ours is near it; what is larger is refused before it is read.
 LARGEST_BODY = 256 * 1024
@@ -50,7 +50,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["limiter"] = {limiter}
     limiter.init_app(app)
     csrf.init_app(app)
-    for part in (logs, errors, security, htmx, health, cli):
+    for part in (logs, errors, security, htmx, presentation, forms, health, cli):
         part.init_app(app)
     for blueprint in (attendee.bp, find.bp, auth.bp, organizer.bp, api.bp):
         app.register_blueprint(blueprint)

@@ -62,6 +62,8 @@ def pool_options(settings: Settings) -> dict[str, Any]:
         "max_overflow": 0,
         "pool_timeout": WAIT_SECONDS,
         "pool_recycle": 3600,
+        # An error that is logged must not tell names and addresses.
+        "hide_parameters": True,
         # A transaction of ours has ended before its connection goes back; the pool's own rollback
         # would only cost a round trip.
         "pool_reset_on_return": None,

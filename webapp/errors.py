@@ -47,7 +47,9 @@ class EventNotFound(DomainError):
     title = "Event not found"
 
     def __init__(self) -> None:
-        super().__init__("There is no such event.")
+        super().__init__(
+            "There is no such event. Check the address, or look at the list of events."
+        )
 
 
 class BookingNotFound(DomainError):
@@ -56,7 +58,7 @@ class BookingNotFound(DomainError):
     title = "Booking not found"
 
     def __init__(self) -> None:
-        super().__init__("There is no such booking.")
+        super().__init__("There is no such booking. Check the link or the ids.")
 
 
 class AlreadyBooked(DomainError):

@@ -68,6 +68,8 @@ def code_text(length: int) -> TypeEngine[str]:
 
 # SQLite gives out row ids for INTEGER primary keys only.
 BigId = BigInteger().with_variant(Integer, "sqlite")
+# MySQL's TEXT holds 65,535 bytes, a quarter as many characters if they are emoji.
+LongText = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
 UTF8MB4 = {"mysql_charset": "utf8mb4", "mariadb_charset": "utf8mb4"}
 # SQLite gives the id of a deleted last row to the next one; what remembers the old one by its id
 # would take the new one for it.
@@ -129,7 +131,7 @@ class Event(Base):
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     organizer_id: Mapped[int] = mapped_column(ForeignKey("organizer.id"))
     name: Mapped[str] = mapped_column(String(MAX_NAME))
-    description: Mapped[str] = mapped_column(Text, default="")
+    description: Mapped[str] = mapped_column(LongText, default="")
     location: Mapped[str] = mapped_column(String(MAX_NAME), default="")
     time_zone: Mapped[str] = mapped_column(String(64), default="UTC")
     starts_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -14,7 +14,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    StrictInt,
+    PlainValidator,
     StrictStr,
     ValidationError,
     WithJsonSchema,
@@ -29,6 +29,7 @@ from webapp.services.events import Details
 MAX_TICKETS = 1_000
 MAX_DESCRIPTION = 20_000
 MAX_ID = 2**63 - 1
+MAX_USER_ID = 64
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -61,19 +62,17 @@ def clean_email(text: str) -> str:
         raise wrong("Give an e-mail address such as ada@example.org.") from error
 
 
-def clean_user_id(value: int | str) -> int | str:
+def user_id(value: object) -> int | str:
     """An integrator's name for an attendee. White space around it would be lost by a database."""
-    if isinstance(value, int):
-        return value
-    if not value or value != value.strip():
-        raise wrong("Use 1 to 64 characters with no white space around them.")
-    return clean_line(value)
-
-
-def one_of_both(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise wrong("Use an integer or a string.")
-    return value
+    if isinstance(value, int):
+        if not 0 <= value <= MAX_ID:
+            raise wrong(f"Use a number from 0 to {MAX_ID}.")
+        return value
+    if not 1 <= len(value) <= MAX_USER_ID or value != value.strip():
+        raise wrong(f"Use 1 to {MAX_USER_ID} characters with no white space around them.")
+    return clean_line(value)
 
 
 def known_zone(name: str) -> str:
@@ -110,9 +109,16 @@ RequiredLine = Annotated[Line, Field(min_length=1), AfterValidator(lambda text: 
 Email = Annotated[StrictStr, Field(max_length=MAX_EMAIL), AfterValidator(clean_email)]
 EventId = Annotated[int, Field(ge=1, le=MAX_ID)]
 UserId = Annotated[
-    Annotated[StrictInt, Field(ge=0, le=MAX_ID)] | Annotated[StrictStr, Field(max_length=64)],
-    BeforeValidator(one_of_both),
-    AfterValidator(clean_user_id),
+    int | str,
+    PlainValidator(user_id),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "maximum": MAX_ID},
+                {"type": "string", "minLength": 1, "maxLength": MAX_USER_ID},
+            ]
+        }
+    ),
 ]
 Tickets = Annotated[int, Field(ge=1, le=MAX_TICKETS)]
 Reference = Annotated[StrictStr, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
@@ -303,7 +309,7 @@ def _sentence(kind: str, item: Any) -> str:
     match kind:
         case "wrong":
             return str(item["msg"])
-        case "missing" | "string_too_short":
+        case "missing" | "string_too_short" | "too_short":
             return "Fill in this field."
         case "extra_forbidden":
             return "This field is not known."

@@ -9,6 +9,7 @@ down_revision = None
 
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 MOMENT = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+LONG_TEXT = sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
 UTF8MB4 = {"mysql_charset": "utf8mb4", "mariadb_charset": "utf8mb4"}
 NEVER_REUSED = {**UTF8MB4, "sqlite_autoincrement": True}
 
@@ -73,7 +74,7 @@ def upgrade() -> None:
         sa.Column("id", ID, nullable=False),
         sa.Column("organizer_id", ID, nullable=False),
         sa.Column("name", sa.String(200), nullable=False),
-        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("description", LONG_TEXT, nullable=False),
         sa.Column("location", sa.String(200), nullable=False),
         sa.Column("time_zone", sa.String(64), nullable=False),
         sa.Column("starts_at", MOMENT, nullable=True),

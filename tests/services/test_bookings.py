@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, select, text
 
 from tests.services.conftest import Clock, MakeEvent
 from tests.services.tools import figures, fill, rows, statuses, together
+from tests.support.changes import set_capacity
 from webapp.database import write_engine
 from webapp.errors import (
     AlreadyBooked,
@@ -446,7 +447,7 @@ def test_hundreds_of_promotions_beyond_one_page_of_the_list(
     ]
     batch.run(event_id, requests)
     assert rank_of(event_id, count + 1) == count
-    promoted = events.set_capacity(event_id, count, organizer_id=organizer_id)
+    promoted = set_capacity(event_id, count, organizer_id=organizer_id)
     assert promoted == list(range(2, count + 1))
     assert figures(event_id) == (count, 1, 0)
     assert list(cancel_booking(event_id, position=1).promoted) == [count + 1]

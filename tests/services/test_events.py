@@ -8,6 +8,7 @@ from sqlalchemy import insert
 
 from tests.services.conftest import Clock, MakeEvent
 from tests.services.tools import figures, fill, rows, statuses
+from tests.support.changes import set_capacity
 from webapp.database import write_engine
 from webapp.errors import (
     BookingClosed,
@@ -86,7 +87,7 @@ def test_larger_capacity_promotes_at_once_and_only_whom_it_reaches(
 ) -> None:
     event_id = make_event(capacity=2)
     fill(event_id, 2, 1, 2, 1)
-    assert events.set_capacity(event_id, 4, organizer_id=organizer_id) == [2]
+    assert set_capacity(event_id, 4, organizer_id=organizer_id) == [2]
     assert statuses(event_id) == ["confirmed", "confirmed", "waiting", "waiting"]
     assert figures(event_id) == (3, 2, 0)
     line = history(event_id)[0]
@@ -111,11 +112,11 @@ def test_capacity_below_what_is_confirmed_is_refused_with_the_number(
     event_id = make_event(capacity=5)
     fill(event_id, 2, 1)
     with pytest.raises(InvalidInput, match="at least 3"):
-        events.set_capacity(event_id, 2, organizer_id=organizer_id)
+        set_capacity(event_id, 2, organizer_id=organizer_id)
     with pytest.raises(InvalidInput, match="at least 3"):
         events.edit_event(event_id, Details("Renamed", 2), organizer_id=organizer_id)
     assert find_event(event_id).name == "Conference"
-    events.set_capacity(event_id, 3, organizer_id=organizer_id)
+    set_capacity(event_id, 3, organizer_id=organizer_id)
     assert figures(event_id) == (3, 0, 0)
 
 
@@ -125,22 +126,22 @@ def test_capacity_below_the_largest_waiting_party_is_refused_with_the_number(
     event_id = make_event(capacity=5)
     fill(event_id, 2, 4, 1)
     with pytest.raises(InvalidInput, match="at least 4"):
-        events.set_capacity(event_id, 3, organizer_id=organizer_id)
+        set_capacity(event_id, 3, organizer_id=organizer_id)
     cancel_booking(event_id, position=2)
-    events.set_capacity(event_id, 3, organizer_id=organizer_id)
+    set_capacity(event_id, 3, organizer_id=organizer_id)
     assert figures(event_id) == (3, 0, 0)
 
 
 def test_capacity_of_nothing_is_refused(make_event: MakeEvent, organizer_id: int) -> None:
     with pytest.raises(InvalidInput, match="at least 1"):
-        events.set_capacity(make_event(), 0, organizer_id=organizer_id)
+        set_capacity(make_event(), 0, organizer_id=organizer_id)
 
 
 def test_edit_that_changes_nothing_leaves_no_trace(
     make_event: MakeEvent, organizer_id: int
 ) -> None:
     event_id = make_event()
-    assert events.set_capacity(event_id, 3, organizer_id=organizer_id) == []
+    assert set_capacity(event_id, 3, organizer_id=organizer_id) == []
     assert find_event(event_id).revision == 1
 
 
@@ -151,7 +152,7 @@ def test_event_put_off_after_its_start_promotes_who_waited(
     fill(event_id, 1, 1)
     now.go(hours=2)
     cancel_booking(event_id, position=1, organizer_id=organizer_id)
-    assert events.set_capacity(event_id, 2, organizer_id=organizer_id) == []
+    assert set_capacity(event_id, 2, organizer_id=organizer_id) == []
     later = Details("Conference", 2, starts_at=now.at(hours=1))
     assert events.edit_event(event_id, later, organizer_id=organizer_id) == [2]
 
@@ -204,7 +205,7 @@ def test_nothing_moves_in_a_cancelled_event(make_event: MakeEvent, organizer_id:
     with pytest.raises(BookingClosed):
         change_tickets(event_id, position=2, tickets=1)
     with pytest.raises(EventClosed):
-        events.set_capacity(event_id, 9, organizer_id=organizer_id)
+        set_capacity(event_id, 9, organizer_id=organizer_id)
     with pytest.raises(EventClosed):
         events.publish_event(event_id, organizer_id=organizer_id)
     assert len(history(event_id)) == lines
@@ -280,7 +281,7 @@ def test_organizers_see_and_change_their_own_events_only(
     for attempt in (
         lambda: events.own_event(event_id, organizer_id=stranger_id),
         lambda: events.edit_event(event_id, details, organizer_id=stranger_id),
-        lambda: events.set_capacity(event_id, 9, organizer_id=stranger_id),
+        lambda: set_capacity(event_id, 9, organizer_id=stranger_id),
         lambda: events.publish_event(event_id, organizer_id=stranger_id),
         lambda: events.unpublish_event(event_id, organizer_id=stranger_id),
         lambda: events.cancel_event(event_id, organizer_id=stranger_id),

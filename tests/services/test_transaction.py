@@ -24,6 +24,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from tests.services.conftest import MakeEvent
 from tests.services.tools import figures, rows, statuses, together
+from tests.support.changes import set_capacity
 from webapp.database import WAIT_SECONDS, write_engine
 from webapp.errors import Unavailable
 from webapp.extensions import db
@@ -330,7 +331,7 @@ def test_lost_commits_of_other_changes_are_settled_too(
         released = cancel_booking(event_id, position=1)
     assert list(released.promoted) == [2]
     with lost():
-        events.set_capacity(event_id, 5, organizer_id=organizer_id)
+        set_capacity(event_id, 5, organizer_id=organizer_id)
     with lost():
         change_once = idempotency.once("book", caller="page", key="k")
         receipt = book_tickets(event_id, attendee_id="c", tickets=2, once=change_once)

@@ -20,7 +20,7 @@ from webapp.services.accounts import Account
 
 REMEMBERED_SECONDS = 60
 MOST_REMEMBERED = 1024
-# A check costs tens of milliseconds and 32 MB; more at once would only delay the bookings.
+# Of many threads with the same login a few go on to check it, and the others then find it.
 CHECKS_AT_ONCE = 2
 PATIENCE_SECONDS = 3
 CHALLENGE = 'Basic realm="Nextup", charset="UTF-8", Bearer realm="Nextup"'

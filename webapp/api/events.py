@@ -24,7 +24,7 @@ from webapp.errors import EventNotFound, InvalidInput
 from webapp.models import MAX_NAME
 from webapp.schemas import MAX_ID, EventFields, Input, from_form, from_json
 from webapp.services import events
-from webapp.services.availability import find_event, rank_of
+from webapp.services.availability import find_event, ranks_of
 from webapp.services.bookings import references_of
 from webapp.services.lookup import event_bookings
 
@@ -99,15 +99,12 @@ def edit(event_id: int) -> Response:
     if isinstance(change, dict) and "status" in change:
         raise InvalidInput({"status": "Use the calls publish, unpublish and cancel."})
     whole = {**editable_fields(now), **change} if isinstance(change, dict) else change
-    fields = from_json(EventFields, whole)
-    try:
-        if set(change) == {"totalTickets"}:
-            promoted = events.set_capacity(event_id, fields.totalTickets, organizer_id=account.id)
-        else:
-            promoted = events.edit_event(event_id, fields.details(), organizer_id=account.id)
-    except InvalidInput as error:
-        names = {"capacity": "totalTickets"}
-        raise InvalidInput({names.get(k, k): v for k, v in error.errors.items()}) from error
+    promoted = events.edit_event(
+        event_id,
+        from_json(EventFields, whole).details(),
+        organizer_id=account.id,
+        before=events.details_of(now),
+    )
     return show_changed(event_id, account.id, promoted)
 
 
@@ -155,20 +152,14 @@ def waiting(event_id: int) -> Response:
     asked = from_form(Listing, request.args)
     after = number(asked.cursor) if asked.cursor else 0
     rows = event_bookings(event_id, status="waiting", after=after, limit=asked.limit + 1)
-    first = first_rank(event_id, rows)
+    ranks = ranks_of(event_id, [row.position for row in rows])
+    # One that moved up in between stands here no more.
     shown = [
-        booking_details(row, rank=first + index) for index, row in enumerate(rows[: asked.limit])
+        booking_details(row, rank=ranks[row.position])
+        for row in rows[: asked.limit]
+        if row.position in ranks
     ]
     return page("bookings", shown, next_cursor=next_position(rows, asked.limit))
-
-
-def first_rank(event_id: int, rows: Sequence[Row[Any]]) -> int:
-    """The rank of the first of some neighbours in the list, told by any that still waits."""
-    for index, row in enumerate(rows):
-        rank = rank_of(event_id, row.position)
-        if rank is not None:
-            return max(1, rank - index)
-    return 1
 
 
 def show_changed(event_id: int, organizer_id: int, promoted: Sequence[int] = ()) -> Response:

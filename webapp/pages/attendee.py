@@ -4,10 +4,9 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
-from typing import Any, cast
+from typing import Any
 
-from flask import Blueprint, Flask, flash, redirect, request, url_for
-from flask.blueprints import BlueprintSetupState
+from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Row
 
@@ -38,14 +37,6 @@ EVENT_ID = "<int(max=9223372036854775807):event_id>"
 read_cursor = re.compile(r"(undated|[0-9]{1,18})-([0-9]{1,18})").fullmatch
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
-
-
-@bp.record_once
-def set_up(state: BlueprintSetupState) -> None:
-    """Give every page of the application what its template needs."""
-    app = cast(Flask, state.app)
-    presentation.init_app(app)
-    forms.init_app(app)
 
 
 class AddressHasBooking(DomainError):

@@ -4,17 +4,21 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from functools import cache
+from threading import BoundedSemaphore
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from werkzeug.security import check_password_hash, generate_password_hash
 
-from webapp.errors import InvalidInput, NameTaken
+from webapp.database import WAIT_SECONDS
+from webapp.errors import InvalidInput, NameTaken, Unavailable
 from webapp.models import organizers, tokens
 from webapp.services import clock
 from webapp.services.transaction import new_id, read, write
 
 SHORTEST_PASSWORD = 8
+# A check costs tens of milliseconds and 32 MB; more at once would only delay the bookings.
+_checks = BoundedSemaphore(2)
 
 
 @cache
@@ -81,10 +85,18 @@ def set_password(*, username: str, password: str) -> None:
 
 
 def check_login(*, username: str, password: str) -> Account | None:
-    """The account, if name and password are right. Slow on purpose, for unknown names too."""
+    """The account, if name and password are right. Slow on purpose, for unknown names too.
+
+    Raises `Unavailable`.
+    """
     query = select(organizers).where(organizers.c.username == username)
     row = read(lambda connection: connection.execute(query).one_or_none())
-    right = check_password_hash(row.password_hash if row else _decoy_hash(), password)
+    if not _checks.acquire(timeout=WAIT_SECONDS):
+        raise Unavailable
+    try:
+        right = check_password_hash(row.password_hash if row else _decoy_hash(), password)
+    finally:
+        _checks.release()
     return Account(row.id, row.username, row.credential_version) if row and right else None
 
 

@@ -9,6 +9,7 @@ history, so that a rank does not cost a count of everybody ahead.
 from array import array
 from bisect import bisect_left
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -89,11 +90,16 @@ def available(event: Row[Any]) -> int:
 
 def rank_of(event_id: int, position: int) -> int | None:
     """Where a booking stands in the waiting list: 1 is next, `None` if it does not wait."""
-    rank: int | None = _shared(_rank_reads, event_id, position)
-    return rank
+    return ranks_of(event_id, [position]).get(position)
 
 
-def _shared(reads: GroupCommit[int, Any, Any], event_id: int, entry: int | None) -> Any:
+def ranks_of(event_id: int, positions: Sequence[int]) -> dict[int, int]:
+    """Where those of the bookings that wait stand in the list, by position."""
+    ranks: dict[int, int] = _shared(_rank_reads, event_id, positions)
+    return ranks
+
+
+def _shared(reads: GroupCommit[int, Any, Any], event_id: int, entry: Sequence[int] | None) -> Any:
     try:
         return reads.submit(event_id, entry)
     except Overloaded as error:
@@ -106,7 +112,7 @@ def _read_event(event_id: int, entries: list[None]) -> list[Row[Any] | None]:
     return [event] * len(entries)
 
 
-def _read_ranks(event_id: int, positions: list[int]) -> list[int | None]:
+def _read_ranks(event_id: int, asked: list[Sequence[int]]) -> list[dict[int, int]]:
     # One reader at a time leads an event's reads, so its list is never changed by two.
     with _lists_lock:
         known = _lists.pop(event_id, None)
@@ -115,7 +121,10 @@ def _read_ranks(event_id: int, positions: list[int]) -> list[int | None]:
         _lists[event_id] = current
         while len(_lists) > KEPT_LISTS:
             _lists.popitem(last=False)
-    return [current.rank(position) for position in positions]
+    return [
+        {position: rank for position in positions if (rank := current.rank(position))}
+        for positions in asked
+    ]
 
 
 def _brought_up_to_date(
@@ -136,6 +145,6 @@ def _brought_up_to_date(
 
 
 _event_reads: GroupCommit[int, None, Row[Any] | None] = GroupCommit(_read_event)
-_rank_reads: GroupCommit[int, int, int | None] = GroupCommit(_read_ranks)
+_rank_reads: GroupCommit[int, Sequence[int], dict[int, int]] = GroupCommit(_read_ranks)
 _lists: OrderedDict[int, WaitingList] = OrderedDict()
 _lists_lock = Lock()

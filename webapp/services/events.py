@@ -1,7 +1,7 @@
 """Create, edit, publish and cancel events; lists of events."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
@@ -100,18 +100,26 @@ def create_event(
     return event_id
 
 
-def edit_event(event_id: int, details: Details, *, organizer_id: int) -> list[int]:
+def details_of(event: Row[Any]) -> Details:
+    """What an organizer has said of an event, as its row holds it."""
+    return Details(**{field.name: getattr(event, field.name) for field in fields(Details)})
+
+
+def edit_event(
+    event_id: int, details: Details, *, organizer_id: int, before: Details | None = None
+) -> list[int]:
     """Give an event other details and promote whom a larger capacity reaches; say who.
 
-    Raises `EventNotFound`, `EventClosed` when it is cancelled, `InvalidInput` (capacity) when the
-    new capacity is less than what is confirmed or than the largest party waiting.
+    With `before` only what differs from it is set, so that somebody else's change of another
+    detail in the meantime stays.
+    Raises `EventNotFound`, `EventClosed` when it is cancelled, `InvalidInput` (totalTickets) when
+    the new capacity is less than what is confirmed or than the largest party waiting.
     """
-    return _change(event_id, "edited", asdict(details), organizer_id=organizer_id)
-
-
-def set_capacity(event_id: int, capacity: int, *, organizer_id: int) -> list[int]:
-    """Change the number of tickets alone; otherwise like `edit_event`."""
-    return _change(event_id, "edited", {"capacity": capacity}, organizer_id=organizer_id)
+    wanted = asdict(details)
+    if before is not None:
+        known = asdict(before)
+        wanted = {name: value for name, value in wanted.items() if value != known[name]}
+    return _change(event_id, "edited", wanted, organizer_id=organizer_id)
 
 
 def publish_event(event_id: int, *, organizer_id: int) -> None:
@@ -263,7 +271,7 @@ def _change(event_id: int, what: str, wanted: Mapping[str, Any], *, organizer_id
         outcome = ledger.decide(SetCapacity(changes.get("capacity", event.capacity), largest))
         if isinstance(outcome, Refused):
             least = f"Keep at least {outcome.limit}: so many are confirmed or wait together."
-            raise InvalidInput({"capacity": least})
+            raise InvalidInput({"totalTickets": least})
         assert isinstance(outcome, Resized)
         details = {key: [_plain(before[key]), _plain(value)] for key, value in changes.items()}
         line = {"what": what, "actor": actor, "details": details}

@@ -22,14 +22,14 @@ class Found(NamedTuple):
 def find_booking(reference: str) -> Found:
     """The booking of a reference as it is now. Raises `BookingNotFound`."""
     query = select(bookings).where(bookings.c.reference == reference)
-    while True:
-        booking = _one(query)
-        if booking.status != Status.WAITING:
-            break
-        if (rank := rank_of(booking.event_id, booking.position)) is not None:
-            return Found(booking, find_event(booking.event_id, with_drafts=True), rank)
-        # It left the waiting list between the two queries: look again.
-    return Found(booking, find_event(booking.event_id, with_drafts=True), None)
+    booking = _one(query)
+    rank = None
+    if booking.status == Status.WAITING:
+        rank = rank_of(booking.event_id, booking.position)
+        if rank is None:
+            # It left the waiting list between the two queries, which nobody ever enters again.
+            booking = _one(query)
+    return Found(booking, find_event(booking.event_id, with_drafts=True), rank)
 
 
 def position_of(reference: str) -> tuple[int, int]:
@@ -60,12 +60,11 @@ def event_bookings(
     if status:
         query = query.where(bookings.c.status == status)
     if search:
-        query = query.where(
-            or_(
-                *(column.icontains(search, autoescape=True) for column in _searched),
-                bookings.c.reference == search,
-            )
-        )
+        found = [column.icontains(search, autoescape=True) for column in _searched]
+        # MySQL will not compare a reference, which is ASCII, with any other text.
+        if search.isascii():
+            found.append(bookings.c.reference == search)
+        query = query.where(or_(*found))
     query = query.order_by(bookings.c.position).limit(limit)
     return list(read(lambda connection: connection.execute(query).all()))
 

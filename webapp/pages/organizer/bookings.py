@@ -19,7 +19,7 @@ from webapp.pages.organizer.wording import moved_up
 from webapp.pages.presentation import count
 from webapp.schemas import FewerTickets, PageBooking, from_form
 from webapp.services import bookings, lookup
-from webapp.services.availability import rank_of
+from webapp.services.availability import rank_of, ranks_of
 from webapp.services.commands import Status
 
 PAGE = 50
@@ -54,7 +54,7 @@ def event(event_id: int) -> ResponseReturnValue:
         event=g.event,
         offer=offer_of(g.event),
         bookings=page,
-        ranks=ranks_of(event_id, page, in_order=not search),
+        ranks=ranks_on(event_id, page),
         status=status,
         search=search,
         is_continued=after > 0,
@@ -143,15 +143,7 @@ def cancel_booking(event_id: int, position: int) -> ResponseReturnValue:
     return move_to(url_for("organizer.event", event_id=event_id))
 
 
-def ranks_of(event_id: int, page: Sequence[Row[Any]], *, in_order: bool) -> dict[int, int | None]:
-    """The ranks of the waiting bookings on a page.
-
-    Where nobody between them is left out (`in_order`) the first rank tells the others.
-    """
+def ranks_on(event_id: int, page: Sequence[Row[Any]]) -> dict[int, int]:
+    """The ranks of the waiting bookings on a page."""
     waiting = [row.position for row in page if row.status == Status.WAITING]
-    if not waiting:
-        return {}
-    if not in_order:
-        return {position: rank_of(event_id, position) for position in waiting}
-    first = rank_of(event_id, waiting[0]) or 1
-    return {position: first + index for index, position in enumerate(waiting)}
+    return ranks_of(event_id, waiting) if waiting else {}

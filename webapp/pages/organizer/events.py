@@ -6,7 +6,6 @@ from functools import cache
 from flask import flash, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.errors import InvalidInput
 from webapp.htmx import fragment, move_to, show, wants_fragment
 from webapp.pages import forms
 from webapp.pages.forms import form_on
@@ -95,12 +94,7 @@ def edit(event_id: int) -> ResponseReturnValue:
 def save(event_id: int) -> ResponseReturnValue:
     """Save an event's details; more tickets go to those who wait, at once."""
     details = from_form(EventFields, request.form).details()
-    try:
-        promoted = events_service.edit_event(event_id, details, organizer_id=organizer_id())
-    except InvalidInput as error:
-        if "capacity" in error.errors:
-            raise InvalidInput({"totalTickets": error.errors["capacity"]}) from error
-        raise
+    promoted = events_service.edit_event(event_id, details, organizer_id=organizer_id())
     flash(" ".join(["Saved.", moved_up(event_id, promoted)]).strip())
     return move_to(url_for("organizer.event", event_id=event_id))
 
