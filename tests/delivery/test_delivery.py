@@ -12,13 +12,13 @@ from flask import Flask
 from sqlalchemy import Row, delete, insert, select, update
 
 from tests.delivery.conftest import Book, Clock, Drain, MakeEvent
+from tests.support.changes import set_capacity
 from tests.support.mail import Mailbox
 from webapp.errors import Unavailable
 from webapp.extensions import db
 from webapp.models import deliveries
 from webapp.services import bookings, clock, delivery, news, transaction
 from webapp.services.delivery import LEASE, Deliverer, take
-from webapp.services.events import set_capacity
 
 
 class Memory:
