@@ -34,9 +34,10 @@ StartSite = Callable[..., Site]
 
 @contextlib.contextmanager
 def loaded(
-    site: Site, history: History, *, clients: int = CLIENTS, keys: bool = True
+    site: Site, history: History, *, clients: int = CLIENTS, keys: bool = True, party: int = 1
 ) -> Iterator[Load]:
-    load = Load(site.server.port, history, clients=clients, keys=keys)
+    """Clients that load the site as long as the block runs."""
+    load = Load(site.server.port, history, clients=clients, keys=keys, party=party)
     try:
         yield load
     finally:

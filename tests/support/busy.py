@@ -12,7 +12,6 @@ from webapp.services.events import (
     create_event,
     edit_event,
     publish_event,
-    set_capacity,
 )
 
 
@@ -55,7 +54,7 @@ def _fill_hot(made: Busy) -> None:
     cancel_booking(event, position=1)
     cancel_booking(event, attendee_id="a2", organizer_id=made.organizer)
     change_tickets(event, position=3, tickets=1)
-    set_capacity(event, 11, organizer_id=made.organizer)
+    edit_event(event, Details("hot", 11), organizer_id=made.organizer)
     book_tickets(event, attendee_id="a1")
     change_tickets(event, position=6, tickets=2)
     key = idempotency.once("book", caller="page", key="k", attendee="w11")

@@ -73,14 +73,19 @@ class Site:
 class Load:
     """Clients that book, cancel and look until they are stopped.
 
-    Those with an even number send a key and ask again until they know what became of it; the
-    others take no answer for an answer and go on.
+    Those with an even number send a key, ask again until they know what became of it, and now
+    and then repeat what they know; the others take no answer for an answer and go on. Each
+    booking is of 1 to `party` tickets.
     """
 
-    def __init__(self, port: int, history: History, *, clients: int, keys: bool = True) -> None:
+    def __init__(
+        self, port: int, history: History, *, clients: int, keys: bool = True, party: int = 1
+    ) -> None:
         self._port = port
         self._history = history
         self._keys = keys
+        self._party = party
+        self._first = len(history.asked)
         self._over = Event()
         self._join = run_clients(clients, self._work)
 
@@ -92,6 +97,11 @@ class Load:
         """Go on until so many further bookings and cancels were told to be done."""
         enough = self._history.done + more
         self.until(lambda: self._history.done >= enough)
+
+    def until_asked(self, more: int) -> None:
+        """Go on until so many further requests were answered in whatever way."""
+        enough = len(self._history.asked) + more
+        self.until(lambda: len(self._history.asked) >= enough)
 
     def stop(self) -> None:
         self._over.set()
@@ -106,9 +116,11 @@ class Load:
                 if self._over.is_set():
                     return
                 chance = choose.random()
-                key = f"{number}-{count}" if persistent else None
+                name = f"{self._first}-{number}-{count}"
+                key = name if persistent else None
                 if chance < 0.5 or not mine:
-                    self._book(client, f"c{number}-{count}", key, mine)
+                    tickets = choose.randint(1, self._party)
+                    self._book(client, f"c{name}", tickets, key, mine)
                 elif chance < 0.7:
                     self._cancel(client, mine.pop(choose.randrange(len(mine))), key)
                 elif chance < 0.85:
@@ -116,17 +128,23 @@ class Load:
                 else:
                     self._rest(client.look(choose.choice(mine)))
 
-    def _book(self, client: Client, user: str, key: str | None, mine: list[str]) -> None:
-        asked = client.book(user, key=key)
-        while self._rest(asked) and key and not self._over.is_set():
-            asked = client.book(user, key=key)
+    def _book(
+        self, client: Client, user: str, tickets: int, key: str | None, mine: list[str]
+    ) -> None:
+        asked = self._ask(lambda: client.book(user, tickets=tickets, key=key), key)
         if asked.done:
             mine.append(asked.answer["bookingReference"])
 
     def _cancel(self, client: Client, reference: str, key: str | None) -> None:
-        asked = client.cancel(reference, key=key)
+        self._ask(lambda: client.cancel(reference, key=key), key)
+
+    def _ask(self, ask: Callable[[], Asked], key: str | None) -> Asked:
+        asked = ask()
         while self._rest(asked) and key and not self._over.is_set():
-            asked = client.cancel(reference, key=key)
+            asked = ask()
+        if key and len(self._history.asked) % 3 == 0:
+            ask()
+        return asked
 
     def _rest(self, asked: Asked) -> bool:
         """Whether the outcome is unknown; then the client waits a little."""

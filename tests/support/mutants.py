@@ -1,0 +1,135 @@
+"""The application with one guard taken out, to show that the checks notice.
+
+Each function breaks one guard in the process that calls it. A server started with `environ_of`
+does so in its parent and in every worker.
+"""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, bindparam, select, update
+
+from tests.support.servers import ROOT
+
+NAME = "TEST_MUTANT"
+
+
+def environ_of(mutant: Callable[[], None]) -> Mapping[str, str]:
+    """The variables that make a server this mutant."""
+    hook = Path(__file__).parent / "mutant"
+    return {NAME: mutant.__name__, "PYTHONPATH": f"{hook}{os.pathsep}{ROOT}"}
+
+
+def mutate_this_process() -> None:
+    if name := os.environ.get(NAME):
+        globals()[name]()
+
+
+def without_lock_and_guard() -> None:
+    """Nobody waits for the event's row, and nobody looks whether somebody else was first."""
+    from webapp.models import events
+    from webapp.services import book, record
+
+    unlocked = select(*book._lock.selected_columns).where(events.c.id == bindparam("event_id"))
+    book._lock = unlocked
+    record._figures = update(events).where(events.c.id == bindparam("of_event"))
+
+
+def with_an_old_snapshot() -> None:
+    """REPEATABLE READ, and something was read before the lock."""
+    from webapp.database import write_engine
+    from webapp.models import events
+    from webapp.services import book, transaction
+
+    lock_event = book.lock_event
+
+    def repeatable() -> Engine:
+        return write_engine().execution_options(isolation_level="REPEATABLE READ")
+
+    def read_first(connection: Connection, event_id: int) -> Row[Any]:
+        connection.execute(select(events.c.name).where(events.c.id == event_id)).all()
+        # Time for somebody else to commit, as a page that does more than this would take.
+        time.sleep(0.02)
+        return lock_event(connection, event_id)
+
+    _replace(transaction, write_engine=repeatable)
+    book.lock_event = read_first
+
+
+def without_retry() -> None:
+    """What fails once is given up."""
+    from webapp.services import transaction
+
+    transaction.ATTEMPTS = 1
+
+
+def taking_a_lost_commit_for_failed() -> None:
+    """After a connection was lost in COMMIT everything is done again without a look."""
+    _take_every_lost_commit_for(landed=False)
+
+
+def taking_a_lost_commit_for_done() -> None:
+    """After a connection was lost in COMMIT everybody is told that it worked."""
+    _take_every_lost_commit_for(landed=True)
+
+
+def _take_every_lost_commit_for(*, landed: bool) -> None:
+    from webapp.services import record
+
+    def believe(*_: object, **__: object) -> bool:
+        return landed
+
+    record.has_landed = believe
+
+
+def without_one_time_keys() -> None:
+    """Keys are neither looked up nor kept."""
+    from webapp.services import idempotency
+
+    def nothing(*_: object) -> dict[str, str]:
+        return {}
+
+    _replace(idempotency, find=nothing, remember=nothing)
+
+
+def with_a_stale_cache() -> None:
+    """An event's figures are kept for a moment instead of being read."""
+    from webapp.services import availability
+
+    read = availability._read_event
+    kept: dict[int, tuple[float, Any]] = {}
+
+    def remembered(event_id: int, entries: list[None]) -> list[Any]:
+        moment, row = kept.get(event_id, (0.0, None))
+        if time.monotonic() - moment > 0.3:
+            [row] = read(event_id, [None])
+            kept[event_id] = time.monotonic(), row
+        return [row] * len(entries)
+
+    availability._event_reads._run = remembered
+
+
+def letting_newcomers_pass() -> None:
+    """Whoever fits is confirmed, though others wait."""
+    from webapp.services.ledger import Ledger
+
+    book = Ledger._book
+
+    def pass_by(self: Ledger, index: int, command: Any) -> Any:
+        waiting, self.inventory.waiting = self.inventory.waiting, 0
+        try:
+            return book(self, index, command)
+        finally:
+            self.inventory.waiting += waiting
+
+    Ledger._book = pass_by  # type: ignore[method-assign]
+
+
+def _replace(module: ModuleType, **functions: Callable[..., Any]) -> None:
+    for name, function in functions.items():
+        assert hasattr(module, name)
+        setattr(module, name, function)
