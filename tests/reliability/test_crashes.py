@@ -16,9 +16,10 @@ from pathlib import Path
 import pymysql
 import pytest
 
+from tests.support import mutants
 from tests.support.history import Client, History
 from tests.support.proxy import Cut, Proxy
-from tests.support.servers import MariaDB
+from tests.support.servers import MariaDB, wait_until
 from tests.support.site import Load, Site, longest_silence, now, through
 
 CAPACITY = 100
@@ -80,6 +81,34 @@ def test_a_killed_single_worker_on_sqlite_loses_nothing_told(
         ended = now()
     assert site.judge(history, refusals=True) == []
     assert longest_silence(history, since=began, until=ended) < LONGEST_SILENCE
+
+
+@pytest.mark.parametrize("database", ["sqlite", "mariadb"])
+def test_a_repeat_after_a_crash_between_commit_and_answer_is_answered_the_same(
+    request: pytest.FixtureRequest, tmp_path: Path, start_site: StartSite, database: str
+) -> None:
+    url = f"sqlite:///{tmp_path / 'nextup.db'}"
+    if database == "mariadb":
+        url = request.getfixturevalue("fresh_url")
+    order = tmp_path / "die"
+    environ = {**mutants.environ_of(mutants.dying_after_a_commit), mutants.ONCE: str(order)}
+    site = start_site(url, WORKERS="1", **environ)
+    history = site.make_event(1)
+    with Client(site.server.port, history) as client:
+        for user in ("confirmed", "waiting"):
+            order.touch()
+            assert client.book(user, key=user).status == 0
+            assert wait_until(site.server.ready, timeout=20)
+            told = client.book(user, key=user)
+            assert (told.status, told.answer["status"]) == (201, user)
+            assert client.book(user, key=user).answer == told.answer
+        order.touch()
+        reference = told.answer["bookingReference"]
+        assert client.cancel(reference, key="c").status == 0
+        assert wait_until(site.server.ready, timeout=20)
+        assert client.cancel(reference, key="c").status == 200
+    assert not order.exists()
+    assert site.judge(history) == []
 
 
 def test_a_killed_database_loses_nothing_told(

@@ -4,7 +4,9 @@ Each function breaks one guard in the process that calls it. A server started wi
 does so in its parent and in every worker.
 """
 
+import contextlib
 import os
+import signal
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,6 +18,7 @@ from sqlalchemy import Connection, Engine, Row, bindparam, select, update
 from tests.support.servers import ROOT
 
 NAME = "TEST_MUTANT"
+ONCE = "TEST_MUTANT_ONCE"
 
 
 def environ_of(mutant: Callable[[], None]) -> Mapping[str, str]:
@@ -127,6 +130,22 @@ def letting_newcomers_pass() -> None:
             self.inventory.waiting += waiting
 
     Ledger._book = pass_by  # type: ignore[method-assign]
+
+
+def dying_after_a_commit() -> None:
+    """The worker that finds the file `ONCE` takes it and dies when it has committed."""
+    from webapp.services import transaction
+
+    commit = transaction._commit
+
+    def die(work: Callable[[Connection], Any]) -> Any:
+        done = commit(work)
+        with contextlib.suppress(FileNotFoundError):
+            Path(os.environ[ONCE]).unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
+
+    _replace(transaction, _commit=die)
 
 
 def _replace(module: ModuleType, **functions: Callable[..., Any]) -> None:
