@@ -7,6 +7,7 @@ obeys.
 """
 
 import json
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -157,6 +158,10 @@ def _status_reads(history: History) -> Iterable[str]:
     """
     books, cancels = _requests(history, "book"), _requests(history, "cancel")
     countable = all(asked.tickets == 1 for asked in books)
+    told = sorted(book.ended for book in books if book.done)
+    asked_for = sorted(book.began for book in books if book.done or book.unknown)
+    given_up = sorted(cancel.began for cancel in cancels)
+    told_gone = sorted(cancel.ended for cancel in cancels if cancel.done)
     for read in history.of("status"):
         if read.status != 200:
             continue
@@ -166,10 +171,8 @@ def _status_reads(history: History) -> Iterable[str]:
             yield f"a read showed {booked} booked, {free} free, {waiting} waiting of {total}"
         if not countable:
             continue
-        least = sum(b.done and b.ended < read.began for b in books)
-        least -= sum(c.began < read.ended for c in cancels)
-        most = sum(b.began < read.ended and (b.done or b.unknown) for b in books)
-        most -= sum(c.done and c.ended < read.began for c in cancels)
+        least = bisect_left(told, read.began) - bisect_left(given_up, read.ended)
+        most = bisect_left(asked_for, read.ended) - bisect_left(told_gone, read.began)
         if not least <= booked + waiting <= most:
             yield f"a read counted {booked + waiting} bookings, not {least} to {most}"
 

@@ -67,6 +67,11 @@ class History:
         """How many bookings and cancels were told to be done."""
         return sum(asked.done and asked.what != "status" for asked in tuple(self.asked))
 
+    @property
+    def refused(self) -> int:
+        """How many requests were turned away with 503."""
+        return sum(asked.status == 503 for asked in tuple(self.asked))
+
     def of(self, what: str) -> list[Asked]:
         return [asked for asked in self.asked if asked.what == what]
 

@@ -103,6 +103,11 @@ class Load:
         enough = len(self._history.asked) + more
         self.until(lambda: len(self._history.asked) >= enough)
 
+    def until_refused(self, more: int) -> None:
+        """Go on until so many further requests were turned away with 503."""
+        refused = self._history.refused
+        self.until(lambda: self._history.refused >= refused + more)
+
     def stop(self) -> None:
         self._over.set()
         self._join()
