@@ -81,7 +81,9 @@ def visit(now: Round) -> list[Figure]:
     name = "first visit of the event page"
     if HTMX.exists():
         total += len(gzip.compress(HTMX.read_bytes(), 6))
-        name += ", htmx included"
+        name += ", with htmx"
+    else:
+        name += ", without htmx"
     figure = _compared(name, "", total / 1000, "kB", "60 kB", 60)
     return [_with_target(figure, Target(1, at_most=True))]
 
