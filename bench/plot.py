@@ -7,7 +7,7 @@ from html import escape
 from bench.figures import Figure
 from bench.growth import Point
 
-WIDTH, LEFT, RIGHT = 860, 300, 90
+WIDTH, LEFT, RIGHT = 860, 300, 190
 ROW, TOP = 26, 64
 CHART = 260
 COLOURS = ("#2563eb", "#d97706", "#059669", "#dc2626", "#7c3aed", "#0891b2", "#6b7280")
