@@ -283,10 +283,12 @@ def test_a_second_cancel_gives_the_first_answer_and_changes_nothing(
     book = kept(capacity, story, sizes)
     cancel = Cancel(position, by_organizer=True)
     (first,) = (plain(book, outcome) for outcome in book.run(cancel))
-    claims, inventory = dict(book.claims), replace(book.inventory)
+    before = replace(book.inventory), {p: replace(c) for p, c in book.claims.items()}
+    entries = len(book.history)
     again = [plain(book, outcome) for outcome in book.run(cancel, cancel)]
     assert again == [first, first]
-    assert (book.claims, book.inventory) == (claims, inventory)
+    assert (book.inventory, book.claims) == before
+    assert len(book.history) == entries
 
 
 @steady
