@@ -1,5 +1,6 @@
 """Bookings as their attendee and their organizer see them; nothing here is public."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row, Select, or_, select
@@ -9,6 +10,8 @@ from webapp.models import activities, bookings
 from webapp.services.availability import find_event, rank_of
 from webapp.services.commands import Status
 from webapp.services.transaction import read
+
+PORTION = 1000
 
 
 class Found(NamedTuple):
@@ -67,6 +70,17 @@ def event_bookings(
         query = query.where(or_(*found))
     query = query.order_by(bookings.c.position).limit(limit)
     return list(read(lambda connection: connection.execute(query).all()))
+
+
+def all_bookings(event_id: int) -> Iterator[Sequence[Row[Any]]]:
+    """Every booking of an event in order of position, a portion at a time.
+
+    Each portion is a read of its own, so a slow receiver holds no connection.
+    """
+    after = 0
+    while portion := event_bookings(event_id, after=after, limit=PORTION):
+        yield portion
+        after = portion[-1].position
 
 
 def history(

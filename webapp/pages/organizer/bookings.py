@@ -1,16 +1,17 @@
 """The bookings of an organizer's event: the list, one of them, adding, changing, cancelling."""
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
-from flask import flash, g, request, url_for
+from flask import Response, flash, g, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Row
 
 from webapp.errors import AlreadyBooked, DomainError
 from webapp.htmx import move_to, show
 from webapp.models import MAX_NAME
-from webapp.pages import forms
+from webapp.pages import forms, spreadsheet
 from webapp.pages.forms import form_on
 from webapp.pages.offer import offer_of
 from webapp.pages.organizer import bp, cursor_argument, organizer_id
@@ -60,6 +61,21 @@ def event(event_id: int) -> ResponseReturnValue:
         is_continued=after > 0,
         next_after=page[-1].position if len(found) > PAGE else None,
     )
+
+
+@bp.get(f"{EVENT}/bookings.csv")
+def export(event_id: int) -> ResponseReturnValue:
+    """All bookings of an event as a file."""
+    portions = lookup.all_bookings(event_id)
+    # Read before the answer begins, so that a database which is away is still told as an error.
+    first = next(portions, ())
+    lines = spreadsheet.csv_of(chain([first], portions), time_zone=g.event.time_zone)
+    response = Response(stream_with_context(lines), mimetype="text/csv")
+    response.headers.set(
+        "Content-Disposition", "attachment", filename=spreadsheet.file_name(g.event)
+    )
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
 
 
 @bp.get(f"{EVENT}/bookings/new")

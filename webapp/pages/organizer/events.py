@@ -1,7 +1,9 @@
 """An organizer's events: the dashboard, making and editing one, publishing, cancelling."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import cache
+from types import SimpleNamespace
 
 from flask import flash, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -52,11 +54,18 @@ def remove_samples() -> ResponseReturnValue:
 
 @bp.get("/events/new")
 def new_event() -> ResponseReturnValue:
-    """The form for a new event."""
-    latest = events_service.own_events(organizer_id(), limit=1)
-    time_zone = latest[0].time_zone if latest else "UTC"
+    """The form for a new event, filled in where it is to be like another one."""
+    like = cursor_argument("like")
+    event, time_zone = None, "UTC"
+    if like is not None:
+        original = events_service.own_event(like, organizer_id=organizer_id())
+        details = asdict(events_service.details_of(original))
+        # The bookings stay where they are.
+        event, time_zone = SimpleNamespace(**details, confirmed=0), original.time_zone
+    elif latest := events_service.own_events(organizer_id(), limit=1):
+        time_zone = latest[0].time_zone
     return show(
-        "organizer/new_event.html", event=None, time_zone=time_zone, zones=zones_by_region()
+        "organizer/new_event.html", event=event, time_zone=time_zone, zones=zones_by_region()
     )
 
 
