@@ -12,9 +12,9 @@ from typing import Any, cast
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import Row
 
+from webapp.calendar import calendar_file
 from webapp.config import Settings
 from webapp.mail import letters
-from webapp.mail.calendar import calendar_file
 from webapp.mail.letters import Letter
 from webapp.mail.post import FolderPost, Parcel, Post, SmtpPost
 from webapp.services import clock
@@ -31,7 +31,6 @@ class MailReceiver:
         self._settings = settings
         self._post = post or post_of(settings)
         self._sender = parseaddr(settings.mail_from)[1]
-        self._installation = hashlib.sha256(settings.base_url.encode()).hexdigest()[:12]
 
     def send(self, delivery: Row[Any]) -> None:
         letter = letters.write(delivery, self._settings)
@@ -77,13 +76,12 @@ class MailReceiver:
     def _attach_calendar(self, message: EmailMessage, letter: Letter) -> None:
         assert letter.entry is not None
         event, position = letter.entry
-        domain = self._sender.rpartition("@")[2]
         file = calendar_file(
             event,
-            uid=f"event-{event.id}-booking-{position}-{self._installation}@{domain}",
+            position=position,
             cancelled=letter.entry_is_cancelled,
             url=letters.link("attendee.event", event_id=event.id),
-            organizer=(self._settings.site_name, self._sender),
+            settings=self._settings,
             now=clock.now(),
         )
         message.add_attachment(

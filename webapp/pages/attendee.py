@@ -6,19 +6,22 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from flask import Blueprint, flash, redirect, request, url_for
+from flask import Blueprint, Response, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Row
+from werkzeug.exceptions import NotFound
 
+from webapp.calendar import calendar_file
+from webapp.config import current_settings
 from webapp.errors import AlreadyBooked, DomainError
 from webapp.extensions import limiter
 from webapp.htmx import fragment, move_to, show, show_anew, wants_fragment
 from webapp.models import MAX_NAME
-from webapp.pages import forms, presentation
+from webapp.pages import forms, presentation, remembered
 from webapp.pages.find import mail_links
 from webapp.pages.forms import form_on
 from webapp.pages.offer import offer_of
-from webapp.pages.presentation import event_path, local
+from webapp.pages.presentation import absolute_url, event_path, local
 from webapp.schemas import FewerTickets, PageBooking, from_form
 from webapp.services import bookings, clock
 from webapp.services.availability import find_event
@@ -114,6 +117,7 @@ def book(event_id: int, slug: str) -> ResponseReturnValue:
     except AlreadyBooked as error:
         mail_links(form.email)
         raise AddressHasBooking from error
+    remembered.remember(receipt.reference)
     if receipt.status is Status.WAITING:
         flash("You are on the waiting list. Keep the address of this page: it is your booking.")
     else:
@@ -137,6 +141,28 @@ def standing(reference: str) -> ResponseReturnValue:
         return fragment("attendee/booking.html", "standing", **_standing(found))
     # It waits no longer: the whole booking looks different now.
     return show_anew("attendee/booking.html", **_standing(found, is_news=True))
+
+
+@bp.get("/bookings/<reference>/calendar.ics")
+def calendar(reference: str) -> ResponseReturnValue:
+    """The event of a ticket as a file for calendars; after a cancel it takes the entry away."""
+    found = find_booking(reference)
+    event = found.event
+    if event.starts_at is None or found.booking.status == Status.WAITING:
+        raise NotFound
+    file = calendar_file(
+        event,
+        position=found.booking.position,
+        cancelled=found.booking.status == Status.CANCELLED,
+        url=absolute_url(event_path(event)),
+        settings=current_settings(),
+        now=clock.now(),
+    )
+    response = Response(file, mimetype="text/calendar")
+    name = f"{presentation.slug(event.name) or f'event-{event.id}'}.ics"
+    response.headers.set("Content-Disposition", "attachment", filename=name)
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
 
 
 @bp.post("/bookings/<reference>")
@@ -170,6 +196,7 @@ def cancel(reference: str) -> ResponseReturnValue:
     """Cancel a booking; its tickets go to the next in line at once."""
     event_id, position = position_of(reference)
     bookings.cancel_booking(event_id, position=position)
+    remembered.forget(reference)
     flash("Your booking is cancelled.")
     return move_to(url_for("attendee.booking", reference=reference))
 

@@ -1,4 +1,4 @@
-"""Lost links: an address gets those of its bookings by mail, and the page tells nobody anything."""
+"""One's bookings: those made on this device are listed, the links of others come by mail."""
 
 import hashlib
 
@@ -8,9 +8,11 @@ from flask.typing import ResponseReturnValue
 from webapp.extensions import limiter
 from webapp.htmx import move_to, show
 from webapp.limits import Budget
+from webapp.pages import remembered
 from webapp.pages.forms import form_on
 from webapp.schemas import FindBookings, from_form
 from webapp.services import news
+from webapp.services.lookup import list_bookings
 
 bp = Blueprint("find", __name__)
 
@@ -20,8 +22,19 @@ MAILS_PER_ADDRESS = "3 per hour"
 
 @bp.get("/bookings")
 def bookings() -> ResponseReturnValue:
-    """Ask for the links of one's bookings."""
-    return show("find/bookings.html")
+    """The bookings made on this device, and the form to ask for the links of all others."""
+    found = list_bookings(remembered.references())
+    remembered.keep([one.booking.reference for one in found])
+    return show("find/bookings.html", found=found)
+
+
+@bp.post("/bookings/forget")
+@form_on("find.bookings")
+def forget() -> ResponseReturnValue:
+    """Remember no bookings on this device; they stay what they are."""
+    remembered.keep([])
+    flash("Nothing is remembered on this device now. The bookings themselves are as they were.")
+    return move_to(url_for("find.bookings"))
 
 
 @bp.post("/bookings")

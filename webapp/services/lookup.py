@@ -35,6 +35,24 @@ def find_booking(reference: str) -> Found:
     return Found(booking, find_event(booking.event_id, with_drafts=True), rank)
 
 
+def list_bookings(references: Sequence[str]) -> list[Found]:
+    """The active bookings among references, latest made first; others are left out."""
+    query = (
+        select(bookings)
+        .where(bookings.c.reference.in_(references), bookings.c.status != Status.CANCELLED)
+        .order_by(bookings.c.created_at.desc())
+    )
+    rows = read(lambda connection: connection.execute(query).all()) if references else []
+    return [
+        Found(
+            row,
+            find_event(row.event_id, with_drafts=True),
+            rank_of(row.event_id, row.position) if row.status == Status.WAITING else None,
+        )
+        for row in rows
+    ]
+
+
 def position_of(reference: str) -> tuple[int, int]:
     """Event and position of a reference; neither ever changes. Raises `BookingNotFound`."""
     query = select(bookings.c.event_id, bookings.c.position).where(

@@ -1,28 +1,29 @@
 """An event as a calendar file."""
 
+import hashlib
 from datetime import datetime
+from email.utils import parseaddr
 from typing import Any
 
 from icalendar import Calendar, Event, vCalAddress, vText
 from sqlalchemy import Row
 
+from webapp.config import Settings
+
 
 def calendar_file(
-    event: Row[Any],
-    *,
-    uid: str,
-    cancelled: bool,
-    url: str,
-    organizer: tuple[str, str],
-    now: datetime,
+    event: Row[Any], *, position: int, cancelled: bool, url: str, settings: Settings, now: datetime
 ) -> bytes:
-    """A calendar entry, which takes the place of any earlier one with the same uid.
+    """The calendar entry of a booking, which takes the place of any earlier one of it.
 
-    `organizer` is a name and an address; `url` is public, for entries are shared and
-    synchronised, and a booking's own link would let every reader cancel it.
+    `url` is public, for entries are shared and synchronised, and a booking's own link would let
+    every reader cancel it.
     """
+    name, address = settings.site_name, parseaddr(settings.mail_from)[1]
+    installation = hashlib.sha256(settings.base_url.encode()).hexdigest()[:12]
+    domain = address.rpartition("@")[2]
     entry = Event()
-    entry.add("uid", uid)
+    entry.add("uid", f"event-{event.id}-booking-{position}-{installation}@{domain}")
     entry.add("sequence", event.revision)
     entry.add("status", "CANCELLED" if cancelled else "CONFIRMED")
     entry.add("dtstamp", now)
@@ -33,7 +34,6 @@ def calendar_file(
     if event.location:
         entry.add("location", event.location)
     entry.add("url", url)
-    name, address = organizer
     host = vCalAddress(f"mailto:{address}")
     host.params["CN"] = vText(name)
     entry["organizer"] = host

@@ -1,0 +1,56 @@
+"""The bookings made on this device: their references, in a signed cookie of their own."""
+
+from collections.abc import Sequence
+
+from flask import Response, after_this_request, current_app, request
+from itsdangerous import BadSignature, URLSafeSerializer
+
+COOKIE = "nextup-bookings"
+MOST = 20
+A_YEAR = 365 * 24 * 60 * 60
+
+
+def references() -> list[str]:
+    """What is remembered, latest first. A cookie that somebody has changed counts for nothing."""
+    cookie = request.cookies.get(_name(), "")
+    try:
+        return [str(one) for one in _signer().loads(cookie)][:MOST] if cookie else []
+    except BadSignature:
+        return []
+
+
+def remember(reference: str) -> None:
+    """Remember one more booking; the oldest gives way when there are too many."""
+    keep([reference, *(one for one in references() if one != reference)])
+
+
+def forget(reference: str) -> None:
+    """Remember a booking no more."""
+    keep([one for one in references() if one != reference])
+
+
+def keep(wanted: Sequence[str]) -> None:
+    """Have the answer to this request make the device remember exactly these."""
+    if list(wanted) == references():
+        return
+    secure = bool(current_app.config["SESSION_COOKIE_SECURE"])
+
+    @after_this_request
+    def set_cookie(response: Response) -> Response:
+        if wanted:
+            value = _signer().dumps(wanted[:MOST])
+            assert isinstance(value, str)
+            response.set_cookie(
+                _name(), value, max_age=A_YEAR, secure=secure, httponly=True, samesite="Lax"
+            )
+        else:
+            response.delete_cookie(_name(), secure=secure, httponly=True, samesite="Lax")
+        return response
+
+
+def _name() -> str:
+    return f"__Host-{COOKIE}" if current_app.config["SESSION_COOKIE_SECURE"] else COOKIE
+
+
+def _signer() -> URLSafeSerializer:
+    return URLSafeSerializer(current_app.config["SECRET_KEY"], salt=COOKIE)
