@@ -19,6 +19,7 @@ from tests.support.servers import ROOT, AppServer, MariaDB, Redis
 from webapp import create_app
 from webapp.config import Settings
 from webapp.extensions import db, limiter
+from webapp.services import availability
 
 SERVERS = ("mariadb", "redis", "galera", "chromium")
 EXTRA_DATABASE_URL = os.environ.get("TEST_DATABASE_URL")
@@ -154,6 +155,7 @@ def make_app(database_url: str, cleaner: Engine, tmp_path: Path) -> Iterator[Cal
         app = create_app(make_settings(database_url, tmp_path, **environ))
         app.testing = True
         limiter.reset()
+        availability.forget()
         made.append(app)
         return app
 

@@ -80,7 +80,7 @@ class Person:
 @pytest.fixture(autouse=True)
 def forget_ranks() -> None:
     """Between tests the tables are emptied and ids begin again, which memory cannot know."""
-    availability._lists.clear()
+    availability.forget()
 
 
 @pytest.fixture

@@ -103,7 +103,7 @@ def test_lost_memory_loses_nothing(make_event: MakeEvent, monkeypatch: pytest.Mo
     event_id = make_event(capacity=1)
     fill(event_id, 1, 1, 1)
     assert rank_of(event_id, 3) == 2
-    availability._lists.clear()
+    availability.forget()
     assert rank_of(event_id, 3) == 2
     # As if more had happened than is worth following.
     monkeypatch.setattr(availability, "LONGEST_CATCH_UP", 0)

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Row, bindparam, select
 
 from webapp.errors import EventNotFound, Unavailable
 from webapp.models import activities, bookings, events
+from webapp.services.book import BY_STATUS
 from webapp.services.commands import Status
 from webapp.services.group_commit import GroupCommit, Overloaded
 from webapp.services.transaction import read
@@ -31,6 +32,7 @@ _event = select(events).where(events.c.id == bindparam("event_id"))
 _revision = select(events.c.revision).where(events.c.id == bindparam("event_id"))
 _waiting_positions = (
     select(bookings.c.position)
+    .with_hint(bookings, BY_STATUS, "mysql")
     .where(bookings.c.event_id == bindparam("event_id"), bookings.c.status == Status.WAITING)
     .order_by(bookings.c.position)
 )
@@ -97,6 +99,12 @@ def ranks_of(event_id: int, positions: Sequence[int]) -> dict[int, int]:
     """Where those of the bookings that wait stand in the list, by position."""
     ranks: dict[int, int] = _shared(_rank_reads, event_id, positions)
     return ranks
+
+
+def forget() -> None:
+    """Drop what is remembered, as when another database takes the place of this one."""
+    with _lists_lock:
+        _lists.clear()
 
 
 def _shared(reads: GroupCommit[int, Any, Any], event_id: int, entry: Sequence[int] | None) -> Any:

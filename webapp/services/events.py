@@ -28,6 +28,7 @@ from webapp.services.idempotency import NO_EVENT, Once
 from webapp.services.ledger import Ledger
 from webapp.services.transaction import new_id, read, write
 
+MAX_ID = 2**63 - 1
 # Whoever has a booking is told when one of these changes.
 TOLD = {"name", "location", "time_zone", "starts_at", "ends_at"}
 
@@ -199,25 +200,29 @@ def upcoming_events(
 
     `search` finds part of the name or place; `after` is start and id of the last one seen.
     """
-    now = clock.now()
-    query = select(events).where(
-        events.c.status == "published",
-        or_(events.c.starts_at.is_(None), events.c.starts_at > now),
-    )
+    published = select(events).where(events.c.status == "published")
     if search:
         found = [column.icontains(search, autoescape=True) for column in _searched]
-        query = query.where(or_(*found))
-    undated = events.c.starts_at.is_(None)
-    if after is not None:
-        starts_at, event_id = after
-        if starts_at is None:
-            query = query.where(undated, events.c.id > event_id)
-        else:
-            later = events.c.starts_at > starts_at
-            same = (events.c.starts_at == starts_at) & (events.c.id > event_id)
-            query = query.where(or_(later, same, undated))
-    query = query.order_by(undated, events.c.starts_at, events.c.id).limit(limit)
-    return list(read(lambda connection: connection.execute(query).all()))
+        published = published.where(or_(*found))
+    now = clock.now()
+    start, event_id = after or (now, MAX_ID)
+    undated = published.where(events.c.starts_at.is_(None)).order_by(events.c.id)
+    if start is None:
+        undated, dated = undated.where(events.c.id > event_id), None
+    else:
+        # Each part is read in the order of the index, which has those without a date apart.
+        dated = published.where(
+            events.c.starts_at >= max(start, now),
+            or_(events.c.starts_at > start, events.c.id > event_id),
+        ).order_by(events.c.starts_at, events.c.id)
+
+    def work(connection: Connection) -> list[Row[Any]]:
+        rows = [] if dated is None else list(connection.execute(dated.limit(limit)))
+        if len(rows) < limit:
+            rows += connection.execute(undated.limit(limit - len(rows)))
+        return rows
+
+    return read(work)
 
 
 def remove_samples(*, organizer_id: int) -> int:
@@ -267,8 +272,11 @@ def _change(event_id: int, what: str, wanted: Mapping[str, Any], *, organizer_id
         inventory = book.inventory_of(SimpleNamespace(**{**before, **changes}), now)
         inventory.capacity = event.capacity
         ledger = Ledger(inventory, waiting=book.waiting_list(connection, event_id))
-        largest = connection.execute(_largest_waiting, {"event_id": event_id}).scalar() or 0
-        outcome = ledger.decide(SetCapacity(changes.get("capacity", event.capacity), largest))
+        capacity = changes.get("capacity", event.capacity)
+        largest = 0
+        if capacity < event.capacity:
+            largest = connection.execute(_largest_waiting, {"event_id": event_id}).scalar() or 0
+        outcome = ledger.decide(SetCapacity(capacity, largest))
         if isinstance(outcome, Refused):
             least = f"Keep at least {outcome.limit}: so many are confirmed or wait together."
             raise InvalidInput({"totalTickets": least})

@@ -8,6 +8,7 @@ from sqlalchemy import Row, Select, or_, select
 from webapp.errors import BookingNotFound
 from webapp.models import activities, bookings
 from webapp.services.availability import find_event, rank_of
+from webapp.services.book import BY_STATUS
 from webapp.services.commands import Status
 from webapp.services.transaction import read
 
@@ -79,7 +80,7 @@ def event_bookings(
     """
     query = select(bookings).where(bookings.c.event_id == event_id, bookings.c.position > after)
     if status:
-        query = query.where(bookings.c.status == status)
+        query = query.where(bookings.c.status == status).with_hint(bookings, BY_STATUS, "mysql")
     if search:
         found = [column.icontains(search, autoescape=True) for column in _searched]
         # MySQL will not compare a reference, which is ASCII, with any other text.
@@ -112,8 +113,16 @@ def history(
     if position is not None:
         query = query.where(activities.c.position == position)
     if before is not None:
-        query = query.where(activities.c.id < before)
-    query = query.order_by(activities.c.id.desc()).limit(limit)
+        last = (
+            select(activities.c.revision)
+            .where(activities.c.event_id == event_id, activities.c.id == before)
+            .scalar_subquery()
+        )
+        query = query.where(
+            activities.c.revision <= last,
+            or_(activities.c.revision < last, activities.c.id < before),
+        )
+    query = query.order_by(activities.c.revision.desc(), activities.c.id.desc()).limit(limit)
     return list(read(lambda connection: connection.execute(query).all()))
 
 
