@@ -85,7 +85,12 @@ def moment(value: datetime, time_zone: str) -> Markup:
     """A date and time at the event's place."""
     there = local(value, time_zone)
     text = f"{there:%a} {there.day} {there:%B %Y, %H:%M} {zone_name(there)}"
-    return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), text)
+    return Markup('<span class="moment">{}</span>').format(_time(there, text))
+
+
+def _time(there: datetime, text: str) -> Markup:
+    """A time as people and as programs read it: the offset tells which clocks are meant."""
+    return Markup('<time datetime="{}">{}</time>').format(there.isoformat(), text)
 
 
 def span(event: Row[Any]) -> Markup:
@@ -118,12 +123,12 @@ def _hours(starts_at: datetime, ends_at: datetime | None, time_zone: str) -> Mar
     ends = local(ends_at or starts_at, time_zone)
     if ends.date() != begins.date():
         return _span(starts_at, ends_at, time_zone)
-    times = [Markup('<time datetime="{}">{:%H:%M}</time>').format(starts_at.isoformat(), begins)]
+    # In the night when clocks change the same time of day comes twice: each gets its own zone.
+    changes = begins.utcoffset() != ends.utcoffset()
+    times = [_time(begins, f"{begins:%H:%M}{f' {zone_name(begins)}' if changes else ''}")]
     if ends_at is not None:
-        times.append(
-            Markup('<time datetime="{}">{:%H:%M}</time>').format(ends_at.isoformat(), ends)
-        )
-    return Markup('<span class="together">{} {}</span>').format(
+        times.append(_time(ends, f"{ends:%H:%M}"))
+    return Markup('<span class="moment"><span class="together">{} {}</span></span>').format(
         Markup("&ndash;").join(times), zone_name(ends)
     )
 

@@ -1,9 +1,11 @@
 """An organizer's events: the dashboard, making and editing one, publishing, cancelling."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import datetime
 from functools import cache
 from types import SimpleNamespace
+from typing import Any
 
 from flask import flash, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -13,10 +15,11 @@ from webapp.pages import forms
 from webapp.pages.forms import form_on
 from webapp.pages.organizer import bp, cursor_argument, organizer_id
 from webapp.pages.organizer.wording import moved_up
-from webapp.pages.presentation import count
+from webapp.pages.presentation import count, local_input
 from webapp.schemas import EventFields, all_zones, from_form
 from webapp.services import clock, lookup
 from webapp.services import events as events_service
+from webapp.services.events import Details
 
 PAGE = 25
 REGIONS = (
@@ -102,7 +105,7 @@ def edit(event_id: int) -> ResponseReturnValue:
 @form_on("organizer.edit")
 def save(event_id: int) -> ResponseReturnValue:
     """Save an event's details; more tickets go to those who wait, at once."""
-    details = from_form(EventFields, request.form).details()
+    details = _with_moments_kept(from_form(EventFields, request.form).details())
     promoted = events_service.edit_event(event_id, details, organizer_id=organizer_id())
     flash(" ".join(["Saved.", moved_up(event_id, promoted)]).strip())
     return move_to(url_for("organizer.event", event_id=event_id))
@@ -165,6 +168,23 @@ def history(event_id: int) -> ResponseReturnValue:
         is_continued=before is not None,
         next_before=page[-1].id if len(found) > PAGE else None,
     )
+
+
+def _with_moments_kept(details: Details) -> Details:
+    """Moments as they were where the form shows no change of them.
+
+    A field knows neither seconds nor which of two equal hours is meant when clocks go back.
+    """
+    before = events_service.details_of(g.event)
+    if details.time_zone != before.time_zone:
+        return details
+    kept: dict[str, Any] = {}
+    for name, value in asdict(before).items():
+        if isinstance(value, datetime) and isinstance(getattr(details, name), datetime):
+            shown = local_input(value, before.time_zone)
+            if local_input(getattr(details, name), before.time_zone) == shown:
+                kept[name] = value
+    return replace(details, **kept)
 
 
 @cache

@@ -1,0 +1,43 @@
+// Tells the visitor's own time beside that of an event where their clocks differ.
+"use strict";
+
+const clock = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+const onTheDay = new Intl.DateTimeFormat("en-GB", clock);
+const onAnotherDay = new Intl.DateTimeFormat("en-GB", {
+  weekday: "short",
+  day: "numeric",
+  month: "long",
+  ...clock,
+});
+
+// Minutes ahead of UTC on the clocks of the event, from an ISO time such as 2027-05-03T19:30+02:00.
+function minutesAhead(text) {
+  const [, sign, hours, minutes] = /([+-])(\d\d):(\d\d)$/.exec(text) ?? [, "+", 0, 0];
+  return (sign === "-" ? -1 : 1) * (Number(hours) * 60 + Number(minutes));
+}
+
+function dayOf(date) {
+  const two = (number) => String(number).padStart(2, "0");
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+}
+
+function tell(moment) {
+  const times = [...moment.querySelectorAll("time")].map((time) => time.dateTime);
+  const dates = times.map((text) => new Date(text));
+  if (dates.every((date, i) => -date.getTimezoneOffset() === minutesAhead(times[i]))) return;
+  const sameDay = dates.every((date, i) => times[i].startsWith(dayOf(date)));
+  const format = sameDay ? onTheDay : onAnotherDay;
+  const words = dates.length > 1 ? format.formatRange(...dates) : format.format(dates[0]);
+  const note = document.createElement("span");
+  note.className = "your-time";
+  note.textContent = ` (${words} your time)`;
+  moment.append(note);
+}
+
+function tellAll() {
+  for (const moment of document.querySelectorAll(".moment:not(:has(.your-time))")) tell(moment);
+}
+
+tellAll();
+// Parts of the page come anew.
+new MutationObserver(tellAll).observe(document.body, { childList: true, subtree: true });

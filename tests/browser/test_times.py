@@ -1,0 +1,50 @@
+"""The visitor's own time beside the event's, by a script of ours."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Site
+
+pytestmark = pytest.mark.browser
+Visitor = Callable[..., Page]
+
+
+@pytest.mark.parametrize(
+    ("zone", "told"),
+    [
+        ("Asia/Tokyo", "(Wed 2 July, 02:30-05:00 your time)"),
+        ("Europe/London", "(18:30-21:00 your time)"),
+        ("Europe/Paris", ""),
+    ],
+)
+def test_own_time_is_told_where_clocks_differ(
+    visitor: Visitor, site: Site, zone: str, told: str
+) -> None:
+    event = {"timeZone": "Europe/Berlin", "endsAt": "2031-07-01T22:00"}
+    event_id = site.make_event(f"Times in {zone}", 5, startsAt="2031-07-01T19:30", **event)
+    page = visitor(timezone_id=zone)
+    page.goto(f"/events/{event_id}")
+    when = page.locator(".about .moment")
+    expect(when).to_contain_text("19:30")
+    page.wait_for_load_state("networkidle")
+    shown = "".join(page.locator(".about .your-time").all_text_contents())
+    assert re.sub(r"\s*\N{EN DASH}\s*", "-", shown).strip() == told
+
+
+def test_own_time_follows_into_new_parts_of_a_page(visitor: Visitor, site: Site) -> None:
+    site.make_event("Swapped in", 5, startsAt="2031-07-01T19:30", timeZone="Europe/Berlin")
+    page = visitor(timezone_id="Europe/London")
+    page.goto("/")
+    page.get_by_label("Search events").fill("Swapped in")
+    expect(page.get_by_role("heading", level=3)).to_have_count(1)
+    expect(page.locator(".your-time")).to_have_text(" (18:30 your time)")
+
+
+def test_without_scripts_the_time_of_the_place_is_there(visitor: Visitor, site: Site) -> None:
+    event_id = site.make_event("Plain", 5, startsAt="2031-07-01T19:30", timeZone="Europe/Berlin")
+    page = visitor(scripts=False, timezone_id="Asia/Tokyo")
+    page.goto(f"/events/{event_id}")
+    expect(page.locator(".about .moment")).to_have_text("Tue 1 July 2031, 19:30 CEST")
