@@ -8,7 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from webapp import api, cli, database, errors, health, htmx, logs, security
 from webapp.config import ROOT, Settings, SettingsError, load_settings
 from webapp.extensions import csrf, limiter, migrate
-from webapp.pages import attendee, auth, find, forms, organizer, presentation
+from webapp.pages import attendee, auth, find, forms, organizer, presentation, unsubscribe
 
 # No form of ours is near it; what is larger is refused before it is read.
 LARGEST_BODY = 256 * 1024
@@ -52,7 +52,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     csrf.init_app(app)
     for part in (logs, errors, security, htmx, presentation, forms, health, cli):
         part.init_app(app)
-    for blueprint in (attendee.bp, find.bp, auth.bp, organizer.bp, api.bp):
+    for blueprint in (attendee.bp, find.bp, auth.bp, organizer.bp, unsubscribe.bp, api.bp):
         app.register_blueprint(blueprint)
-    csrf.exempt(api.bp)
+    for blueprint in (unsubscribe.bp, api.bp):
+        csrf.exempt(blueprint)
     return app

@@ -27,8 +27,9 @@ def deliver(*, once: bool = False) -> None:
     # The server's parent needs this module, and none of these.
     from webapp.mail.receiver import NAME, MailReceiver
     from webapp.services.delivery import Deliverer
+    from webapp.services.notices import write_due
 
-    deliverer = Deliverer(NAME, MailReceiver(current_settings()))
+    deliverer = Deliverer(NAME, MailReceiver(current_settings()), chore=write_due)
 
     def stop(number: int, _: object) -> None:
         deliverer.stop.set()

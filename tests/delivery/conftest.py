@@ -1,11 +1,15 @@
 """An application that mails to a real SMTP server, and events whose attendees are told."""
 
 from collections.abc import Callable, Iterator
+from contextvars import Context
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from tests.support.mail import Mailbox, SmtpServer, make_certificate
 from webapp.config import current_settings
@@ -25,7 +29,7 @@ Drain = Callable[[], None]
 @pytest.fixture(autouse=True)
 def forget_ranks() -> None:
     """Between tests the tables are emptied, which memory cannot know."""
-    availability._lists.clear()
+    availability.forget()
 
 
 @pytest.fixture(autouse=True)
@@ -68,10 +72,18 @@ def smtp(start_smtp: StartSmtp) -> SmtpServer:
     return start_smtp()
 
 
+class Outside(FlaskClient):
+    """Requests that see nothing of the context that a test has pushed."""
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        return Context().run(super().open, *args, **kwargs)
+
+
 @pytest.fixture
 def app(make_app: Callable[..., Flask], smtp: SmtpServer) -> Iterator[Flask]:
     """The application on that server, with its context pushed."""
     app = make_app(MAIL_URL=smtp.url, BASE_URL=BASE_URL)
+    app.test_client_class = Outside
     with app.app_context():
         yield app
 

@@ -17,7 +17,7 @@ from tests.support.mail import Mailbox
 from webapp.errors import Unavailable
 from webapp.extensions import db
 from webapp.models import deliveries
-from webapp.services import bookings, clock, delivery, news, transaction
+from webapp.services import bookings, clock, delivery, idempotency, news, transaction
 from webapp.services.delivery import LEASE, Deliverer, take
 
 
@@ -247,3 +247,18 @@ def test_each_promoted_attendee_is_told_once(
     assert Counter(mailbox.recipients) == {f"guest{n}@example.org": 1 for n in range(1, count + 1)}
     assert all("you moved up" in message["Subject"] for message in mailbox.messages)
     assert seconds < count / 10
+
+
+def test_old_keys_are_forgotten_a_few_at_a_time(
+    make_event: MakeEvent, the_clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idempotency, "FORGOTTEN_AT_ONCE", 3)
+    event_id = make_event(tickets=20)
+    for number in range(8):
+        once = idempotency.once("book", caller="page", key=f"key {number}")
+        bookings.book_tickets(event_id, attendee_id=f"guest{number}", once=once)
+    the_clock.put_forward(hours=25)
+    once = idempotency.once("book", caller="page", key="fresh")
+    bookings.book_tickets(event_id, attendee_id="guest", once=once)
+    assert idempotency.forget_old() == 8
+    assert idempotency.forget_old() == 0

@@ -37,7 +37,13 @@ def test_every_form_needs_its_token(
     app: Flask, owner: Person, make_event: MakeEvent, book: Book
 ) -> None:
     event_id = make_event()
-    values = {"event_id": event_id, "position": 1, "reference": book(event_id, "Ada"), "slug": "x"}
+    values = {
+        "event_id": event_id,
+        "position": 1,
+        "delivery_id": 1,
+        "reference": book(event_id, "Ada"),
+        "slug": "x",
+    }
     for rule in page_rules(app, "POST"):
         path = app.url_map.bind("").build(
             rule.endpoint, {name: values[name] for name in rule.arguments}, method="POST"
@@ -82,7 +88,7 @@ def test_every_route_hides_events_of_others(
     stranger = Person(app)
     assert stranger.log_in("stranger").status_code == 303
     token = re.findall(r'csrf_token" value="([^"]+)', stranger.get("/organizer").text)[0]
-    values = {"event_id": event_id, "position": 1}
+    values = {"event_id": event_id, "position": 1, "delivery_id": 1}
     rules = [r for r in page_rules(app, method) if r.endpoint.startswith("organizer.")]
     for rule in rules:
         if "event_id" not in rule.arguments:

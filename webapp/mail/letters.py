@@ -14,7 +14,8 @@ from sqlalchemy import Row
 
 from webapp.config import Settings, current_settings
 from webapp.pages.presentation import count, slug, span
-from webapp.services import clock, news
+from webapp.services import clock, messages, news, notices
+from webapp.services.availability import find_event
 from webapp.services.book import inventory_of
 from webapp.services.commands import Status
 from webapp.services.delivery import NothingToTell
@@ -22,6 +23,7 @@ from webapp.services.delivery import NothingToTell
 # Scanners need the code dark on light and large enough on a small screen.
 QR_SCALE, QR_BORDER = 8, 4
 OPEN = "to be announced"
+FOR_ORGANIZER = "You get this mail because you asked for it in your settings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class Letter:
     entry: tuple[Row[Any], int] | None = None
     entry_is_cancelled: bool = False
     unsubscribe: str = ""
+    reply_to: str = ""
     text: str = field(default="", init=False)
     html: str = field(default="", init=False)
 
@@ -78,6 +81,12 @@ def write(delivery: Row[Any], settings: Settings) -> Letter:
     match delivery.what:
         case "links":
             letter = _links(delivery)
+        case "message":
+            letter = _message(delivery)
+        case "sold_out":
+            letter = _sold_out(delivery)
+        case "summary":
+            letter = _summary(delivery)
         case _:
             letter = _of_booking(delivery)
     context = {"letter": letter, "site_name": settings.site_name, "home": settings.base_url}
@@ -141,11 +150,53 @@ def _links(delivery: Row[Any]) -> Letter:
     return letter
 
 
+def _message(delivery: Row[Any]) -> Letter:
+    message, event, booking, reply_to = messages.message_of(delivery)
+    letter = message_letter(message.subject, message.text, event)
+    letter.button = Link("Open your booking", _booking_link(booking.reference))
+    letter.unsubscribe = link("unsubscribe.ask", reference=booking.reference)
+    letter.reply_to = reply_to or ""
+    return letter
+
+
+def message_letter(subject: str, text: str, event: Row[Any]) -> Letter:
+    """What an organizer writes, as each attendee reads it."""
+    reason = f"You get this message of the organizer because of a booking for {event.name}"
+    return Letter(one_line(subject), _paragraphs(text), reason=reason, facts=_facts(event))
+
+
+def _sold_out(delivery: Row[Any]) -> Letter:
+    event = find_event(delivery.event_id, with_drafts=True)
+    letter = Letter(*_words("sold_out", event=event), reason=FOR_ORGANIZER)
+    letter.facts = _facts(event)
+    letter.button = Link("See the bookings", link("organizer.event", event_id=event.id))
+    return letter
+
+
+def _summary(delivery: Row[Any]) -> Letter:
+    days = notices.summary_of(delivery)
+    letter = Letter(*_words("summary", days=days), reason=FOR_ORGANIZER)
+    letter.links = [
+        Link(
+            day.event.name,
+            link("organizer.event", event_id=day.event.id),
+            f"{day.booked:,} booked, {day.cancelled:,} cancelled, {day.promoted:,} moved up. "
+            f"Now {day.event.confirmed:,} of {count(day.event.capacity, 'ticket')} taken, "
+            f"{day.event.waiting:,} waiting.",
+        )
+        for day in days
+    ]
+    return letter
+
+
 def _words(what: str, **context: object) -> tuple[str, list[str]]:
     """Subject and paragraphs of a kind of mail."""
-    text = _render(f"{what}.txt", **context).strip()
-    subject, *paragraphs = re.split(r"\n\s*\n", text)
+    subject, *paragraphs = _paragraphs(_render(f"{what}.txt", **context))
     return one_line(subject), paragraphs
+
+
+def _paragraphs(text: str) -> list[str]:
+    return re.split(r"\n\s*\n", text.strip().replace("\r\n", "\n"))
 
 
 def _render(template: str, **context: object) -> str:

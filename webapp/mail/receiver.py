@@ -4,7 +4,7 @@ import hashlib
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage, MIMEPart
-from email.policy import SMTP, SMTPUTF8
+from email.policy import EmailPolicy
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Any, cast
@@ -22,6 +22,20 @@ from webapp.services.delivery import Refused
 
 NAME = "mail"
 FOLDER = "mail"
+
+
+class WholeLinks(EmailPolicy):
+    """Leaves the address in List-Unsubscribe in one piece: a long one would be encoded as words."""
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        if name == UNSUBSCRIBE:
+            return f"{name}: {value}{self.linesep}".encode("ascii")
+        return super().fold_binary(name, value)
+
+
+UNSUBSCRIBE = "List-Unsubscribe"
+ASCII = WholeLinks(linesep="\r\n")
+UTF8 = WholeLinks(linesep="\r\n", utf8=True)
 
 
 class MailReceiver:
@@ -43,7 +57,7 @@ class MailReceiver:
         self._post.close()
 
     def _message(self, delivery: Row[Any], letter: Letter, recipient: str) -> bytes:
-        message = EmailMessage(policy=SMTP if recipient.isascii() else SMTPUTF8)
+        message = EmailMessage(policy=ASCII if recipient.isascii() else UTF8)
         try:
             message["From"] = self._settings.mail_from
             user, _, domain = recipient.rpartition("@")
@@ -54,8 +68,10 @@ class MailReceiver:
         message["Date"] = clock.now()
         message["Message-ID"] = self._message_id(delivery)
         message["Auto-Submitted"] = "auto-generated"
+        if letter.reply_to:
+            message["Reply-To"] = Address(addr_spec=wire_address(letter.reply_to))
         if letter.unsubscribe:
-            message["List-Unsubscribe"] = f"<{letter.unsubscribe}>"
+            message[UNSUBSCRIBE] = f"<{letter.unsubscribe}>"
             message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         message.set_content(letter.text, cte="quoted-printable")
         message.add_alternative(letter.html, subtype="html", cte="quoted-printable")

@@ -21,7 +21,7 @@ from sqlalchemy import Connection, Executable, Row, delete, select, update
 from webapp.errors import Unavailable
 from webapp.logs import operation
 from webapp.models import deliveries
-from webapp.services import clock
+from webapp.services import clock, idempotency
 from webapp.services.transaction import read, write
 
 log = logging.getLogger(__name__)
@@ -37,6 +37,7 @@ MOST_BULK_PER_SECOND = 10.0
 # How long a row waits after each failure: ten seconds, doubling up to an hour, a day in all.
 DELAYS = tuple(timedelta(seconds=min(10 * 2**failures, 3600)) for failures in range(32))
 LOOK_SECONDS = 1.0
+CHORE_SECONDS, CLEANING_SECONDS = 60.0, 3600.0
 # How long nothing is sent after the receiver itself failed, doubling from the first to the last.
 FIRST_REST_SECONDS, LONGEST_REST_SECONDS = 1.0, 30.0
 KEPT = timedelta(days=30)
@@ -75,18 +76,26 @@ class Deliverer:
 
     name: str
     receiver: Receiver
+    # Called every minute: it writes rows whose time has come.
+    chore: Callable[[], None] = lambda: None
     stop: Event = field(default_factory=Event)
     _next_send: float = 0.0
     _rest: float = 0.0
 
     def run(self) -> None:
         """Send what is due and what becomes due, until `stop` is set."""
-        next_cleaning = time.monotonic()
+        next_chore = next_cleaning = time.monotonic()
         while not self.stop.is_set():
+            now = time.monotonic()
             try:
-                if time.monotonic() >= next_cleaning:
+                if now >= next_chore:
+                    next_chore = now + CHORE_SECONDS
+                    self._do_chore()
+                if now >= next_cleaning:
+                    next_cleaning = now + CLEANING_SECONDS
+                    # The one process that is always there keeps house for the others.
+                    idempotency.forget_old()
                     forget_old(self.name)
-                    next_cleaning = time.monotonic() + 3600
                 if not self.work_off():
                     self.receiver.rest()
                     self.stop.wait(LOOK_SECONDS)
@@ -97,9 +106,19 @@ class Deliverer:
 
     def drain(self) -> None:
         """Send what is due now and return. Raises `Unavailable`."""
+        self._do_chore()
         while not self.stop.is_set() and not self._rest and self.work_off():
             pass
         self.receiver.rest()
+
+    def _do_chore(self) -> None:
+        try:
+            self.chore()
+        except Unavailable:
+            raise
+        except Exception:
+            # What is due already is sent all the same.
+            log.exception("a chore failed")
 
     def work_off(self) -> int:
         """Take up a batch of what is due, send it, and say how many rows that was."""

@@ -5,16 +5,18 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, Delete, delete, insert, select
 
 from webapp.errors import IdempotencyConflict
 from webapp.models import keys
 from webapp.services import clock
-from webapp.services.transaction import write
+from webapp.services.transaction import read, write
 
 KEPT = timedelta(hours=24)
+FORGOTTEN_AT_ONCE = 1000
 NO_EVENT = 0
 
 
@@ -90,6 +92,21 @@ def remember(
 
 
 def forget_old() -> int:
-    """Delete the keys of more than a day ago and say how many."""
-    old = delete(keys).where(keys.c.created_at < clock.now() - KEPT)
-    return write(lambda connection: connection.execute(old).rowcount)
+    """Delete the keys of more than a day ago and say how many.
+
+    It takes a few at a time: a statement that deletes a busy day holds up everybody else.
+    """
+    old = keys.c.created_at < clock.now() - KEPT
+    portion = select(keys.c.created_at).where(old).order_by(keys.c.created_at)
+    last_of_portion = portion.limit(1).offset(FORGOTTEN_AT_ONCE - 1)
+    count = 0
+    while True:
+        until = read(lambda connection: connection.execute(last_of_portion).scalar())
+        gone = delete(keys).where(old if until is None else keys.c.created_at <= until)
+        count += write(partial(_delete, statement=gone))
+        if until is None:
+            return count
+
+
+def _delete(connection: Connection, *, statement: Delete) -> int:
+    return connection.execute(statement).rowcount

@@ -35,6 +35,6 @@ def organizer_id() -> int:
 
 
 # The views need `bp`, so they come after it.
-from webapp.pages.organizer import bookings, events  # noqa: E402
+from webapp.pages.organizer import bookings, events, mails, notices  # noqa: E402
 
-__all__ = ["bookings", "bp", "events"]
+__all__ = ["bookings", "bp", "events", "mails", "notices"]

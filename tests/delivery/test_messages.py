@@ -1,0 +1,325 @@
+"""Organizers write to attendees, see what became of it, and hear what they asked for."""
+
+import re
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from tests.delivery.conftest import BASE_URL, Book, Clock, Drain, MakeEvent
+from tests.support.mail import Mailbox, words_of
+from webapp.services import accounts, bookings, messages, notices
+from webapp.services.delivery import Deliverer
+
+TEXT = "Bring a coat.\r\n\r\nIt is cold: https://weather.example/today"
+
+
+@pytest.fixture
+def owner(app: Flask, owner_id: int) -> FlaskClient:
+    return logged_in(app, "owner")
+
+
+def logged_in(app: Flask, username: str) -> FlaskClient:
+    client = app.test_client()
+    answer = post(client, "/login", "/login", username=username, password="a password for tests")
+    assert answer.status_code == 303
+    return client
+
+
+def post(client: FlaskClient, page: str, path: str, **fields: str) -> TestResponse:
+    """Send a form of a page, with its token."""
+    shown = client.get(page, base_url=BASE_URL, follow_redirects=True).text
+    token = re.findall(r'csrf_token" value="([^"]+)', shown)[-1]
+    key = re.findall(r'requestKey" value="([^"]+)', shown)[-1]
+    data = {"csrf_token": token, "requestKey": key, **fields}
+    return client.post(path, data=data, base_url=BASE_URL)
+
+
+def write(client: FlaskClient, event_id: int, **fields: str) -> TestResponse:
+    mails = f"/organizer/events/{event_id}/mails"
+    values = {"audience": "all", "subject": "A word", "text": TEXT, **fields}
+    return post(client, mails, mails, **values)
+
+
+def recipients(mailbox: Mailbox, subject: str) -> Counter[str]:
+    pairs = zip(mailbox.recipients, mailbox.messages, strict=True)
+    return Counter(recipient for recipient, message in pairs if message["Subject"] == subject)
+
+
+def test_message_is_previewed_and_then_sent_once_to_each_person(
+    owner: FlaskClient, make_event: MakeEvent, book: Book, drain: Drain, mailbox: Mailbox
+) -> None:
+    event_id = make_event(tickets=2)
+    for name in ("ada", "bob", "carol"):
+        book(event_id, name)
+    # One person with two bookings, by way of an integration.
+    bookings.book_tickets(event_id, attendee_id="7", email="ada@example.org")
+    drain()
+    mails = f"/organizer/events/{event_id}/mails"
+    shown = post(owner, mails, f"{mails}/preview", audience="all", subject="A word", text=TEXT)
+    assert "This goes to 3 people." in shown.text
+    assert "It is cold" in shown.text
+    drain()
+    assert not recipients(mailbox, "A word")
+    token = re.findall(r'csrf_token" value="([^"]+)', shown.text)[-1]
+    key = re.findall(r'requestKey" value="([^"]+)', shown.text)[-1]
+    data = {"audience": "all", "subject": "A word", "text": TEXT}
+    for _ in range(2):
+        form = {**data, "csrf_token": token, "requestKey": key}
+        assert owner.post(mails, data=form, base_url=BASE_URL).status_code == 303
+    drain()
+    everybody = ("ada@example.org", "bob@example.org", "carol@example.org")
+    assert recipients(mailbox, "A word") == dict.fromkeys(everybody, 1)
+    assert "3 of 3 mails sent" in owner.get(mails, base_url=BASE_URL).text
+
+
+@pytest.mark.parametrize(
+    ("audience", "names"), [("all", "abc"), ("confirmed", "ab"), ("waiting", "c")]
+)
+def test_message_reaches_its_audience(
+    owner: FlaskClient,
+    make_event: MakeEvent,
+    book: Book,
+    drain: Drain,
+    mailbox: Mailbox,
+    audience: str,
+    names: str,
+) -> None:
+    event_id = make_event(tickets=2)
+    gone = book(event_id, "gone")
+    bookings.cancel_booking(event_id, position=gone.position)
+    for name in "abc":
+        book(event_id, name)
+    write(owner, event_id, audience=audience)
+    drain()
+    assert recipients(mailbox, "A word") == {f"{name}@example.org": 1 for name in names}
+
+
+def test_message_can_be_answered_and_unsubscribed_from(
+    app: Flask,
+    owner: FlaskClient,
+    owner_id: int,
+    make_event: MakeEvent,
+    book: Book,
+    drain: Drain,
+    mailbox: Mailbox,
+) -> None:
+    notices.set_notices(
+        owner_id, email="owner@example.org", wants_sold_out=False, wants_summary=False
+    )
+    event_id = make_event(tickets=5)
+    book(event_id, "ada")
+    write(owner, event_id)
+    drain()
+    message = mailbox.to("ada@example.org")[-1]
+    assert message["Reply-To"] == "owner@example.org"
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert '<a href="https://weather.example/today"' in words_of(message, "html")
+    link = message["List-Unsubscribe"].strip("<>")
+    assert f"\r\nList-Unsubscribe: <{link}>\r\n".encode() in mailbox.contents[-1]
+    assert link in words_of(message)
+    path = urlsplit(link).path
+    stranger = app.test_client()
+    assert "No more messages?" in stranger.get(path, base_url=BASE_URL).text
+    write(owner, event_id, subject="Again")
+    drain()
+    assert recipients(mailbox, "Again") == {"ada@example.org": 1}, "following is not enough"
+    data = {"List-Unsubscribe": "One-Click"}
+    for _ in range(2):
+        assert stranger.post(path, data=data, base_url=BASE_URL).status_code == 200
+    write(owner, event_id, subject="Once more")
+    bookings.cancel_booking(event_id, attendee_id="ada@example.org")
+    drain()
+    assert not recipients(mailbox, "Once more")
+    assert mailbox.to("ada@example.org")[-1]["Subject"].endswith("your booking is cancelled")
+
+
+def test_who_unsubscribes_meanwhile_gets_nothing(
+    owner: FlaskClient, make_event: MakeEvent, book: Book, drain: Drain, mailbox: Mailbox
+) -> None:
+    event_id = make_event(tickets=5)
+    receipt = book(event_id, "ada")
+    write(owner, event_id)
+    messages.stop_messages(receipt.reference)
+    drain()
+    assert not recipients(mailbox, "A word")
+
+
+def test_subject_cannot_forge_headers(
+    owner: FlaskClient, make_event: MakeEvent, book: Book, drain: Drain, mailbox: Mailbox
+) -> None:
+    event_id = make_event(tickets=5)
+    book(event_id, "ada")
+    assert write(owner, event_id, subject="Hi\r\nBcc: eve@example.org").status_code == 400
+    write(owner, event_id, subject="Hi\u2028Bcc: eve@example.org")
+    drain()
+    assert mailbox.messages[-1]["Subject"] == "Hi Bcc: eve@example.org"
+    assert set(mailbox.recipients) == {"ada@example.org"}
+
+
+def test_parked_mail_is_shown_with_its_reason_and_sent_again(
+    owner: FlaskClient, make_event: MakeEvent, book: Book, drain: Drain, mailbox: Mailbox
+) -> None:
+    event_id = make_event(tickets=5)
+    book(event_id, "ada")
+    mailbox.at_recipient = lambda address: "550 mailbox full"
+    drain()
+    mails = f"/organizer/events/{event_id}/mails"
+    page = owner.get(mails, base_url=BASE_URL).text
+    assert "550 mailbox full" in page
+    path = re.findall(r'action="([^"]+/resend)"', page)[0]
+    mailbox.at_recipient = lambda address: None
+    assert post(owner, mails, path).status_code == 303
+    drain()
+    assert len(mailbox.to("ada@example.org")) == 1
+    assert "550 mailbox full" not in owner.get(mails, base_url=BASE_URL).text
+
+
+def test_link_is_mailed_again_as_a_mail_of_its_own(
+    owner: FlaskClient, make_event: MakeEvent, book: Book, drain: Drain, mailbox: Mailbox
+) -> None:
+    event_id = make_event(tickets=5)
+    position = book(event_id, "ada").position
+    drain()
+    page = f"/organizer/events/{event_id}/bookings/{position}"
+    assert post(owner, page, f"{page}/mail").status_code == 303
+    drain()
+    first, second = mailbox.to("ada@example.org")
+    assert first["Subject"] == second["Subject"]
+    assert first["Message-ID"] != second["Message-ID"]
+
+
+def test_mails_of_an_event_are_its_owners_alone(
+    app: Flask, make_event: MakeEvent, book: Book, drain: Drain, mailbox: Mailbox
+) -> None:
+    event_id = make_event(tickets=5)
+    position = book(event_id, "ada").position
+    mailbox.at_recipient = lambda address: "550 no"
+    drain()
+    (row,) = messages.parked(event_id)
+    accounts.create_organizer(username="other", password="a password for tests")
+    other = logged_in(app, "other")
+    mails = f"/organizer/events/{event_id}/mails"
+    for path in (mails, f"{mails}/progress"):
+        assert other.get(path, base_url=BASE_URL).status_code == 404
+    bookings_mail = f"/organizer/events/{event_id}/bookings/{position}/mail"
+    for path in (f"{mails}/preview", mails, f"{mails}/{row.id}/resend", bookings_mail):
+        answer = post(other, "/organizer/notices", path, audience="all", subject="x", text="x")
+        assert answer.status_code == 404, path
+
+
+def test_own_event_does_not_open_the_mails_of_another(
+    app: Flask, make_event: MakeEvent, book: Book, drain: Drain, mailbox: Mailbox
+) -> None:
+    event_id = make_event(tickets=5)
+    book(event_id, "ada")
+    mailbox.at_recipient = lambda address: "550 no"
+    drain()
+    (row,) = messages.parked(event_id)
+    assert not messages.resend(make_event(), row.id)
+    assert messages.parked(event_id) == [row]
+
+
+def test_reminder_comes_a_day_before_and_once(
+    owner: FlaskClient,
+    make_event: MakeEvent,
+    book: Book,
+    deliverer: Deliverer,
+    mailbox: Mailbox,
+    the_clock: Clock,
+) -> None:
+    start = the_clock.now() + timedelta(days=3)
+    silent, reminding = (make_event(name=n, tickets=1, starts_at=start) for n in ("Silent", "Loud"))
+    for event_id in (silent, reminding):
+        book(event_id, "ada")
+        book(event_id, "bob")
+    mails = f"/organizer/events/{reminding}/mails"
+    assert post(owner, mails, f"{mails}/reminder", reminds="yes").status_code == 303
+    deliverer.chore = notices.write_due
+    for hours in (1, 46, 1, 1):
+        deliverer.drain()
+        assert not [m for m in mailbox.messages if "see you" in m["Subject"]] or hours == 1
+        the_clock.put_forward(hours=hours)
+    deliverer.drain()
+    (reminder,) = [m for m in mailbox.messages if "see you" in m["Subject"]]
+    assert reminder["To"] == "ada@example.org"
+    assert reminder["Subject"].startswith("Loud: see you ")
+
+
+def test_organizer_hears_of_a_sold_out_event_once(
+    owner: FlaskClient,
+    make_event: MakeEvent,
+    book: Book,
+    deliverer: Deliverer,
+    mailbox: Mailbox,
+) -> None:
+    answer = post(
+        owner,
+        "/organizer/notices",
+        "/organizer/notices",
+        email="owner@example.org",
+        wants_sold_out="yes",
+    )
+    assert answer.status_code == 303
+    deliverer.chore = notices.write_due
+    event_id = make_event(tickets=1)
+    deliverer.drain()
+    assert not mailbox.to("owner@example.org")
+    book(event_id, "ada")
+    deliverer.drain()
+    book(event_id, "bob")
+    deliverer.drain()
+    (notice,) = mailbox.to("owner@example.org")
+    assert notice["Subject"] == "Harvest Supper is sold out"
+    assert f"{BASE_URL}/organizer/events/{event_id}" in words_of(notice)
+
+
+def test_summary_comes_each_morning_with_something_new(
+    owner_id: int,
+    make_event: MakeEvent,
+    book: Book,
+    deliverer: Deliverer,
+    mailbox: Mailbox,
+    the_clock: Clock,
+) -> None:
+    notices.set_notices(
+        owner_id, email="owner@example.org", wants_sold_out=False, wants_summary=True
+    )
+    morning = datetime.now(UTC).replace(hour=7, minute=0) + timedelta(days=2)
+    the_clock.ahead = morning - datetime.now(UTC)
+    deliverer.chore = notices.write_due
+    event_id = make_event(tickets=1)
+    make_event(name="Quiet")
+    deliverer.drain()
+    assert not mailbox.to("owner@example.org"), "nothing happened yet"
+    first = book(event_id, "ada")
+    book(event_id, "bob")
+    bookings.cancel_booking(event_id, position=first.position)
+    the_clock.put_forward(hours=22)
+    deliverer.drain()
+    assert not mailbox.to("owner@example.org"), "too early in the day"
+    the_clock.put_forward(hours=1, minutes=30)
+    for _ in range(2):
+        deliverer.drain()
+    (summary,) = mailbox.to("owner@example.org")
+    words = words_of(summary)
+    assert "2 booked, 1 cancelled, 1 moved up. Now 1 of 1 ticket taken, 0 waiting." in words
+    assert "Quiet" not in words
+
+
+def test_wishes_need_an_address(owner: FlaskClient) -> None:
+    answer = post(owner, "/organizer/notices", "/organizer/notices", wants_summary="yes")
+    assert answer.status_code == 400
+    assert "Fill in the address to write to." in answer.text
+
+
+def test_dashboard_says_when_no_mail_leaves(
+    owner: FlaskClient, app: Flask, make_event: MakeEvent
+) -> None:
+    said = "No mail server is configured"
+    paths = ("/organizer", f"/organizer/events/{make_event()}/mails")
+    assert not any(said in owner.get(path, base_url=BASE_URL).text for path in paths)

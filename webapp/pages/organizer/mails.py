@@ -1,0 +1,121 @@
+"""Mails to the attendees of an event: messages, the reminder, and what could not be delivered."""
+
+from typing import Annotated, Any
+
+from flask import flash, g, request, url_for
+from flask.typing import ResponseReturnValue
+from pydantic import AfterValidator, Field, StrictStr
+
+from webapp.config import current_settings
+from webapp.errors import BookingNotFound
+from webapp.htmx import fragment, move_to, show
+from webapp.pages import forms
+from webapp.pages.forms import form_on
+from webapp.pages.organizer import bp, cursor_argument, organizer_id
+from webapp.pages.organizer.bookings import BOOKING
+from webapp.pages.organizer.events import EVENT
+from webapp.schemas import Input, RequiredLine, clean_text, from_form
+from webapp.services import messages, notices
+from webapp.services.messages import PAGE, Audience
+
+LONGEST_TEXT = 10_000
+
+
+class MessageFields(Input):
+    """A message to the attendees of an event."""
+
+    audience: Audience
+    subject: RequiredLine
+    text: Annotated[
+        StrictStr, Field(min_length=1, max_length=LONGEST_TEXT), AfterValidator(clean_text)
+    ]
+
+
+@bp.context_processor
+def tell_of_mail_server() -> dict[str, Any]:
+    """Whether mails leave at all, for the pages that say so."""
+    return {"has_mail_server": current_settings().mail_url is not None}
+
+
+@bp.get(f"{EVENT}/mails")
+def mails(event_id: int) -> ResponseReturnValue:
+    """Write to the attendees, and see what became of it."""
+    after = cursor_argument("after") or 0
+    found = messages.parked(event_id, after=after)
+    return show(
+        "organizer/mails.html",
+        event=g.event,
+        messages=messages.messages_of(event_id),
+        parked=found,
+        next_after=found[-1].id if len(found) == PAGE else None,
+    )
+
+
+@bp.get(f"{EVENT}/mails/progress")
+def progress(event_id: int) -> ResponseReturnValue:
+    """How far the messages have got, for a page that is open."""
+    return fragment(
+        "organizer/mails.html",
+        "progress",
+        event=g.event,
+        messages=messages.messages_of(event_id),
+    )
+
+
+@bp.post(f"{EVENT}/mails/preview")
+@form_on("organizer.mails")
+def preview_message(event_id: int) -> ResponseReturnValue:
+    """Show a message as it will arrive, and how many it will reach."""
+    form = from_form(MessageFields, request.form)
+    return show(
+        "organizer/preview_message.html",
+        event=g.event,
+        message=form,
+        people=messages.count_recipients(event_id, form.audience, organizer_id=organizer_id()),
+    )
+
+
+@bp.post(f"{EVENT}/mails")
+@form_on("organizer.mails")
+def send_message(event_id: int) -> ResponseReturnValue:
+    """Send a message that has been previewed."""
+    form = from_form(MessageFields, request.form)
+    messages.send_message(
+        event_id,
+        audience=form.audience,
+        subject=form.subject,
+        text=form.text,
+        organizer_id=organizer_id(),
+        once=forms.once("message", caller=f"organizer:{organizer_id()}", **form.model_dump()),
+    )
+    flash("Your message is on its way. Nobody gets it twice.")
+    return move_to(url_for("organizer.mails", event_id=event_id))
+
+
+@bp.post(f"{EVENT}/mails/<int(max=9223372036854775807):delivery_id>/resend")
+@form_on("organizer.mails")
+def resend(event_id: int, delivery_id: int) -> ResponseReturnValue:
+    """Try a mail again that could not be delivered."""
+    if messages.resend(event_id, delivery_id):
+        flash("It is sent again now. If that fails too, you find it here again.")
+    return move_to(url_for("organizer.mails", event_id=event_id))
+
+
+@bp.post(f"{EVENT}/mails/reminder")
+@form_on("organizer.mails")
+def set_reminder(event_id: int) -> ResponseReturnValue:
+    """Have the attendees reminded a day before, or not."""
+    wanted = request.form.get("reminds") == "yes"
+    notices.set_reminder(event_id, organizer_id=organizer_id(), wanted=wanted)
+    flash("They are reminded a day before." if wanted else "Nobody is reminded.")
+    return move_to(url_for("organizer.mails", event_id=event_id))
+
+
+@bp.post(f"{BOOKING}/mail")
+@form_on("organizer.booking")
+def mail_again(event_id: int, position: int) -> ResponseReturnValue:
+    """Mail the link of a booking to its attendee once more."""
+    if not messages.mail_again(event_id, position):
+        raise BookingNotFound
+    flash("A mail with the link of this booking is on its way.")
+    return move_to(url_for("organizer.booking", event_id=event_id, position=position))
