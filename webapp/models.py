@@ -248,6 +248,7 @@ class Delivery(Base):
         CheckConstraint("state IN ('pending', 'sent', 'parked')", "state"),
         CheckConstraint("attempts >= 0", "attempts"),
         Index(None, "receiver", "state", "bulk", "next_try_at"),
+        Index(None, "event_id"),
         Index(None, "event_id", "position"),
         Index(None, "once", unique=True),
         NEVER_REUSED,

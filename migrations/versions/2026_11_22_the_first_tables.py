@@ -177,8 +177,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_activity"),
         **UTF8MB4,
     )
-    op.create_index("ix_activity_event_id_position", "activity", ["event_id", "position"])
+    # MySQL checks a foreign key by the first index that begins with it, and not at all where
+    # another column of that index is null: one without nulls comes first.
     op.create_index("ix_activity_event_id_revision", "activity", ["event_id", "revision"])
+    op.create_index("ix_activity_event_id_position", "activity", ["event_id", "position"])
     op.create_table(
         "delivery",
         sa.Column("id", ID, nullable=False),
@@ -202,6 +204,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_delivery"),
         **NEVER_REUSED,
     )
+    op.create_index("ix_delivery_event_id", "delivery", ["event_id"])
     op.create_index("ix_delivery_event_id_position", "delivery", ["event_id", "position"])
     op.create_index("ix_delivery_state_next_try_at", "delivery", ["state", "next_try_at"])
 
