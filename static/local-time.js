@@ -30,8 +30,8 @@ function tell(moment) {
   const words = dates.length > 1 ? format.formatRange(...dates) : format.format(dates[0]);
   const note = document.createElement("span");
   note.className = "your-time";
-  note.textContent = ` (${words} your time)`;
-  moment.append(note);
+  note.textContent = `(${words} your time)`;
+  moment.append(" ", note);
 }
 
 function tellAll() {

@@ -40,7 +40,7 @@ def test_own_time_follows_into_new_parts_of_a_page(visitor: Visitor, site: Site)
     page.goto("/")
     page.get_by_label("Search events").fill("Swapped in")
     expect(page.get_by_role("heading", level=3)).to_have_count(1)
-    expect(page.locator(".your-time")).to_have_text(" (18:30 your time)")
+    expect(page.locator(".your-time")).to_have_text("(18:30 your time)")
 
 
 def test_without_scripts_the_time_of_the_place_is_there(visitor: Visitor, site: Site) -> None:

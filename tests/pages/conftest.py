@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from webapp.services import accounts, availability, bookings, events
+from webapp.services import accounts, availability, bookings, events, sales
 from webapp.services.events import Details
 
 PASSWORD = "a password for tests"
@@ -78,9 +78,10 @@ class Person:
 
 
 @pytest.fixture(autouse=True)
-def forget_ranks() -> None:
+def forget_events() -> None:
     """Between tests the tables are emptied and ids begin again, which memory cannot know."""
     availability.forget()
+    sales._tallies.clear()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from webapp.errors import AlreadyBooked, DomainError
 from webapp.htmx import move_to, show
 from webapp.models import MAX_NAME
 from webapp.pages import forms, spreadsheet
+from webapp.pages.chart import chart_of
 from webapp.pages.forms import form_on
 from webapp.pages.offer import offer_of
 from webapp.pages.organizer import bp, cursor_argument, organizer_id
@@ -22,6 +23,7 @@ from webapp.schemas import FewerTickets, PageBooking, from_form
 from webapp.services import bookings, lookup
 from webapp.services.availability import rank_of, ranks_of
 from webapp.services.commands import Status
+from webapp.services.sales import sales_of
 
 PAGE = 50
 BOOKING = f"{EVENT}/bookings/<int(max=2147483647):position>"
@@ -54,6 +56,8 @@ def event(event_id: int) -> ResponseReturnValue:
         block="main" if "refused_form" in g else "bookings",
         event=g.event,
         offer=offer_of(g.event),
+        # The list alone is asked for much more often than the page, and shows no picture.
+        draw_sales=lambda: chart_of(sales_of(event_id)),
         bookings=page,
         ranks=ranks_on(event_id, page),
         status=status,

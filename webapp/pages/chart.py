@@ -1,0 +1,90 @@
+"""An event's bookings over time as columns of a picture; the template draws them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from webapp.services.sales import Day
+
+MOST_COLUMNS = 42
+# The first days of an event are not drawn as one broad block.
+LEAST_COLUMNS = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What came in from `first` to `last`, both included."""
+
+    first: date
+    last: date
+    confirmed: int
+    waiting: int
+    cancelled: int
+
+    @property
+    def label(self) -> str:
+        """The day, or the days."""
+        if self.first == self.last:
+            return in_words(self.first)
+        return f"{in_words(self.first)} to {in_words(self.last)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Columns from left to right; `top` and `bottom` are the largest numbers up and down."""
+
+    columns: Sequence[Column]
+
+    @property
+    def places(self) -> int:
+        return max(len(self.columns), LEAST_COLUMNS)
+
+    @property
+    def first(self) -> str:
+        return in_words(self.columns[0].first)
+
+    @property
+    def last(self) -> str:
+        return in_words(self.columns[-1].last)
+
+    @property
+    def top(self) -> int:
+        return max(column.confirmed + column.waiting for column in self.columns)
+
+    @property
+    def bottom(self) -> int:
+        return max(column.cancelled for column in self.columns)
+
+    @property
+    def totals(self) -> tuple[int, int, int]:
+        """Confirmed at once, put on the waiting list, cancelled."""
+        return (
+            sum(column.confirmed for column in self.columns),
+            sum(column.waiting for column in self.columns),
+            sum(column.cancelled for column in self.columns),
+        )
+
+
+def chart_of(days: Sequence[Day]) -> Chart | None:
+    """Days put together so that they fit; nothing where nothing was booked yet."""
+    if not days:
+        return None
+    width = -(-len(days) // MOST_COLUMNS)
+    groups = [days[start : start + width] for start in range(0, len(days), width)]
+    return Chart(
+        [
+            Column(
+                group[0].day,
+                group[-1].day,
+                sum(day.confirmed for day in group),
+                sum(day.waiting for day in group),
+                sum(day.cancelled for day in group),
+            )
+            for group in groups
+        ]
+    )
+
+
+def in_words(day: date) -> str:
+    """A day as people write it."""
+    return f"{day.day} {day:%B %Y}"
