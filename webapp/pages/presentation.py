@@ -16,6 +16,7 @@ from sqlalchemy import Row
 
 from webapp import htmx
 from webapp.config import current_settings
+from webapp.pages.markdown import markdown
 
 STATIC_FOR_EVER = "public, max-age=31536000, immutable"
 LONGEST_SLUG = 60
@@ -39,6 +40,7 @@ def init_app(app: Flask) -> None:
         hours=hours,
         local_input=local_input,
         local=local,
+        markdown=markdown,
         moment=moment,
         percent_of=percent_of,
         qr_code=qr_code,
