@@ -12,6 +12,7 @@ from sqlalchemy import (
     Computed,
     Connection,
     Engine,
+    Index,
     MetaData,
     Table,
     create_engine,
@@ -19,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-from tests.support.busy import Busy, fill, reopen_and_publish
+from tests.support.busy import Busy, fill, go_on
 from webapp import create_app
 from webapp.config import Settings
 from webapp.extensions import Base, db
@@ -198,7 +199,7 @@ def test_whatever_happens_through_the_services_is_clean(app: Flask) -> None:
         assert report.broken == []
         assert (report.events, report.bookings) == (4, 18)
         assert report.rules == len(ALL_RULES)
-        reopen_and_publish(made)
+        go_on(made)
         assert verify.verify().broken == []
 
 
@@ -360,7 +361,7 @@ def bare(filled: Bare) -> Bare:
 
 
 def _tables_without_constraints() -> MetaData:
-    """The tables with their columns and the keys that give out ids, and no promise besides."""
+    """The tables with columns, indexes and the keys that give out ids, and no promise besides."""
     metadata = MetaData()
     for table in Base.metadata.sorted_tables:
         numbered = "id" in table.columns
@@ -374,7 +375,14 @@ def _tables_without_constraints() -> MetaData:
             )
             for column in table.columns
         ]
-        Table(table.name, metadata, *columns, **table.dialect_kwargs)
+        Table(
+            table.name,
+            metadata,
+            *columns,
+            # Queries may ask for one by its name.
+            *(Index(index.name, *index.columns.keys()) for index in table.indexes),
+            **table.dialect_kwargs,
+        )
     return metadata
 
 

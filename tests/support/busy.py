@@ -71,8 +71,9 @@ def _fill_started(made: Busy) -> None:
     cancel_booking(made.started, position=1, organizer_id=made.organizer)
 
 
-def reopen_and_publish(made: Busy) -> None:
-    """Move the started event into the future again, and let the draft be seen."""
+def go_on(made: Busy) -> None:
+    """Move the started event into the future again; publish the draft, and cancel it."""
     later = Details("started", 10, starts_at=clock.now() + timedelta(days=1))
     edit_event(made.started, later, organizer_id=made.organizer)
     publish_event(made.draft, organizer_id=made.organizer)
+    cancel_event(made.draft, organizer_id=made.organizer)

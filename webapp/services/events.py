@@ -154,7 +154,8 @@ def cancel_event(event_id: int, *, organizer_id: int) -> None:
         active = bookings.c.status != Status.CANCELLED
         record.tell(connection, "event_cancelled", event_id, active, now=now)
         _end_bookings(connection, {**stamp, "at": now})
-        line = {"what": "cancelled", "actor": actor}
+        details = {"status": [event.status, "cancelled"]}
+        line = {"what": "cancelled", "actor": actor, "details": details}
         record.save(
             connection,
             event,
