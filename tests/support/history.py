@@ -64,7 +64,7 @@ class History:
 
     @property
     def done(self) -> int:
-        """How many bookings and cancels were told to be done."""
+        """How many bookings, cancels and looks at a booking were answered with success."""
         return sum(asked.done and asked.what != "status" for asked in tuple(self.asked))
 
     @property

@@ -94,7 +94,7 @@ class Load:
         assert wait_until(condition, timeout=timeout), "it never came to that"
 
     def until_done(self, more: int) -> None:
-        """Go on until so many further bookings and cancels were told to be done."""
+        """Go on until so many further bookings, cancels and looks were answered with success."""
         enough = self._history.done + more
         self.until(lambda: self._history.done >= enough)
 
