@@ -66,7 +66,7 @@ def test_description_is_formatted_below_the_headings_of_the_page(
     text = "# Food\n\nBring **a fork**\nand\n\n- soup\n\n[map](https://example.org/m)"
     event_id = make_event(description=text)
     page = person.client.get(f"/events/{event_id}", follow_redirects=True).text
-    assert "<h3>Food</h3>" in page
+    assert "<h2>Food</h2>" in page
     assert "Bring <strong>a fork</strong><br>" in page
     assert "<li>soup</li>" in page
     link = '<a href="https://example.org/m" rel="nofollow noopener noreferrer">map</a>'
