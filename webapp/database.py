@@ -34,6 +34,8 @@ def configure(app: Flask, settings: Settings) -> None:
         writing["pool_size"] = 1
     else:
         writing["isolation_level"] = "READ COMMITTED"
+        # A commit serves many callers; more at once would only get into each other's way.
+        writing["pool_size"] = max(1, settings.threads // 4)
     options = {**pool_options(settings), "connect_args": connect_arguments(url)}
     app.config["SQLALCHEMY_DATABASE_URI"] = url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {**options, **reading}
@@ -53,12 +55,12 @@ def write_engine() -> Engine:
 
 
 def pool_options(settings: Settings) -> dict[str, Any]:
-    """Two pools with together as many connections as there are threads.
+    """A connection for each thread, made when it is first needed.
 
     Who finds none free waits a little and is told to come back.
     """
     return {
-        "pool_size": max(1, settings.threads // 2),
+        "pool_size": settings.threads,
         "max_overflow": 0,
         "pool_timeout": WAIT_SECONDS,
         "pool_recycle": 3600,

@@ -4,7 +4,7 @@ import hashlib
 import secrets
 import time
 from dataclasses import dataclass
-from threading import BoundedSemaphore, Lock
+from threading import Lock
 from typing import NoReturn, cast
 
 from flask import abort, g, request
@@ -17,12 +17,10 @@ from webapp.extensions import basic_auth, token_auth
 from webapp.logs import operation
 from webapp.services import accounts
 from webapp.services.accounts import Account
+from webapp.services.group_commit import GroupCommit, Overloaded
 
 REMEMBERED_SECONDS = 60
 MOST_REMEMBERED = 1024
-# Of many threads with the same login a few go on to check it, and the others then find it.
-CHECKS_AT_ONCE = 2
-PATIENCE_SECONDS = 3
 CHALLENGE = 'Basic realm="Nextup", charset="UTF-8", Bearer realm="Nextup"'
 
 
@@ -67,7 +65,6 @@ class VerifiedLogins:
 
 
 verified_logins = VerifiedLogins()
-_checks = BoundedSemaphore(CHECKS_AT_ONCE)
 
 
 def check_password(username: str, password: str) -> Account | None:
@@ -75,26 +72,30 @@ def check_password(username: str, password: str) -> Account | None:
     if not username:
         return None
     name = verified_logins.name(username, password)
-    return verified_logins.find(name) or _check_slowly(name, username, password)
+    account = verified_logins.find(name)
+    if account is None:
+        try:
+            account = _checks.submit(name, (username, password))
+        except Overloaded as error:
+            raise Unavailable from error
+    return account
 
 
-def _check_slowly(name: bytes, username: str, password: str) -> Account | None:
-    if not _checks.acquire(timeout=PATIENCE_SECONDS):
-        raise Unavailable
-    try:
-        # Another thread may have checked the same login while this one waited for its turn.
-        account = verified_logins.find(name)
-        if account is not None:
-            return account
+def _check_slowly(name: bytes, logins: list[tuple[str, str]]) -> list[Account | None]:
+    """Check one login for all who present it at the same time."""
+    username, password = logins[0]
+    account = verified_logins.find(name)
+    if account is None:
         _refuse_after_failures(username)
         account = accounts.check_login(username=username, password=password)
         if account is None:
             _note_failure(username)
         else:
             verified_logins.remember(name, account)
-        return account
-    finally:
-        _checks.release()
+    return [account] * len(logins)
+
+
+_checks: GroupCommit[bytes, tuple[str, str], Account | None] = GroupCommit(_check_slowly)
 
 
 def check_token(token: str) -> Account | None:

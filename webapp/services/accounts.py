@@ -14,6 +14,7 @@ from webapp.database import WAIT_SECONDS
 from webapp.errors import InvalidInput, NameTaken, Unavailable
 from webapp.models import organizers, tokens
 from webapp.services import clock
+from webapp.services.group_commit import GroupCommit, Overloaded
 from webapp.services.transaction import new_id, read, write
 
 SHORTEST_PASSWORD = 8
@@ -101,10 +102,25 @@ def check_login(*, username: str, password: str) -> Account | None:
 
 
 def find_account(account_id: int) -> Account | None:
-    """The account of a session, as it is now."""
-    query = select(organizers).where(organizers.c.id == account_id)
+    """The account of a session, as it is now; those who ask at the same time share one query.
+
+    Raises `Unavailable`.
+    """
+    try:
+        return _account_reads.submit(account_id, None)
+    except Overloaded as error:
+        raise Unavailable from error
+
+
+def _read_account(account_id: int, askers: list[None]) -> list[Account | None]:
+    query = select(organizers.c.id, organizers.c.username, organizers.c.credential_version).where(
+        organizers.c.id == account_id
+    )
     row = read(lambda connection: connection.execute(query).one_or_none())
-    return Account(row.id, row.username, row.credential_version) if row else None
+    return [Account(*row) if row else None] * len(askers)
+
+
+_account_reads: GroupCommit[int, None, Account | None] = GroupCommit(_read_account)
 
 
 def create_token(*, username: str, name: str) -> str:
