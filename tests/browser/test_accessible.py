@@ -1,0 +1,135 @@
+"""WCAG 2.2 AA as far as a program can tell (axe-core), and the way of a ticket by keyboard."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import DESK, PHONE, Site
+from tests.support.servers import ROOT
+
+pytestmark = pytest.mark.browser
+Visitor = Callable[..., Page]
+
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+DESCRIPTION = "# Food\n\nBring *a fork*, see [the map](https://example.org/m).\n\n> Soup\n\n- stew"
+
+
+def check(page: Page, state: str) -> None:
+    """Have axe look at the page as it is."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    # Colours on their way from one to another are neither.
+    page.wait_for_timeout(200)
+    found: list[dict[str, Any]] = page.evaluate(
+        "rules => axe.run({runOnly: rules}).then(result => result.violations)", RULES
+    )
+    problems = [(one["id"], [node["html"][:160] for node in one["nodes"]]) for one in found]
+    assert not problems, f"{state}: {problems}"
+
+
+@pytest.mark.parametrize(("scheme", "viewport"), [("light", DESK), ("dark", PHONE)])
+def test_attendees_pages_are_accessible(
+    visitor: Visitor, site: Site, scheme: Literal["light", "dark"], viewport: Any
+) -> None:
+    when = {"startsAt": "2031-07-01T19:30", "endsAt": "2031-07-01T22:00", "location": "Barn"}
+    free = site.make_event(f"Free {scheme}", 500, description=DESCRIPTION, **when)
+    full = site.make_event(f"Full {scheme}", 3, **when)
+    closed = site.make_event(f"Closed {scheme}", 1, waitingListLimit=0)
+    site.book(closed, "first")
+    ticket = site.book(full, "first", tickets=3)
+    waiting = site.book(full, "second", tickets=2)
+    gone = site.book(free, "third")
+    site.cancel(gone)
+    page = visitor(color_scheme=scheme, viewport=viewport, timezone_id="Asia/Tokyo")
+    for path in (
+        *("/", "/?search=nothing-is-called-so", "/login", "/bookings", "/nowhere"),
+        *(f"/events/{one}" for one in (free, full, closed)),
+        *(f"/bookings/{one}" for one in (ticket, waiting, gone)),
+        *(f"/bookings/{one}/cancel" for one in (ticket, waiting)),
+    ):
+        page.goto(path)
+        check(page, path)
+    page.goto(f"/events/{free}")
+    page.get_by_label("Your name").fill("Ada")
+    page.get_by_label("E-mail").fill("ada@example")
+    page.get_by_role("button", name="Book").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    check(page, "refused booking")
+    page.get_by_label("E-mail").fill(f"ada-{scheme}@example.org")
+    page.get_by_role("button", name="Book").click()
+    page.wait_for_url("**/bookings/*")
+    check(page, "booked")
+    page.goto("/bookings")
+    expect(page.get_by_role("heading", name="Your bookings")).to_be_visible()
+    check(page, "bookings of this device")
+
+
+@pytest.mark.parametrize(("scheme", "viewport"), [("light", DESK), ("dark", PHONE)])
+def test_organizers_pages_are_accessible(
+    visitor: Visitor,
+    site: Site,
+    log_in: Callable[[Page], None],
+    scheme: Literal["light", "dark"],
+    viewport: Any,
+) -> None:
+    event = site.make_event(f"Desk {scheme}", 2, location="Barn", description=DESCRIPTION)
+    empty = site.make_event(f"Empty {scheme}", 2)
+    draft = site.make_event(f"Draft {scheme}", 2, status="draft")
+    for number in range(4):
+        site.book(event, f"guest {number}")
+    site.cancel(site.book(event, "gone"))
+    page = visitor(color_scheme=scheme, viewport=viewport)
+    page.goto("/login")
+    page.get_by_label("Name").fill("organizer")
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    check(page, "refused login")
+    log_in(page)
+    for path in (
+        *("/organizer", "/organizer/events/new", f"/organizer/events/new?like={event}"),
+        *(f"/organizer/events/{one}" for one in (event, empty, draft)),
+        f"/organizer/events/{event}?search=nobody-is-called-so",
+        *(f"/organizer/events/{event}/{one}" for one in ("edit", "cancel", "history")),
+        *(f"/organizer/events/{event}/bookings/{one}" for one in ("new", 1, 3, 5, "3/cancel")),
+    ):
+        page.goto(path)
+        page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+        check(page, path)
+
+
+def test_ticket_is_booked_and_cancelled_by_keyboard_alone(visitor: Visitor, site: Site) -> None:
+    site.make_event("By keyboard", 5)
+    page = visitor()
+    page.goto("/?search=By+keyboard")
+
+    def go_to(name: str) -> None:
+        """Press Tab until what is so called has the focus."""
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            focused = page.locator(":focus")
+            label = focused.evaluate("one => one.labels?.[0]?.innerText ?? one.innerText ?? ''")
+            if name in label:
+                assert focused.evaluate("one => one.matches(':focus-visible')")
+                return
+        raise AssertionError(f"no way to {name} by Tab")
+
+    go_to("By keyboard")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/events/*")
+    go_to("Your name")
+    page.keyboard.type("Ada")
+    go_to("E-mail")
+    page.keyboard.type("keyboard@example.org")
+    go_to("Book")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/bookings/*")
+    expect(page.locator(":focus")).to_contain_text("It is booked")
+    go_to("Cancel the booking")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Cancel your booking?")
+    go_to("Yes, cancel it")
+    page.keyboard.press("Enter")
+    expect(page.locator(":focus")).to_contain_text("Your booking is cancelled")
