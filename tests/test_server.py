@@ -200,7 +200,7 @@ def test_stop_answers_the_requests_in_flight(start_server: StartServer, sig: int
             thread.start()
         assert wait_until(lambda: connections(server) >= len(waiting), timeout=10)
         os.killpg(server.pid, sig)
-        assert wait_until(lambda: not listening(server), timeout=10)
+        assert wait_until(lambda: not listening(server), timeout=30)
         database.execute("COMMIT")
     for thread in waiting:
         thread.join()
