@@ -74,8 +74,7 @@ def test_views_leave_the_database_to_the_services(path: Path) -> None:
     database = ("sqlalchemy", "webapp.extensions.db", "webapp.database", "pymysql", "sqlite3",
                 "webapp.services.transaction", "webapp.services.batch.run",
                 "webapp.services.batch.submit", "webapp.services.book.lock_event",
-                "webapp.services.record", "webapp.services.ledger.Ledger",
-                "webapp.services.group_commit")  # fmt: skip
+                "webapp.services.record", "webapp.services.ledger.Ledger")  # fmt: skip
     assert beneath(imports(path), *database) - beneath(imports(path), "sqlalchemy.Row") == set()
     called = {
         node.func.attr

@@ -266,8 +266,8 @@ CASES = [
     Case("booking page", reading("/bookings/{head}"), Counts(0, 3, 3)),
     Case("standing", reading("/bookings/{head}/standing", **PARTIAL), Counts(0, 3, 3)),
     Case("dashboard", reading("/organizer"), Counts(0, 2, 27)),
-    Case("organizer's event", reading("/organizer/events/{event}"), Counts(0, 3, 53)),
-    Case("bookings further on", reading("/organizer/events/{event}?after=99"), Counts(0, 3, 53)),
+    Case("organizer's event", reading("/organizer/events/{event}"), Counts(0, 3, 60)),
+    Case("bookings further on", reading("/organizer/events/{event}?after=99"), Counts(0, 3, 60)),
     Case(
         "waiting list",
         reading("/organizer/events/{event}?status=waiting"),

@@ -14,6 +14,7 @@ from playwright.sync_api import (
     Page,
     Route,
     ViewportSize,
+    expect,
     sync_playwright,
 )
 
@@ -22,6 +23,9 @@ from webapp import htmx
 
 HTMX_FILE = ROOT / "node_modules" / "htmx.org" / "dist" / "htmx.min.js"
 USERNAME, PASSWORD = "organizer", "a password for tests"
+
+# Pages ask for news every five seconds.
+expect.set_options(timeout=20_000)
 
 PHONE: ViewportSize = {"width": 360, "height": 740}
 DESK: ViewportSize = {"width": 1440, "height": 900}
