@@ -73,7 +73,8 @@ def test_views_leave_the_database_to_the_services(path: Path) -> None:
     """No session, no connection, no query: and so nothing that they could commit."""
     database = ("sqlalchemy", "webapp.extensions.db", "webapp.database", "pymysql", "sqlite3",
                 "webapp.services.transaction", "webapp.services.batch.run",
-                "webapp.services.batch.submit", "webapp.services.book.lock_event",
+                "webapp.services.batch.run_together", "webapp.services.batch.submit",
+                "webapp.services.book.lock_event",
                 "webapp.services.record", "webapp.services.ledger.Ledger")  # fmt: skip
     assert beneath(imports(path), *database) - beneath(imports(path), "sqlalchemy.Row") == set()
     called = {

@@ -185,6 +185,7 @@ def booking(count: int, *, email: str | None = None) -> Callable[[World], Action
         numbers = [next(_names) for _ in range(count)]
         requests = [
             batch.Request(
+                world.event_id,
                 Book(f"counted-{number}", 1, book.new_reference()),
                 once=idempotency.once("book", caller="page", key=f"key-{number}")
                 if email

@@ -365,17 +365,17 @@ def test_merged_requests_are_one_revision_and_each_gets_its_own_answer(
 
     def booking(attendee_id: str, tickets: int, *, by: int | None = None) -> Request:
         command = Book(attendee_id, tickets, book.new_reference())
-        return Request(command, by, None, Particulars(book.new_ticket_code()))
+        return Request(event_id, command, by, None, Particulars(book.new_ticket_code()))
 
     requests = [
         booking("a", 2),
         booking("guest1", 1),
         booking("b", 1, by=organizer_id),
         booking("c", 99),
-        Request(Cancel(1)),
-        Request(Cancel(77)),
-        Request(Cancel(attendee_id="a")),
-        Request(Cancel(1)),
+        Request(event_id, Cancel(1)),
+        Request(event_id, Cancel(77)),
+        Request(event_id, Cancel(attendee_id="a")),
+        Request(event_id, Cancel(1)),
     ]
     results = batch.run(event_id, requests)
     assert [type(result) for result in results] == [
@@ -407,7 +407,13 @@ def test_bookings_of_different_actors_in_one_batch_keep_their_actors(
 ) -> None:
     event_id = make_event()
     requests = [
-        Request(Book(name, 1, book.new_reference()), by, None, Particulars(book.new_ticket_code()))
+        Request(
+            event_id,
+            Book(name, 1, book.new_reference()),
+            by,
+            None,
+            Particulars(book.new_ticket_code()),
+        )
         for name, by in (("a", None), ("b", organizer_id))
     ]
     batch.run(event_id, requests)
@@ -419,7 +425,7 @@ def test_bad_text_harms_nobody_else_in_its_batch(make_event: MakeEvent) -> None:
     """What a driver cannot encode is refused earlier; here it slips through."""
     event_id = make_event(capacity=5)
     requests = [
-        Request(Book(name, 1, f"ref {name!a}"), None, None, Particulars(f"code {name!a}"))
+        Request(event_id, Book(name, 1, f"ref {name!a}"), particulars=Particulars(f"code {name!a}"))
         for name in ("a", "\ud800", "b")
     ]
     results = batch.run(event_id, requests)
@@ -438,10 +444,9 @@ def test_hundreds_of_promotions_beyond_one_page_of_the_list(
     count = 2 * book.WAITING_PAGE + 50
     requests = [
         Request(
+            event_id,
             Book(f"w{number}", 1, book.new_reference()),
-            None,
-            None,
-            Particulars(book.new_ticket_code()),
+            particulars=Particulars(book.new_ticket_code()),
         )
         for number in range(count)
     ]
@@ -526,8 +531,11 @@ def test_writer_who_was_overtaken_notices_and_decides_again(
     """On a cluster another node may write in spite of our lock: only the guard can tell."""
     event_id = make_event(capacity=2)
     fill(event_id, 2, 1)
-    without_lock = select(*book._deciding).where(event_table.c.id == bindparam("event_id"))
-    monkeypatch.setattr(book, "_lock", without_lock)
+    unlocked = select(*book._deciding)
+    one = event_table.c.id == bindparam("event_id")
+    monkeypatch.setattr(book, "_lock", unlocked.where(one))
+    many = event_table.c.id.in_(bindparam("event_ids", expanding=True))
+    monkeypatch.setattr(book, "_lock_free", unlocked.where(many))
     save = record.save
     overtaken: list[bool] = []
 
@@ -538,7 +546,7 @@ def test_writer_who_was_overtaken_notices_and_decides_again(
                 # Nobody else can write meanwhile, so the row is made to look as if somebody had.
                 connection.execute(text("UPDATE event SET revision = revision + 1"))
             else:
-                batch.run(event_id, [Request(Cancel(1))])
+                batch.run(event_id, [Request(event_id, Cancel(1))])
         save(connection, *args, **kwargs)
 
     monkeypatch.setattr(record, "save", save_too_late)

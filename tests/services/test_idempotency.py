@@ -75,14 +75,14 @@ def test_twenty_at_once_get_one_booking_and_equal_answers(
     assert figures(event_id) == (2, 0, 48)
 
 
-def request(name: str, key: Once) -> batch.Request:
+def request(event_id: int, name: str, key: Once) -> batch.Request:
     command = Book(name, 1, book.new_reference())
-    return batch.Request(command, None, key, Particulars(book.new_ticket_code()))
+    return batch.Request(event_id, command, None, key, Particulars(book.new_ticket_code()))
 
 
 def test_repeat_within_one_batch_is_answered_from_the_first(make_event: MakeEvent) -> None:
     event_id, key = make_event(), key_for(user="ada")
-    first, again = batch.run(event_id, [request("ada", key), request("ada", key)])
+    first, again = batch.run(event_id, [request(event_id, "ada", key) for _ in range(2)])
     assert isinstance(first, batch.Settled)
     assert isinstance(again, batch.Settled)
     assert (first.repeated, again.repeated) == (False, True)
@@ -98,7 +98,7 @@ def test_other_content_within_one_batch_is_refused(
     monkeypatch.delattr(batch, "_run_alone")
     first, conflict = batch.run(
         event_id,
-        [request("ada", key_for(user="ada")), request("bob", key_for(user="bob"))],
+        [request(event_id, name, key_for(user=name)) for name in ("ada", "bob")],
     )
     assert isinstance(first, batch.Settled)
     assert isinstance(conflict, IdempotencyConflict)

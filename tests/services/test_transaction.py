@@ -78,10 +78,10 @@ def test_error_number_says_what_to_do(code: int, fault: Fault) -> None:
         (Conflict(), Fault.CONFLICT),
         (mysql_error(9999, invalidated=True), Fault.LOST),
         (InterfaceError("SELECT", {}, pymysql.InterfaceError(0, "")), Fault.LOST),
-        (OperationalError("", {}, sqlite3.OperationalError("database is locked")), Fault.CONFLICT),
+        (OperationalError("", {}, sqlite3.OperationalError("database is locked")), Fault.BUSY),
         (
             OperationalError("", {}, sqlite3.OperationalError("database table is locked: event")),
-            Fault.CONFLICT,
+            Fault.BUSY,
         ),
         (OperationalError("", {}, sqlite3.OperationalError("no such table: event")), Fault.OTHER),
         (IntegrityError("", {}, sqlite3.IntegrityError("UNIQUE constraint failed")), Fault.OTHER),
@@ -372,7 +372,7 @@ def test_batch_that_fails_for_good_is_run_again_one_by_one(
     event_id = make_event()
     taken = book_tickets(event_id, attendee_id="first").reference
     requests = [
-        batch.Request(Book(name, 1, reference), None, None, Particulars(f"code {name}"))
+        batch.Request(event_id, Book(name, 1, reference), particulars=Particulars(f"code {name}"))
         for name, reference in (("a", "ref a"), ("b", taken), ("c", "ref c"))
     ]
     good, poisonous, also_good = batch.run(event_id, requests)

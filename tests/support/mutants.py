@@ -8,7 +8,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -37,8 +37,9 @@ def without_lock_and_guard() -> None:
     from webapp.models import events
     from webapp.services import book, record
 
-    unlocked = select(*book._lock.selected_columns).where(events.c.id == bindparam("event_id"))
-    book._lock = unlocked
+    unlocked = select(*book._deciding)
+    book._lock = unlocked.where(events.c.id == bindparam("event_id"))
+    book._lock_free = unlocked.where(events.c.id.in_(bindparam("event_ids", expanding=True)))
     record._figures = update(events).where(events.c.id == bindparam("of_event"))
 
 
@@ -48,19 +49,26 @@ def with_an_old_snapshot() -> None:
     from webapp.models import events
     from webapp.services import book, transaction
 
-    lock_event = book.lock_event
+    lock_event, lock_free_events = book.lock_event, book.lock_free_events
 
     def repeatable() -> Engine:
         return write_engine().execution_options(isolation_level="REPEATABLE READ")
 
-    def read_first(connection: Connection, event_id: int) -> Row[Any]:
-        connection.execute(select(events.c.name).where(events.c.id == event_id)).all()
+    def read_first(connection: Connection) -> None:
+        connection.execute(select(events.c.name).limit(1)).all()
         # Time for somebody else to commit, as a page that does more than this would take.
         time.sleep(0.02)
+
+    def lock_late(connection: Connection, event_id: int) -> Row[Any]:
+        read_first(connection)
         return lock_event(connection, event_id)
 
+    def lock_free_late(connection: Connection, event_ids: Iterable[int]) -> dict[int, Row[Any]]:
+        read_first(connection)
+        return lock_free_events(connection, event_ids)
+
     _replace(transaction, write_engine=repeatable)
-    book.lock_event = read_first
+    _replace(book, lock_event=lock_late, lock_free_events=lock_free_late)
 
 
 def without_retry() -> None:

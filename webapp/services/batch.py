@@ -1,7 +1,12 @@
-"""Requests for one event, merged into batches: one transaction and one commit for many callers."""
+"""Requests merged into batches: one transaction and one commit for many callers.
 
+What is asked for at the same time is settled together, whichever events it is for. Such a batch
+waits for no event's lock: an event that another writer holds is left out, and its requests go to
+a queue of its own, where they wait for the lock without holding up anybody else.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -24,25 +29,27 @@ from webapp.services.commands import (
     Booked,
     Cancel,
     ChangeTickets,
+    Claim,
     Refusal,
     Refused,
     Released,
     Status,
 )
 from webapp.services.group_commit import GroupCommit, Overloaded
-from webapp.services.idempotency import Once
+from webapp.services.idempotency import Answered, Name, Once
 from webapp.services.ledger import Ledger
-from webapp.services.record import Particulars
+from webapp.services.record import Change, Particulars
 from webapp.services.transaction import write
 
 
 @dataclass(slots=True)
 class Request:
-    """One caller's command on its way through a batch.
+    """One caller's command for an event on its way through a batch.
 
     `organizer_id` is given when an organizer asks: the event has to be theirs.
     """
 
+    event_id: int
     command: Book | Cancel | ChangeTickets
     organizer_id: int | None = None
     once: Once | None = None
@@ -66,22 +73,27 @@ class Settled:
     repeated: bool = False
 
 
-def submit(event_id: int, request: Request) -> Settled:
-    """Carry out a request in some batch of its event; return once that batch is committed.
+def submit(request: Request) -> Settled:
+    """Carry out a request in some batch; return once that batch is committed.
 
     Raises the domain error that refused it, or `Unavailable`.
     """
+    event_id = request.event_id
     try:
-        return _commits.submit(event_id, request)
+        settled = None if _queues.is_busy(event_id) else _together.submit(None, request)
+        return settled or _queues.submit(event_id, request)
     except Overloaded as error:
         raise Unavailable from error
 
 
 def run(event_id: int, requests: list[Request]) -> list[Settled | Exception]:
-    """Run a batch; one that fails for a reason of its own is run again request by request."""
-    batch = _Batch(event_id, requests)
+    """Run a batch of one event, waiting for its lock.
+
+    One that fails for a reason of its own is run again request by request.
+    """
+    batch = _Batch(requests)
     try:
-        return write(batch.work, landed=batch.landed)
+        return write(batch.settle_one_event, landed=batch.landed)
     except DomainError:
         raise
     except Exception:
@@ -97,104 +109,133 @@ def _run_alone(event_id: int, request: Request) -> Settled | Exception:
         return error
 
 
-_commits: GroupCommit[int, Request, Settled] = GroupCommit(run)
+def run_together(_: None, requests: list[Request]) -> Sequence[Settled | Exception | None]:
+    """Run a batch of any events without waiting for their locks; `None` for what is left out.
+
+    A batch that meets another writer or fails for a reason of its own is left out whole: each
+    event's own queue finds out whose fault it was.
+    """
+    batch = _Batch(requests)
+    try:
+        return write(batch.settle_free_events, landed=batch.landed, yields=True)
+    except DomainError:
+        raise
+    except Exception:
+        return [None] * len(requests)
+
+
+_queues: GroupCommit[int, Request, Settled] = GroupCommit(run)
+_together: GroupCommit[None, Request, Settled | None] = GroupCommit(run_together)
 
 
 class _Batch:
-    """Several requests for one event, in one transaction that can be run again."""
+    """Several requests in one transaction that can be run again."""
 
-    def __init__(self, event_id: int, requests: list[Request]) -> None:
-        self.event_id = event_id
+    def __init__(self, requests: list[Request]) -> None:
         self.requests = requests
         self.id = book.new_reference()
-        self.revision = 0
+        # An event that was written, and its new revision: it is there if the whole batch is.
+        self.written: tuple[int, int] | None = None
 
     def landed(self, connection: Connection) -> bool:
-        return record.has_landed(connection, self.event_id, revision=self.revision, batch=self.id)
+        if self.written is None:
+            return False
+        event_id, revision = self.written
+        return record.has_landed(connection, event_id, revision=revision, batch=self.id)
 
-    def work(self, connection: Connection) -> list[Settled | Exception]:
-        event = book.lock_event(connection, self.event_id)
-        self.revision = event.revision + 1
+    def settle_one_event(self, connection: Connection) -> list[Settled | Exception]:
+        event = book.lock_event(connection, self.requests[0].event_id)
+        return self._settle(connection, {event.id: event}, self.requests)
+
+    def settle_free_events(self, connection: Connection) -> list[Settled | Exception | None]:
+        events = book.lock_free_events(connection, {r.event_id for r in self.requests})
+        free = [request for request in self.requests if request.event_id in events]
+        results = iter(self._settle(connection, events, free))
+        return [next(results) if r.event_id in events else None for r in self.requests]
+
+    def _settle(
+        self, connection: Connection, events: Mapping[int, Row[Any]], requests: list[Request]
+    ) -> list[Settled | Exception]:
         now = clock.now()
-        attempt = _Attempt(event, self._open_ledger(connection, event, now))
-        attempt.answers = idempotency.find(
-            connection, self.event_id, [r.once for r in self.requests if r.once]
+        claims = _claims(connection, requests)
+        answers = idempotency.find(
+            connection, [r.once.name_in(r.event_id) for r in requests if r.once]
         )
+        attempts = {}
+        for event in events.values():
+            waiting = book.waiting_list(connection, event.id)
+            ledger = Ledger(book.inventory_of(event, now), claims.get(event.id, ()), waiting)
+            attempts[event.id] = _Attempt(Change(event, ledger), answers)
         results: list[Settled | Exception] = []
-        for request in self.requests:
+        for request in requests:
             try:
-                results.append(attempt.settle(request))
+                results.append(attempts[request.event_id].settle(request))
             except DomainError as error:
                 results.append(error)
-        if attempt.ledger.history:
-            record.save(
-                connection,
-                event,
-                attempt.ledger,
-                actors=attempt.actors,
-                particulars=attempt.particulars,
-                batch=self.id,
-                now=now,
-            )
-        idempotency.remember(connection, self.event_id, attempt.remembered)
+        changes = [a.change for a in attempts.values() if a.change.ledger.history]
+        self.written = None
+        if changes:
+            self.written = changes[0].event.id, changes[0].event.revision + 1
+            record.save(connection, changes, batch=self.id, now=now)
+        idempotency.remember(
+            connection, {name: kept for a in attempts.values() for name, kept in a.kept.items()}
+        )
         return results
 
-    def _open_ledger(self, connection: Connection, event: Row[Any], now: datetime) -> Ledger:
-        attendees, either, positions = [], [], []
-        for request in self.requests:
-            match request.command:
-                case Book(attendee_id=attendee_id):
-                    attendees.append(attendee_id)
-                case Cancel(attendee_id=str(attendee_id)):
-                    attendees.append(attendee_id)
-                    either.append(attendee_id)
-                case Cancel(position=int(position)) | ChangeTickets(position=position):
-                    positions.append(position)
-        claims = book.claims_of(
-            connection, event.id, attendees=attendees, positions=positions, or_latest=either
-        )
-        waiting = book.waiting_list(connection, event.id)
-        return Ledger(book.inventory_of(event, now), claims, waiting)
+
+def _claims(connection: Connection, requests: list[Request]) -> dict[int, list[Claim]]:
+    """The bookings that the requests are about, by event."""
+    attendees, either, positions = [], [], []
+    for request in requests:
+        match request.command:
+            case Book(attendee_id=attendee_id):
+                attendees.append((request.event_id, attendee_id))
+            case Cancel(attendee_id=str(attendee_id)):
+                attendees.append((request.event_id, attendee_id))
+                either.append((request.event_id, attendee_id))
+            case Cancel(position=int(position)) | ChangeTickets(position=position):
+                positions.append((request.event_id, position))
+    return book.claims_of(connection, attendees=attendees, positions=positions, or_latest=either)
 
 
 @dataclass(slots=True)
 class _Attempt:
-    """What one run of a batch has decided so far."""
+    """What one run of a batch has decided about an event so far.
 
-    event: Row[Any]
-    ledger: Ledger
-    actors: list[str] = field(default_factory=list)
-    particulars: dict[int, Particulars] = field(default_factory=dict)
-    answers: dict[tuple[str, str, str], tuple[str, dict[str, Any]]] = field(default_factory=dict)
-    remembered: list[tuple[Once, dict[str, Any]]] = field(default_factory=list)
+    `answers` are those of keys used before, `kept` those that this run gave.
+    """
+
+    change: Change
+    answers: Mapping[Name, Answered]
+    kept: dict[Name, Answered] = field(default_factory=dict)
 
     def settle(self, request: Request) -> Settled:
         """Decide one request. Raises the domain error that says why it is refused."""
+        event, ledger = self.change.event, self.change.ledger
         stranger = request.organizer_id is None
-        if (stranger and self.event.status == "draft") or (
-            not stranger and request.organizer_id != self.event.organizer_id
+        if (stranger and event.status == "draft") or (
+            not stranger and request.organizer_id != event.organizer_id
         ):
             raise EventNotFound
         once = request.once
-        if once and once.name in self.answers:
-            content_hash, answer = self.answers[once.name]
+        name = once.name_in(event.id) if once else None
+        if once and name and (answered := self.answers.get(name) or self.kept.get(name)):
+            content_hash, answer = answered
             once.check(content_hash)
             return Settled(_recall(answer), {}, repeated=True)
-        self.actors.append(request.actor)
-        outcome = self.ledger.decide(request.command)
+        self.change.actors.append(request.actor)
+        outcome = ledger.decide(request.command)
         if isinstance(outcome, Refused):
-            raise _error_of(outcome, self.event)
+            raise _error_of(outcome, event)
         assert isinstance(outcome, Booked | Released)
         named = [outcome.position]
         if isinstance(outcome, Released):
             named += outcome.promoted or ()
         elif request.particulars:
-            self.particulars[outcome.position] = request.particulars
-        if once:
-            answer = _record(outcome)
-            self.answers[once.name] = once.content_hash, answer
-            self.remembered.append((once, answer))
-        return Settled(outcome, {p: self.ledger.claim_at(p).reference for p in named})
+            self.change.particulars[outcome.position] = request.particulars
+        if once and name:
+            self.kept[name] = once.content_hash, _record(outcome)
+        return Settled(outcome, {p: ledger.claim_at(p).reference for p in named})
 
 
 def _record(outcome: Booked | Released) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     bindparam,
     func,
     select,
+    tuple_,
 )
 
 from webapp.errors import EventNotFound
@@ -30,6 +31,7 @@ CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 BY_STATUS = "FORCE INDEX (ix_booking_event_id_status_position)"
 
 _claim_columns = (
+    bookings.c.event_id,
     bookings.c.position,
     bookings.c.attendee_id,
     bookings.c.tickets,
@@ -57,22 +59,24 @@ _deciding = (
 _lock: Select[Any] = (
     select(*_deciding).where(events.c.id == bindparam("event_id")).with_for_update()
 )
-_active = select(*_claim_columns).where(
-    bookings.c.event_id == bindparam("event_id"),
-    bookings.c.active == 1,
-    bookings.c.attendee_id.in_(bindparam("attendees", expanding=True)),
+# Locks what nobody else holds, so that no event of a batch waits for the lock of another one.
+_lock_free = (
+    select(*_deciding)
+    .where(events.c.id.in_(bindparam("event_ids", expanding=True)))
+    .order_by(events.c.id)
+    .with_for_update(skip_locked=True)
 )
+_of_attendees = tuple_(bookings.c.event_id, bookings.c.attendee_id).in_(
+    bindparam("attendees", expanding=True)
+)
+_active = select(*_claim_columns).where(bookings.c.active == 1, _of_attendees)
 _latest = (
-    select(func.max(bookings.c.position))
-    .where(
-        bookings.c.event_id == bindparam("event_id"),
-        bookings.c.attendee_id.in_(bindparam("attendees", expanding=True)),
-    )
-    .group_by(bookings.c.attendee_id)
+    select(bookings.c.event_id, func.max(bookings.c.position))
+    .where(_of_attendees)
+    .group_by(bookings.c.event_id, bookings.c.attendee_id)
 )
 _at = select(*_claim_columns).where(
-    bookings.c.event_id == bindparam("event_id"),
-    bookings.c.position.in_(bindparam("positions", expanding=True)),
+    tuple_(bookings.c.event_id, bookings.c.position).in_(bindparam("places", expanding=True))
 )
 _waiting = (
     select(*_claim_columns)
@@ -108,6 +112,15 @@ def lock_event(connection: Connection, event_id: int) -> Row[Any]:
     return event
 
 
+def lock_free_events(connection: Connection, event_ids: Iterable[int]) -> dict[int, Row[Any]]:
+    """Lock those of the events that nobody else holds and return them by id, without waiting.
+
+    What is not returned is held by another writer, or not there.
+    """
+    found: Iterable[Row[Any]] = connection.execute(_lock_free, {"event_ids": list(event_ids)})
+    return {event.id: event for event in found}
+
+
 def inventory_of(event: Row[Any] | Any, now: datetime) -> Inventory:
     """The figures of an event row and what its settings allow at `now`."""
     started = event.starts_at is not None and event.starts_at <= now
@@ -131,28 +144,30 @@ def inventory_of(event: Row[Any] | Any, now: datetime) -> Inventory:
 
 def claims_of(
     connection: Connection,
-    event_id: int,
     *,
-    attendees: Iterable[str] = (),
-    positions: Iterable[int] = (),
-    or_latest: Iterable[str] = (),
-) -> list[Claim]:
-    """The claims at `positions` and the active ones of `attendees`.
+    attendees: Iterable[tuple[int, str]] = (),
+    positions: Iterable[tuple[int, int]] = (),
+    or_latest: Iterable[tuple[int, str]] = (),
+) -> dict[int, list[Claim]]:
+    """The claims at `positions` and the active ones of `attendees`, by event.
 
-    An attendee in `or_latest` who has no active one is represented by the latest cancelled one.
+    Positions and attendees are named with their event. An attendee in `or_latest` who has no
+    active claim is represented by the latest cancelled one.
     """
-    found: dict[int, Claim] = {}
+    found: dict[tuple[int, int], Claim] = {}
     wanted = set(positions)
     if names := list(set(attendees)):
-        found = _claims(connection, _active, {"event_id": event_id, "attendees": names})
-        held = {claim.attendee_id for claim in found.values()}
+        found = _claims(connection, _active, {"attendees": names})
+        held = {(event_id, claim.attendee_id) for (event_id, _), claim in found.items()}
         if missing := [name for name in set(or_latest) if name not in held]:
-            values = {"event_id": event_id, "attendees": missing}
-            wanted.update(connection.execute(_latest, values).scalars())
-    if missing_positions := list(wanted.difference(found)):
-        values = {"event_id": event_id, "positions": missing_positions}
-        found.update(_claims(connection, _at, values))
-    return list(found.values())
+            rows = connection.execute(_latest, {"attendees": missing})
+            wanted.update((event_id, position) for event_id, position in rows)
+    if missing_places := list(wanted.difference(found)):
+        found.update(_claims(connection, _at, {"places": missing_places}))
+    by_event: dict[int, list[Claim]] = {}
+    for (event_id, _), claim in found.items():
+        by_event.setdefault(event_id, []).append(claim)
+    return by_event
 
 
 def waiting_list(connection: Connection, event_id: int) -> Iterator[Claim]:
@@ -163,11 +178,13 @@ def waiting_list(connection: Connection, event_id: int) -> Iterator[Claim]:
         yield from page.values()
         if len(page) < WAITING_PAGE:
             return
-        after = max(page)
+        _, after = max(page)
 
 
-def _claims(connection: Connection, query: Any, values: dict[str, Any]) -> dict[int, Claim]:
+def _claims(
+    connection: Connection, query: Any, values: dict[str, Any]
+) -> dict[tuple[int, int], Claim]:
     return {
-        row[0]: Claim(row[0], row[1], row[2], Status(row[3]), row[4])
+        (row[0], row[1]): Claim(row[1], row[2], row[3], Status(row[4]), row[5])
         for row in connection.execute(query, values)
     }

@@ -60,8 +60,8 @@ def book_tickets(
     """
     command = Book(attendee_id, tickets, book.new_reference())
     particulars = Particulars(book.new_ticket_code(), name, email)
-    request = Request(command, organizer_id, once, particulars)
-    settled = submit(event_id, request)
+    request = Request(event_id, command, organizer_id, once, particulars)
+    settled = submit(request)
     made = settled.outcome
     assert isinstance(made, Booked)
     references = settled.references
@@ -95,7 +95,7 @@ def cancel_booking(
     `Unavailable`.
     """
     command = Cancel(position, attendee_id, by_organizer=organizer_id is not None)
-    return _release("cancel", event_id, Request(command, organizer_id, once))
+    return _release("cancel", Request(event_id, command, organizer_id, once))
 
 
 def change_tickets(
@@ -112,7 +112,7 @@ def change_tickets(
     `IdempotencyConflict`, `Unavailable`.
     """
     command = ChangeTickets(position, tickets, by_organizer=organizer_id is not None)
-    return _release("change", event_id, Request(command, organizer_id, once))
+    return _release("change", Request(event_id, command, organizer_id, once))
 
 
 def references_of(event_id: int, positions: Iterable[int]) -> dict[int, str]:
@@ -126,8 +126,8 @@ def references_of(event_id: int, positions: Iterable[int]) -> dict[int, str]:
     return {row.position: row.reference for row in rows}
 
 
-def _release(what: str, event_id: int, request: Request) -> Release:
-    settled = submit(event_id, request)
+def _release(what: str, request: Request) -> Release:
+    event_id, settled = request.event_id, submit(request)
     done = settled.outcome
     assert isinstance(done, Released)
     references, promoted = settled.references, done.promoted

@@ -26,6 +26,7 @@ from webapp.services import book, clock, idempotency, record
 from webapp.services.commands import CancelEvent, Refused, Resized, SetCapacity, Status, What
 from webapp.services.idempotency import NO_EVENT, Once
 from webapp.services.ledger import Ledger
+from webapp.services.record import Change
 from webapp.services.transaction import new_id, read, write
 
 MAX_ID = 2**63 - 1
@@ -68,8 +69,8 @@ def create_event(
         owner = select(Organizer.id).where(Organizer.id == organizer_id).with_for_update()
         connection.execute(owner).scalar_one()
         if once:
-            answered = idempotency.find(connection, NO_EVENT, [once]).get(once.name)
-            if answered:
+            name_of_key = once.name_in(NO_EVENT)
+            if answered := idempotency.find(connection, [name_of_key]).get(name_of_key):
                 once.check(answered[0])
                 return int(answered[1]["event_id"])
         now = clock.now()
@@ -88,7 +89,8 @@ def create_event(
         line = {"event_id": event_id, "revision": 1, "batch": batch, "what": "created"}
         connection.execute(insert(activities), {**line, "actor": actor, "at": now})
         if once:
-            idempotency.remember(connection, NO_EVENT, [(once, {"event_id": event_id})])
+            answer = {"event_id": event_id}
+            idempotency.remember(connection, {name_of_key: (once.content_hash, answer)})
         return event_id
 
     def landed(connection: Connection) -> bool:
@@ -151,22 +153,13 @@ def cancel_event(event_id: int, *, organizer_id: int) -> None:
         ledger = Ledger(book.inventory_of(event, now))
         ledger.decide(CancelEvent())
         stamp = {"event_id": event_id, "revision": attempted, "batch": batch, "actor": actor}
-        active = bookings.c.status != Status.CANCELLED
-        record.tell(connection, "event_cancelled", event_id, active, now=now)
+        active = (bookings.c.event_id == event_id, bookings.c.status != Status.CANCELLED)
+        record.tell(connection, "event_cancelled", *active, now=now)
         _end_bookings(connection, {**stamp, "at": now})
         details = {"status": [event.status, "cancelled"]}
         line = {"what": "cancelled", "actor": actor, "details": details}
-        record.save(
-            connection,
-            event,
-            ledger,
-            actors=[actor],
-            particulars={},
-            batch=batch,
-            now=now,
-            changes={"status": "cancelled"},
-            history=[line],
-        )
+        change = Change(event, ledger, [actor], columns={"status": "cancelled"}, history=[line])
+        record.save(connection, [change], batch=batch, now=now)
         return True
 
     def landed(connection: Connection) -> bool:
@@ -285,19 +278,10 @@ def _change(event_id: int, what: str, wanted: Mapping[str, Any], *, organizer_id
         details = {key: [_plain(before[key]), _plain(value)] for key, value in changes.items()}
         line = {"what": what, "actor": actor, "details": details}
         if changes.keys() & TOLD:
-            active = bookings.c.status != Status.CANCELLED
-            record.tell(connection, "event_changed", event_id, active, now=now)
-        record.save(
-            connection,
-            event,
-            ledger,
-            actors=[actor],
-            particulars={},
-            batch=batch,
-            now=now,
-            changes=changes,
-            history=[line],
-        )
+            active = (bookings.c.event_id == event_id, bookings.c.status != Status.CANCELLED)
+            record.tell(connection, "event_changed", *active, now=now)
+        change = Change(event, ledger, [actor], columns=changes, history=[line])
+        record.save(connection, [change], batch=batch, now=now)
         return outcome.promoted
 
     def landed(connection: Connection) -> bool:

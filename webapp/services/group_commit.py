@@ -56,6 +56,10 @@ class GroupCommit(Generic[Key, Entry, Result]):
         # A key is present exactly while somebody leads it.
         self._queues: dict[Key, deque[_Seat[Entry, Result]]] = {}
 
+    def is_busy(self, key: Key) -> bool:
+        """Whether somebody leads this key, so that an entry would be in good company."""
+        return key in self._queues
+
     def submit(self, key: Key, entry: Entry) -> Result:
         """Have `entry` run in some batch of `key` and return its result.
 

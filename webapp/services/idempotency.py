@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Delete, delete, insert, select
+from sqlalchemy import Connection, Delete, bindparam, delete, insert, select, tuple_
 
 from webapp.errors import IdempotencyConflict
 from webapp.models import keys
@@ -18,6 +18,14 @@ from webapp.services.transaction import read, write
 KEPT = timedelta(hours=24)
 FORGOTTEN_AT_ONCE = 1000
 NO_EVENT = 0
+
+# An event, an operation, its caller and the caller's key: what a key is unique within.
+Name = tuple[int, str, str, str]
+# The hash of what was asked, and what was answered.
+Answered = tuple[str, dict[str, Any]]
+
+_columns_of_name = (keys.c.event_id, keys.c.operation, keys.c.caller, keys.c.key)
+_named = select(keys).where(tuple_(*_columns_of_name).in_(bindparam("names", expanding=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +37,9 @@ class Once:
     key: str
     content_hash: str
 
-    @property
-    def name(self) -> tuple[str, str, str]:
-        """What makes the key unique within an event."""
-        return self.operation, self.caller, self.key
+    def name_in(self, event_id: int) -> Name:
+        """What the key is known as in an event."""
+        return event_id, self.operation, self.caller, self.key
 
     def check(self, content_hash: str) -> None:
         """Raise `IdempotencyConflict` unless the key was used for this same content."""
@@ -48,44 +55,33 @@ def once(operation: str, *, caller: str, key: str, **content: object) -> Once:
     return Once(operation, caller, hashlib.sha256(key.encode()).hexdigest(), digest)
 
 
-def find(
-    connection: Connection, event_id: int, wanted: Iterable[Once]
-) -> dict[tuple[str, str, str], tuple[str, dict[str, Any]]]:
-    """The content hash and answer of each key used before, by its name.
+def find(connection: Connection, names: Iterable[Name]) -> dict[Name, Answered]:
+    """What was answered under those of the keys that were used before.
 
-    Called under the lock of the event (or, where there is none yet, of the organizer).
+    Called under the locks of the events (or, where there is none yet, of the organizer).
     """
-    if not (wanted := list(wanted)):
+    if not (wanted := list(set(names))):
         return {}
-    # Column by column, as their index is read; that may find a few keys too many.
-    query = select(keys).where(
-        keys.c.event_id == event_id,
-        keys.c.operation.in_({one.operation for one in wanted}),
-        keys.c.caller.in_({one.caller for one in wanted}),
-        keys.c.key.in_({one.key for one in wanted}),
-    )
     return {
-        (row.operation, row.caller, row.key): (row.content_hash, row.answer)
-        for row in connection.execute(query)
+        (row.event_id, row.operation, row.caller, row.key): (row.content_hash, row.answer)
+        for row in connection.execute(_named, {"names": wanted})
     }
 
 
-def remember(
-    connection: Connection, event_id: int, answers: Iterable[tuple[Once, dict[str, Any]]]
-) -> None:
+def remember(connection: Connection, answers: Mapping[Name, Answered]) -> None:
     """Keep what was answered, in the transaction of the effect."""
     at = clock.now()
     rows = [
         {
             "event_id": event_id,
-            "operation": one.operation,
-            "caller": one.caller,
-            "key": one.key,
-            "content_hash": one.content_hash,
+            "operation": operation,
+            "caller": caller,
+            "key": key,
+            "content_hash": content_hash,
             "answer": answer,
             "created_at": at,
         }
-        for one, answer in answers
+        for (event_id, operation, caller, key), (content_hash, answer) in answers.items()
     ]
     if rows:
         connection.execute(insert(keys), rows)

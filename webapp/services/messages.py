@@ -75,8 +75,8 @@ def send_message(
     def work(connection: Connection) -> int:
         book.lock_event(connection, event_id)
         if once:
-            answered = idempotency.find(connection, event_id, [once]).get(once.name)
-            if answered:
+            name_of_key = once.name_in(event_id)
+            if answered := idempotency.find(connection, [name_of_key]).get(name_of_key):
                 once.check(answered[0])
                 return int(answered[1]["message_id"])
         now = clock.now()
@@ -106,7 +106,8 @@ def send_message(
         told = select(*line.values())
         connection.execute(insert(deliveries).from_select(list(line), told))
         if once:
-            idempotency.remember(connection, event_id, [(once, {"message_id": message_id})])
+            answer = {"message_id": message_id}
+            idempotency.remember(connection, {name_of_key: (once.content_hash, answer)})
         return message_id
 
     message_id = write(work)
@@ -232,8 +233,8 @@ def mail_again(event_id: int, position: int) -> bool:
         book.lock_event(connection, event_id)
         status = connection.execute(query).scalar()
         if status is not None:
-            here = bookings.c.position == position
-            record.tell(connection, status, event_id, here, now=clock.now())
+            here = (bookings.c.event_id == event_id, bookings.c.position == position)
+            record.tell(connection, status, *here, now=clock.now())
         return status is not None
 
     return write(work)

@@ -5,18 +5,25 @@ sent are committed together or not at all.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Integer,
     Row,
+    Update,
+    and_,
     bindparam,
+    case,
     insert,
     literal,
+    or_,
     select,
+    tuple_,
     update,
 )
 
@@ -25,6 +32,9 @@ from webapp.services.book import lock_event
 from webapp.services.commands import Claim, Entry, Status, What
 from webapp.services.ledger import BrokenBook, Ledger
 from webapp.services.transaction import Conflict
+
+# What bookings, cancels and changes of tickets may move.
+FIGURES = ("confirmed", "waiting", "next_position")
 
 _cancel = (
     update(bookings)
@@ -83,27 +93,57 @@ class Particulars:
     email: str | None = None
 
 
-def save(
-    connection: Connection,
-    event: Row[Any],
-    ledger: Ledger,
-    *,
-    actors: Sequence[str],
-    particulars: Mapping[int, Particulars],
-    batch: str,
-    now: datetime,
-    changes: Mapping[str, Any] | None = None,
-    history: Iterable[Mapping[str, Any]] = (),
-) -> None:
-    """Write what the ledger decided, as one more revision of the event.
+@dataclass(slots=True)
+class Change:
+    """What a ledger decided about one event.
 
-    `actors` names who gave each command, `particulars` completes each created position. `changes`
-    are further columns of the event and `history` further lines for its activity.
-    Raises `Conflict` when another writer got there first (on a cluster the lock is not enough),
-    `BrokenBook` when the rows are not what the ledger was told.
+    `actors` names who gave each command, `particulars` completes each created position. `columns`
+    are further ones of the event and `history` further lines for its activity.
     """
-    first_new = event.next_position
-    of_event = {"of_event": event.id}
+
+    event: Row[Any]
+    ledger: Ledger
+    actors: list[str] = field(default_factory=list)
+    particulars: dict[int, Particulars] = field(default_factory=dict)
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    history: Sequence[Mapping[str, Any]] = ()
+
+    def revision(self) -> dict[str, int]:
+        """Which revision of which event this is."""
+        return {"event_id": self.event.id, "revision": self.event.revision + 1}
+
+    def only_books_for_one_actor(self) -> bool:
+        ledger = self.ledger
+        only_books = len(ledger.history) == len(ledger.created) and not self.history
+        return only_books and len(set(self.actors)) == 1
+
+
+def save(connection: Connection, changes: Sequence[Change], *, batch: str, now: datetime) -> None:
+    """Write what was decided, as one more revision of each event.
+
+    Raises `Conflict` when another writer got there first (on a cluster the lock is not enough),
+    `BrokenBook` when the rows are not what a ledger was told.
+    """
+    for change in changes:
+        _move(connection, change)
+    created = [
+        _booking(change.event.id, claim, change.particulars[claim.position], now)
+        for change in changes
+        for claim in change.ledger.created
+    ]
+    if created:
+        connection.execute(insert(bookings), created)
+    _write_history(connection, changes, {"batch": batch, "at": now})
+    for news, places in _news(changes).items():
+        place = tuple_(bookings.c.event_id, bookings.c.position)
+        tell(connection, news, place.in_(places), now=now)
+    _write_figures(connection, changes)
+
+
+def _move(connection: Connection, change: Change) -> None:
+    """Cancel, reduce and promote bookings that were there before."""
+    ledger, first_new = change.ledger, change.event.next_position
+    of_event = {"of_event": change.event.id}
     gone = [claim.position for claim in ledger.cancelled if claim.position < first_new]
     if gone:
         _expect(len(gone), connection.execute(_cancel, {**of_event, "positions": gone}).rowcount)
@@ -120,40 +160,91 @@ def save(
         # Strict order makes the promoted a run at the head of the list: one statement moves all.
         count = connection.execute(_promote, {**of_event, "last": promoted[-1]}).rowcount
         _expect(len(promoted), count)
-    if ledger.created:
-        rows = [_booking(event.id, c, particulars[c.position], now) for c in ledger.created]
-        connection.execute(insert(bookings), rows)
-    stamp = {"event_id": event.id, "revision": event.revision + 1, "batch": batch, "at": now}
-    if len(ledger.history) == len(ledger.created) and len(set(actors)) == 1:
-        # Nothing but bookings, as in the opening minute: the database has just been sent them
-        # and copies them into the history, which costs less than sending as many lines again.
-        connection.execute(_booked, {**stamp, "actor": actors[0], "first": first_new})
-    elif ledger.history:
-        lines = [{**stamp, **_line(entry, actors)} for entry in ledger.history]
+
+
+def _write_history(
+    connection: Connection, changes: Sequence[Change], stamp: Mapping[str, Any]
+) -> None:
+    [first, *others] = changes
+    if not others and first.only_books_for_one_actor():
+        # As in the opening minute: the database has just been sent the bookings and copies them
+        # into the history, which costs less than sending as many lines again.
+        values = {"actor": first.actors[0], "first": first.event.next_position}
+        connection.execute(_booked, {**stamp, **first.revision(), **values})
+        return
+    lines = [
+        {**stamp, **change.revision(), **_line(entry, change.actors)}
+        for change in changes
+        for entry in change.ledger.history
+    ]
+    if lines:
         connection.execute(insert(activities), lines)
-    for line in history:
-        connection.execute(insert(activities), {**stamp, **line})
-    for news, positions in _news(ledger, particulars).items():
-        tell(connection, news, event.id, bookings.c.position.in_(positions), now=now)
-    inventory = ledger.inventory
-    figures = {
-        "of_event": event.id,
-        "seen": event.revision,
-        "capacity": inventory.capacity,
-        "confirmed": inventory.confirmed,
-        "waiting": inventory.waiting,
-        "next_position": inventory.next_position,
-        "revision": event.revision + 1,
-        **(changes or {}),
-    }
-    if connection.execute(_figures, figures).rowcount != 1:
+    for change in changes:
+        for line in change.history:
+            connection.execute(insert(activities), {**stamp, **change.revision(), **line})
+
+
+def _write_figures(connection: Connection, changes: Sequence[Change]) -> None:
+    values: dict[str, Any]
+    if len(changes) == 1:
+        [change] = changes
+        inventory = change.ledger.inventory
+        values = {
+            "of_event": change.event.id,
+            "seen": change.event.revision,
+            "capacity": inventory.capacity,
+            "confirmed": inventory.confirmed,
+            "waiting": inventory.waiting,
+            "next_position": inventory.next_position,
+            "revision": change.event.revision + 1,
+            **change.columns,
+        }
+        statement = _figures
+    else:
+        statement, values = _figures_of(len(changes)), {}
+        for number, change in enumerate(changes):
+            values[f"id{number}"] = change.event.id
+            values[f"seen{number}"] = change.event.revision
+            for column in FIGURES:
+                values[f"{column}{number}"] = getattr(change.ledger.inventory, column)
+    if connection.execute(statement, values).rowcount != len(changes):
         raise Conflict
 
 
-def tell(
-    connection: Connection, what: str, event_id: int, *whom: ColumnElement[bool], now: datetime
-) -> None:
-    """Have those bookings of an event that left an address told `what`, by one statement."""
+@cache
+def _figures_of(count: int) -> Update:
+    """Set the figures of so many events by one statement, each only at the revision seen."""
+    numbers = range(count)
+    ids = [bindparam(f"id{number}", type_=events.c.id.type) for number in numbers]
+    return (
+        update(events)
+        .where(
+            or_(
+                *[
+                    and_(
+                        events.c.id == ids[number], events.c.revision == bindparam(f"seen{number}")
+                    )
+                    for number in numbers
+                ]
+            )
+        )
+        .values(
+            {
+                column: case(
+                    *[
+                        (events.c.id == ids[number], bindparam(f"{column}{number}", type_=Integer))
+                        for number in numbers
+                    ]
+                )
+                for column in FIGURES
+            }
+        )
+        .values(revision=events.c.revision + 1)
+    )
+
+
+def tell(connection: Connection, what: str, *whom: ColumnElement[bool], now: datetime) -> None:
+    """Have those bookings that left an address told `what`, by one statement."""
     line = {
         "receiver": literal("mail"),
         "what": literal(what),
@@ -167,8 +258,8 @@ def tell(
     }
     told = (
         select(*line.values())
-        .where(bookings.c.event_id == event_id, bookings.c.email.is_not(None), *whom)
-        .order_by(bookings.c.position)
+        .where(bookings.c.email.is_not(None), *whom)
+        .order_by(bookings.c.event_id, bookings.c.position)
     )
     connection.execute(insert(deliveries).from_select(list(line), told))
 
@@ -202,14 +293,15 @@ def _booking(
     }
 
 
-def _news(ledger: Ledger, particulars: Mapping[int, Particulars]) -> dict[str, list[int]]:
+def _news(changes: Iterable[Change]) -> dict[str, list[tuple[int, int]]]:
     """Who has to be told what; of the bookings just made, those that left an address."""
-    news: dict[str, list[int]] = {}
-    for entry in ledger.history:
-        made = particulars.get(entry.position)
-        if made is None or made.email is not None:
-            what = entry.status_after if entry.what is What.BOOKED else entry.what
-            news.setdefault(what.value, []).append(entry.position)
+    news: dict[str, list[tuple[int, int]]] = {}
+    for change in changes:
+        for entry in change.ledger.history:
+            made = change.particulars.get(entry.position)
+            if made is None or made.email is not None:
+                what = entry.status_after if entry.what is What.BOOKED else entry.what
+                news.setdefault(what.value, []).append((change.event.id, entry.position))
     return news
 
 

@@ -38,6 +38,7 @@ class Fault(Enum):
     """What a database error says about the transaction that met it."""
 
     CONFLICT = auto()  # rolled back; the same work may succeed at once
+    BUSY = auto()  # the whole database is in somebody else's hands; the same work may succeed soon
     LOST = auto()  # the connection is useless; during a commit the outcome is unknown
     OTHER = auto()  # our mistake, or the input's; it would fail again
 
@@ -48,6 +49,10 @@ class CommitUnknown(Exception):
 
 class Conflict(Exception):
     """A guarded write found that somebody else was first; the work is run again."""
+
+
+class Yielded(Exception):
+    """The work met somebody else's and was rolled back; the caller chose not to insist."""
 
 
 _sqlite_writer = Lock()
@@ -65,7 +70,7 @@ def fault_of(error: Exception) -> Fault:
     if code in LOST or error.connection_invalidated:
         return Fault.LOST
     if isinstance(code, str) and ("locked" in code or "busy" in code):  # SQLite has only words
-        return Fault.CONFLICT
+        return Fault.BUSY
     return Fault.OTHER
 
 
@@ -90,7 +95,10 @@ def read(work: Callable[[Connection], T]) -> T:
 
 
 def write(
-    work: Callable[[Connection], T], *, landed: Callable[[Connection], bool] | None = None
+    work: Callable[[Connection], T],
+    *,
+    landed: Callable[[Connection], bool] | None = None,
+    yields: bool = False,
 ) -> T:
     """Run `work` in one transaction, again if need be, and return what it returned.
 
@@ -98,7 +106,8 @@ def write(
     `landed`, run in a transaction of its own, tells after a connection was lost during COMMIT
     whether the work is there; it has to look under the lock that `work` takes. Without it an
     unknown outcome raises `Unavailable`.
-    Raises `Unavailable` when the database cannot be reached or is too busy.
+    Raises `Unavailable` when the database cannot be reached or is too busy, and `Yielded` in place
+    of another attempt after a conflict where the caller `yields`.
     """
     pending: T | None = None
     unknown = False
@@ -116,6 +125,10 @@ def write(
             if landed is None:
                 raise Unavailable from lost
             unknown = True
+            raise
+        except (DBAPIError, Conflict) as error:
+            if yields and fault_of(error) is Fault.CONFLICT:
+                raise Yielded from error
             raise
 
     def remember(connection: Connection) -> T:

@@ -1,0 +1,264 @@
+"""Requests for several events in one batch: one commit, and no event waits for another's lock."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import Connection, update
+from sqlalchemy.exc import IntegrityError
+
+from tests.conftest import DATABASES
+from tests.services.conftest import MakeEvent
+from tests.services.test_transaction import losing_commit
+from tests.services.tools import LONG, figures, fill, rows, statuses, together
+from webapp.database import write_engine
+from webapp.errors import AlreadyBooked, EventNotFound, IdempotencyConflict
+from webapp.models import events
+from webapp.services import batch, book, idempotency, record
+from webapp.services.batch import Request, Settled
+from webapp.services.bookings import book_tickets
+from webapp.services.commands import Book, Booked, Cancel, Released
+from webapp.services.idempotency import Once
+from webapp.services.lookup import booking_at, history
+from webapp.services.record import Change, Particulars
+
+ABSENT = 999_999
+
+# SQLite has one writer, and so nobody who could hold an event meanwhile.
+several_writers = pytest.mark.parametrize(
+    "database_url", [name for name in DATABASES if name != "sqlite"], indirect=True
+)
+
+
+def booking(
+    event_id: int,
+    attendee_id: str,
+    *,
+    reference: str = "",
+    email: str | None = None,
+    once: Once | None = None,
+) -> Request:
+    command = Book(attendee_id, 1, reference or book.new_reference())
+    particulars = Particulars(book.new_ticket_code(), "", email)
+    return Request(event_id, command, once=once, particulars=particulars)
+
+
+def once(attendee_id: str) -> Once:
+    return idempotency.once("book", caller="page", key="one key", user=attendee_id)
+
+
+@contextmanager
+def held_elsewhere(event_id: int) -> Iterator[None]:
+    """Another writer has the event and is in no hurry."""
+    with write_engine().begin() as connection:
+        book.lock_event(connection, event_id)
+        yield
+
+
+def test_requests_for_several_events_share_one_commit(make_event: MakeEvent) -> None:
+    first, second, third = (make_event(capacity=1) for _ in range(3))
+    fill(second, 1)
+    fill(third, 1, 1)
+    results = batch.run_together(
+        None,
+        [
+            booking(third, "ada", email="ada@example.org"),
+            booking(first, "ada"),
+            booking(second, "guest1"),
+            Request(third, Cancel(1)),
+            booking(first, "bob", email="bob@example.org"),
+            booking(second, "ada"),
+        ],
+    )
+    assert isinstance(results[2], AlreadyBooked)
+    assert [isinstance(result, Settled) for result in results].count(True) == 5
+    cancelled = results[3]
+    assert isinstance(cancelled, Settled)
+    assert isinstance(cancelled.outcome, Released)
+    assert cancelled.outcome.promoted == [2]
+    assert statuses(first) == ["confirmed", "waiting"]
+    assert statuses(second) == ["confirmed", "waiting"]
+    assert statuses(third) == ["cancelled", "confirmed", "waiting"]
+    assert [figures(event_id) for event_id in (first, second, third)] == [(1, 1, 0)] * 3
+    latest = {event_id: history(event_id)[0] for event_id in (first, second, third)}
+    assert len({line.batch for line in latest.values()}) == 1
+    assert {event_id: line.revision for event_id, line in latest.items()} == {
+        first: 2, second: 3, third: 4,
+    }  # fmt: skip
+    told = rows("SELECT event_id, position, what FROM delivery ORDER BY event_id, position")
+    assert [tuple(row) for row in told] == [(first, 2, "waiting"), (third, 3, "waiting")]
+
+
+def test_only_bookings_for_several_events_are_told_with_the_right_revision(
+    make_event: MakeEvent,
+) -> None:
+    """Their history is copied by the database, as a batch of nothing else is."""
+    first, second = make_event(), make_event()
+    fill(second, 1)
+    batch.run_together(None, [booking(second, "ada"), booking(first, "ada"), booking(first, "bob")])
+    lines = {
+        event_id: [
+            (line.what, line.revision, line.position)
+            for line in history(event_id)
+            if line.position is not None
+        ]
+        for event_id in (first, second)
+    }
+    assert lines == {
+        first: [("booked", 2, 2), ("booked", 2, 1)],
+        second: [("booked", 3, 2), ("booked", 2, 1)],
+    }
+
+
+def test_same_attendee_and_position_in_other_events_are_others(make_event: MakeEvent) -> None:
+    first, second = make_event(), make_event()
+    fill(first, 1)
+    [booked, cancelled] = batch.run_together(
+        None, [booking(second, "guest1"), Request(first, Cancel(attendee_id="guest1"))]
+    )
+    assert isinstance(booked, Settled)
+    assert isinstance(cancelled, Settled)
+    assert (statuses(first), statuses(second)) == (["cancelled"], ["confirmed"])
+
+
+def test_one_key_means_something_else_in_each_event(make_event: MakeEvent) -> None:
+    first, second = make_event(), make_event()
+    one, other, again, conflict = batch.run_together(
+        None,
+        [
+            booking(first, "ada", once=once("ada")),
+            booking(second, "ada", once=once("ada")),
+            booking(first, "ada", once=once("ada")),
+            booking(second, "bob", once=once("bob")),
+        ],
+    )
+    assert isinstance(one, Settled)
+    assert isinstance(other, Settled)
+    assert isinstance(again, Settled)
+    assert (one.repeated, other.repeated, again.repeated) == (False, False, True)
+    assert isinstance(conflict, IdempotencyConflict)
+    [repeated] = batch.run_together(None, [booking(second, "ada", once=once("ada"))])
+    assert isinstance(repeated, Settled)
+    assert repeated.repeated
+    assert (statuses(first), statuses(second)) == (["confirmed"], ["confirmed"])
+
+
+@several_writers
+def test_event_that_another_writer_holds_is_left_out(make_event: MakeEvent) -> None:
+    held, free = make_event(), make_event()
+    with held_elsewhere(held):
+        results = batch.run_together(None, [booking(held, "ada"), booking(free, "ada")])
+    assert results[0] is None
+    assert isinstance(results[1], Settled)
+    assert (statuses(held), statuses(free)) == ([], ["confirmed"])
+
+
+@several_writers
+def test_nobody_waits_for_an_event_that_another_writer_holds_but_its_own_attendees(
+    app: Flask, make_event: MakeEvent
+) -> None:
+    held, free = make_event(), make_event()
+    done: list[str] = []
+
+    def attend(event_id: int, name: str) -> Callable[[], None]:
+        def call() -> None:
+            with app.app_context():
+                book_tickets(event_id, attendee_id=name)
+            done.append(name)
+
+        return call
+
+    waiting = threading.Thread(target=attend(held, "ada"))
+    with held_elsewhere(held):
+        waiting.start()
+        while not batch._queues.is_busy(held):
+            assert waiting.is_alive()
+        for number in range(3):
+            attend(free, f"bob{number}")()
+        assert done == ["bob0", "bob1", "bob2"]
+    waiting.join(LONG)
+    assert done[3:] == ["ada"]
+    assert statuses(held) == ["confirmed"]
+
+
+def test_unknown_event_is_not_taken_for_a_held_one(make_event: MakeEvent) -> None:
+    event_id = make_event()
+    results = batch.run_together(None, [booking(ABSENT, "ada"), booking(event_id, "ada")])
+    assert results[0] is None
+    assert isinstance(results[1], Settled)
+    with pytest.raises(EventNotFound):
+        batch.submit(booking(ABSENT, "ada"))
+
+
+def test_poisonous_request_harms_no_other_event(make_event: MakeEvent) -> None:
+    """It breaks a constraint that no check of ours foresaw, in a batch with others."""
+    first, second = make_event(), make_event()
+    taken = book_tickets(first, attendee_id="first").reference
+    requests = [
+        booking(first, "a"),
+        booking(second, "b", reference=taken),
+        booking(second, "c"),
+    ]
+    assert batch.run_together(None, requests) == [None] * 3
+    assert (statuses(first), statuses(second)) == (["confirmed"], [])
+    batch.submit(requests[0])
+    with pytest.raises(IntegrityError):
+        batch.submit(requests[1])
+    batch.submit(requests[2])
+    assert (statuses(first), statuses(second)) == (["confirmed"] * 2, ["confirmed"])
+
+
+def test_batch_that_was_overtaken_changes_nothing_and_is_left_out(
+    make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a cluster the guard of one event fails, and the others go back with it."""
+    first, second = make_event(), make_event()
+    seen: list[int] = []
+    save = record.save
+
+    def save_too_late(connection: Connection, changes: list[Change], **more: Any) -> None:
+        ahead = update(events).where(events.c.id == second)
+        connection.execute(ahead.values(revision=events.c.revision + 1))
+        seen.append(len(changes))
+        save(connection, changes, **more)
+
+    monkeypatch.setattr(record, "save", save_too_late)
+    assert batch.run_together(None, [booking(first, "a"), booking(second, "a")]) == [None, None]
+    assert seen == [2]
+    assert (statuses(first), statuses(second)) == ([], [])
+
+
+@pytest.mark.parametrize("landed", [True, False])
+def test_lost_commit_of_several_events_is_settled_by_what_landed(
+    make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch, landed: bool
+) -> None:
+    first, second = make_event(), make_event()
+    requests = [booking(second, "ada"), booking(first, "ada")]
+    with losing_commit(monkeypatch, landed=landed):
+        results = batch.run_together(None, requests)
+    for request, result in zip(requests, results, strict=True):
+        assert isinstance(result, Settled)
+        assert isinstance(result.outcome, Booked)
+        assert booking_at(request.event_id, 1).reference == result.references[1]
+    assert (statuses(first), statuses(second)) == (["confirmed"], ["confirmed"])
+
+
+def test_storm_over_many_events_keeps_each_book(
+    make_app: Callable[..., Flask], make_event: MakeEvent
+) -> None:
+    """Every attendee wants every event, all at once, through the front door."""
+    event_ids = [make_event(capacity=4) for _ in range(6)]
+    app = make_app(THREADS="32")
+
+    def attend(name: str, event_id: int) -> Callable[[], str]:
+        return lambda: book_tickets(event_id, attendee_id=name).status
+
+    calls = [attend(f"a{number}", event_id) for number in range(8) for event_id in event_ids]
+    answers = together(app, calls)
+    assert sorted(str(answer) for answer in answers) == ["confirmed"] * 24 + ["waiting"] * 24
+    for event_id in event_ids:
+        assert figures(event_id) == (4, 4, 0)
+        assert statuses(event_id) == ["confirmed"] * 4 + ["waiting"] * 4
