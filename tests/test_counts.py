@@ -178,25 +178,32 @@ class Case:
     limit: Counts
 
 
-def booking(count: int, *, email: str | None = None) -> Callable[[World], Action]:
-    """A batch of so many bookings, as group commit makes it of bookings that come together."""
+def booking(
+    count: int, *, email: str | None = None, spread: bool = False
+) -> Callable[[World], Action]:
+    """A batch of so many bookings, as group commit makes it of bookings that come together.
+
+    They are for one event or, where `spread`, each for another one.
+    """
 
     def prepare(world: World) -> Action:
-        numbers = [next(_names) for _ in range(count)]
+        event_ids = [world.event_id] * count
+        if spread:
+            event_ids = [event.id for event in events.own_events(1, limit=count)]
         requests = [
             batch.Request(
-                world.event_id,
+                event_id,
                 Book(f"counted-{number}", 1, book.new_reference()),
                 once=idempotency.once("book", caller="page", key=f"key-{number}")
                 if email
                 else None,
                 particulars=Particulars(book.new_ticket_code(), "", email),
             )
-            for number in numbers
+            for event_id, number in zip(event_ids, _names, strict=False)
         ]
 
         def run() -> None:
-            for result in batch.run(world.event_id, requests):
+            for result in batch.run_together(None, requests):
                 assert isinstance(result, batch.Settled), result
 
         return run
@@ -251,6 +258,7 @@ PARTIAL = {"HX-Request-Type": "partial"}
 CASES = [
     Case("one booking", booking(1), Counts(1, 6, 5)),
     Case("32 bookings", booking(32), Counts(1, 6, 70)),
+    Case("32 bookings for 32 events", booking(32, spread=True), Counts(1, 6, 130)),
     Case("a booking with address and key", booking(1, email="a@example.org"), Counts(1, 9, 10)),
     Case("a cancel", cancelling, Counts(1, 10, 90)),
     Case("a cancel by reference", cancelling_by_reference, Counts(1, 11, 90)),

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, RuntimeModes
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
@@ -100,6 +100,8 @@ def serve(settings: Settings, password: str | None) -> int:
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_READ_MILLISECONDS),
         websockets=False,
+        # One thread of the server's own is enough to feed Python's, and wakes fewer of them.
+        runtime_mode=RuntimeModes.st,
         workers=settings.workers,
         blocking_threads=settings.threads,
         backpressure=CONNECTIONS_PER_WORKER,

@@ -2,7 +2,7 @@
 
 import argparse
 
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, RuntimeModes
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
@@ -22,6 +22,7 @@ def main() -> None:
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,
         websockets=False,
+        runtime_mode=RuntimeModes.st,
         workers=asked.workers,
         blocking_threads=asked.threads,
         backpressure=CONNECTIONS_PER_WORKER,

@@ -48,6 +48,7 @@ def make_app() -> Flask:
     app = Flask(__name__)
     app.extensions["settings"] = settings
     app.config["RATELIMIT_STORAGE_URI"] = settings.ratelimit_storage_uri
+    app.extensions["limiter"] = {limiter}
     limiter.init_app(app)
     logs.init_app(app)
     app.extensions["api_budgets"] = budgets.make(settings)
