@@ -293,6 +293,41 @@ class TestWrite:
             write(lambda connection: note(connection, "once", id=1), landed=landed)
         assert (len(looks), noted()) == (2, ["once"])
 
+    def test_commit_that_lands_after_a_look_is_found_by_the_next_one(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As on a cluster: one node does not see yet what another commits a moment later."""
+        calls, looks = [], []
+
+        def landed(connection: Connection) -> bool:
+            looks.append(1)
+            return len(looks) == 2
+
+        def work(connection: Connection) -> str:
+            calls.append(1)
+            if len(calls) == 2:
+                raise mysql_error(1213)
+            return "done"
+
+        with losing_commit(monkeypatch, landed=True):
+            assert write(work, landed=landed) == "done"
+        assert (len(calls), len(looks)) == (2, 2)
+
+    def test_look_and_what_follows_it_are_one_transaction(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Else a commit could land between them and be taken for somebody else's."""
+        seen = []
+
+        def landed(connection: Connection) -> bool:
+            seen.append(connection)
+            return False
+
+        with losing_commit(monkeypatch, landed=False):
+            write(seen.append, landed=landed)
+        _, looked, worked = seen
+        assert looked is worked
+
 
 def test_booking_whose_lost_commit_landed_is_answered_and_made_once(
     make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch

@@ -103,9 +103,9 @@ def write(
     """Run `work` in one transaction, again if need be, and return what it returned.
 
     `work` must lock before it reads and keep no trace of an attempt outside the database.
-    `landed`, run in a transaction of its own, tells after a connection was lost during COMMIT
-    whether the work is there; it has to look under the lock that `work` takes. Without it an
-    unknown outcome raises `Unavailable`.
+    `landed` tells after a connection was lost during COMMIT whether the work is there; it has to
+    look under the lock that `work` takes, and is asked before `work`, in the same transaction.
+    Without it an unknown outcome raises `Unavailable`.
     Raises `Unavailable` when the database cannot be reached or is too busy, and `Yielded` in place
     of another attempt after a conflict where the caller `yields`.
     """
@@ -113,26 +113,25 @@ def write(
     unknown = False
 
     def attempt() -> T:
-        nonlocal pending, unknown
-        if unknown:
-            assert landed is not None
-            if _transact(landed):
-                return pending  # type: ignore[return-value]  # set before the commit was tried
-            unknown = False
+        nonlocal unknown
         try:
-            return _transact(remember)
+            return _transact(work_unless_landed)
         except CommitUnknown as lost:
             if landed is None:
                 raise Unavailable from lost
             unknown = True
             raise
         except (DBAPIError, Conflict) as error:
-            if yields and fault_of(error) is Fault.CONFLICT:
+            if yields and not unknown and fault_of(error) is Fault.CONFLICT:
                 raise Yielded from error
             raise
 
-    def remember(connection: Connection) -> T:
+    def work_unless_landed(connection: Connection) -> T:
         nonlocal pending
+        # Looked up by every further attempt, in the transaction that would do it again: another
+        # node of a cluster may still commit the lost one until this one has committed.
+        if unknown and landed is not None and landed(connection):
+            return pending  # type: ignore[return-value]  # set before the commit was tried
         pending = work(connection)
         return pending
 
