@@ -33,7 +33,15 @@ from webapp.services.bookings import Receipt, book_tickets, cancel_booking
 from webapp.services.commands import Book
 from webapp.services.lookup import history
 from webapp.services.record import Particulars
-from webapp.services.transaction import ATTEMPTS, Conflict, Fault, fault_of, read, write
+from webapp.services.transaction import (
+    ATTEMPTS,
+    LONGEST_PAUSE,
+    Conflict,
+    Fault,
+    fault_of,
+    read,
+    write,
+)
 
 
 def mysql_error(code: int, *, invalidated: bool = False) -> DBAPIError:
@@ -196,6 +204,22 @@ class TestWrite:
         with pytest.raises(Unavailable):
             write(work)
         assert len(calls) == ATTEMPTS
+
+    def test_who_lost_often_pauses_no_longer_than_others(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pauses: list[float] = []
+        still = SimpleNamespace(monotonic=lambda: 0.0, sleep=pauses.append)
+        monkeypatch.setattr(transaction, "time", still)
+        monkeypatch.setattr(transaction, "random", SimpleNamespace(uniform=lambda low, high: high))
+
+        def work(connection: Connection) -> None:
+            raise Conflict
+
+        with pytest.raises(Unavailable):
+            write(work)
+        assert pauses[:2] == [0.02, 0.04]
+        assert max(pauses) == pauses[-1] == LONGEST_PAUSE
 
     def test_no_attempt_begins_when_patience_is_over(self, monkeypatch: pytest.MonkeyPatch) -> None:
         seconds = iter(range(0, 100, 3))
