@@ -106,6 +106,7 @@ def prepare_mysql(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> No
     cursor.execute("SHOW VARIABLES LIKE 'wsrep_on'")
     row = cursor.fetchone()
     if row and row[1] == "ON":
-        # A Galera node may lag behind the others by milliseconds; wait for it, never read old.
-        cursor.execute("SET SESSION wsrep_sync_wait = 1")
+        # A Galera node may lag behind the others by milliseconds: a transaction waits for it,
+        # whether it begins with a read (1), an update (2) or an insert (4).
+        cursor.execute("SET SESSION wsrep_sync_wait = 7")
     cursor.close()
