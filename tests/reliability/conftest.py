@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.cluster import Cluster
 from tests.support.servers import AppServer, MariaDB
 from tests.support.site import ENVIRON, Site
 
@@ -19,6 +20,13 @@ def durable_server(server_folder: Path) -> Iterator[MariaDB]:
 @pytest.fixture
 def fresh_url(durable_server: MariaDB) -> str:
     return durable_server.create_database("fresh")
+
+
+@pytest.fixture(scope="package")
+def galera_server(server_folder: Path) -> Iterator[Cluster]:
+    """Three nodes of Galera, all of which take writes."""
+    with Cluster(server_folder / "galera") as cluster:
+        yield cluster
 
 
 @pytest.fixture

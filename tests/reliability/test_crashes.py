@@ -38,7 +38,7 @@ def loaded(
     site: Site, history: History, *, clients: int = CLIENTS, keys: bool = True, party: int = 1
 ) -> Iterator[Load]:
     """Clients that load the site as long as the block runs."""
-    load = Load(site.server.port, history, clients=clients, keys=keys, party=party)
+    load = Load([site.server.port], history, clients=clients, keys=keys, party=party)
     try:
         yield load
     finally:

@@ -15,6 +15,10 @@ from typing import Any
 
 from tests.support.history import Asked, History, Row
 
+RANK = "waitingListPosition"
+# Behind everybody.
+LAST = 1 << 60
+
 
 def problems(history: History, rows: Sequence[Row], *, refusals: bool = False) -> list[str]:
     """What cannot be under the rules, one sentence each; empty for a history that is right.
@@ -47,6 +51,8 @@ def _wrong_answers(history: History, *, refusals: bool) -> Iterable[str]:
                 yield f"{asked.what} of {asked.user} was turned away"
             if asked.retry_after is None:
                 yield f"{asked.what} was turned away without a Retry-After"
+        elif asked.answer.get("status") == "waiting" and not asked.answer.get(RANK):
+            yield f"{asked.what} of {asked.user} was told of a wait without a rank"
         elif asked.status not in (0, 200, 201):
             yield f"{asked.what} of {asked.user} was answered {asked.status}"
 
@@ -208,7 +214,7 @@ def _looks(history: History) -> Iterable[str]:
     for moments in seen.values():
         moments.sort()
         by_end = sorted(moments, key=lambda moment: moment[1])
-        ended, furthest = 0, (0, -(1 << 60))
+        ended, furthest = 0, (0, -LAST)
         for began, _, place in moments:
             while ended < len(by_end) and by_end[ended][1] < began:
                 furthest = max(furthest, by_end[ended][2])
@@ -222,7 +228,7 @@ def _place(answer: dict[str, Any]) -> tuple[int, int]:
     """How far a booking has come; larger is later."""
     match answer["status"]:
         case "waiting":
-            return 0, -answer["waitingListPosition"]
+            return 0, -answer.get(RANK, LAST)
         case "confirmed":
             return 1, 0
         case _:

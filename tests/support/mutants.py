@@ -71,6 +71,20 @@ def with_an_old_snapshot() -> None:
     _replace(book, lock_event=lock_late, lock_free_events=lock_free_late)
 
 
+def without_waiting_for_other_nodes() -> None:
+    """A node of a cluster answers with what it has, though others may have committed more."""
+    from webapp import database
+
+    prepare = database.prepare_mysql
+
+    def prepare_to_be_stale(connection: Any, entry: Any) -> None:
+        prepare(connection, entry)
+        with connection.cursor() as cursor:
+            cursor.execute("SET SESSION wsrep_sync_wait = 0")
+
+    _replace(database, prepare_mysql=prepare_to_be_stale)
+
+
 def without_retry() -> None:
     """What fails once is given up."""
     from webapp.services import transaction

@@ -1,9 +1,11 @@
 """A proxy in front of MySQL that loses the connection where it hurts: around COMMIT."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from dataclasses import dataclass
 from enum import Enum
+from itertools import cycle
 from threading import Thread
 from typing import Self
 
@@ -11,6 +13,8 @@ HEADER = 4
 # Commands as PyMySQL sends them, with a 3 in front for "query". Every batch changes its event.
 COMMIT = b"\x03COMMIT"
 CHANGE = b"\x03UPDATE event SET"
+# Seconds after which a late COMMIT is passed on at the latest.
+DELAY = 0.05
 
 
 class Cut(Enum):
@@ -20,22 +24,28 @@ class Cut(Enum):
     BEFORE = "the COMMIT never reaches the server"
     DURING = "the COMMIT is sent and nobody waits for the answer"
     AFTER = "the server has committed and its answer is lost"
+    LATE = "the COMMIT reaches the server when the client has long gone on"
 
 
 class Proxy:
     """Passes everything on to a server's port, and cuts what it was told to cut.
 
+    With the ports of several servers each connection goes to the next.
+
     `cut(kinds, every=n)` loses each nth transaction in one of these ways, in turn; `freeze` stops
-    passing anything on, as a hanging server or network does.
+    passing anything on, as a hanging server or network does. A COMMIT that is late waits for
+    `pass_on`, but no longer than `delay` seconds.
     """
 
-    def __init__(self, server_port: int) -> None:
+    def __init__(self, *server_ports: int, delay: float = DELAY) -> None:
         self.port = 0
+        self._delay = delay
         self.done: Counter[Cut] = Counter()
-        self._server_port = server_port
+        self._server_ports = cycle(server_ports)
         self._kinds: tuple[Cut, ...] = ()
         self._every = 0
         self._seen = 0
+        self._serving: set[asyncio.Task[None] | None] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, daemon=True)
 
@@ -60,7 +70,12 @@ class Proxy:
     def thaw(self) -> None:
         self._loop.call_soon_threadsafe(self._thawed.set)
 
+    def pass_on(self) -> None:
+        """Let every COMMIT that is late arrive now."""
+        self._loop.call_soon_threadsafe(self._passed_on.set)
+
     async def _start(self) -> None:
+        self._passed_on = asyncio.Event()
         self._thawed = asyncio.Event()
         self._thawed.set()
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -77,10 +92,13 @@ class Proxy:
         """One connection, until either side ends it or it is cut."""
         writers: list[asyncio.StreamWriter] = [to_client]
         pumps: list[asyncio.Task[None]] = []
+        # The loop itself would let go of a task whose client has gone.
+        serving = asyncio.current_task()
+        self._serving.add(serving)
         try:
-            server, to_server = await asyncio.open_connection("127.0.0.1", self._server_port)
+            server, to_server = await asyncio.open_connection("127.0.0.1", next(self._server_ports))
             writers.append(to_server)
-            link = _Link()
+            link = _Link(to_client)
             pumps = [
                 asyncio.create_task(self._questions(client, to_server, link)),
                 asyncio.create_task(self._answers(server, to_client, link)),
@@ -95,6 +113,7 @@ class Proxy:
             for writer in writers:
                 # At once, as a lost connection is, whatever is still on its way.
                 writer.transport.abort()
+            self._serving.discard(serving)
 
     async def _questions(
         self, client: asyncio.StreamReader, to_server: asyncio.StreamWriter, link: "_Link"
@@ -110,11 +129,17 @@ class Proxy:
                 self.done[cut] += 1
             if cut in (Cut.STATEMENT, Cut.BEFORE):
                 return
-            link.deaf = cut is Cut.AFTER
+            link.deaf = cut in (Cut.AFTER, Cut.LATE)
+            if cut is Cut.LATE:
+                link.to_client.transport.abort()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._passed_on.wait(), self._delay)
             to_server.write(header + packet)
             await to_server.drain()
             if cut is Cut.DURING:
                 return
+            if cut is Cut.LATE:
+                await asyncio.Event().wait()  # until the server has answered and all ends
 
     async def _answers(
         self, server: asyncio.StreamReader, to_client: asyncio.StreamWriter, link: "_Link"
@@ -137,5 +162,6 @@ class Proxy:
 class _Link:
     """A connection: what will become of its transaction, and whether an answer is to be lost."""
 
+    to_client: asyncio.StreamWriter
     plan: Cut | None = None
     deaf: bool = False

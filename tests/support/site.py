@@ -5,9 +5,10 @@ import json
 import random
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import cycle, pairwise
 from pathlib import Path
 from threading import Event
 
@@ -71,7 +72,7 @@ class Site:
 
 
 class Load:
-    """Clients that book, cancel and look until they are stopped.
+    """Clients that book, cancel and look until they are stopped, at each of the ports in turn.
 
     Those with an even number send a key, ask again until they know what became of it, and now
     and then repeat what they know; the others take no answer for an answer and go on. Each
@@ -79,9 +80,15 @@ class Load:
     """
 
     def __init__(
-        self, port: int, history: History, *, clients: int, keys: bool = True, party: int = 1
+        self,
+        ports: Sequence[int],
+        history: History,
+        *,
+        clients: int,
+        keys: bool = True,
+        party: int = 1,
     ) -> None:
-        self._port = port
+        self._ports = ports
         self._history = history
         self._keys = keys
         self._party = party
@@ -116,7 +123,9 @@ class Load:
         choose = random.Random(number)
         persistent = self._keys and number % 2 == 0
         mine: list[str] = []
-        with Client(self._port, self._history) as client:
+        with ExitStack() as stack:
+            each = [stack.enter_context(Client(port, self._history)) for port in self._ports]
+            clients = cycle(each)
             for count in range(1_000_000):
                 if self._over.is_set():
                     return
@@ -125,23 +134,23 @@ class Load:
                 key = name if persistent else None
                 if chance < 0.5 or not mine:
                     tickets = choose.randint(1, self._party)
-                    self._book(client, f"c{name}", tickets, key, mine)
+                    self._book(clients, f"c{name}", tickets, key, mine)
                 elif chance < 0.7:
-                    self._cancel(client, mine.pop(choose.randrange(len(mine))), key)
+                    self._cancel(clients, mine.pop(choose.randrange(len(mine))), key)
                 elif chance < 0.85:
-                    self._rest(client.status())
+                    self._rest(next(clients).status())
                 else:
-                    self._rest(client.look(choose.choice(mine)))
+                    self._rest(next(clients).look(choose.choice(mine)))
 
     def _book(
-        self, client: Client, user: str, tickets: int, key: str | None, mine: list[str]
+        self, clients: Iterator[Client], user: str, tickets: int, key: str | None, mine: list[str]
     ) -> None:
-        asked = self._ask(lambda: client.book(user, tickets=tickets, key=key), key)
+        asked = self._ask(lambda: next(clients).book(user, tickets=tickets, key=key), key)
         if asked.done:
             mine.append(asked.answer["bookingReference"])
 
-    def _cancel(self, client: Client, reference: str, key: str | None) -> None:
-        self._ask(lambda: client.cancel(reference, key=key), key)
+    def _cancel(self, clients: Iterator[Client], reference: str, key: str | None) -> None:
+        self._ask(lambda: next(clients).cancel(reference, key=key), key)
 
     def _ask(self, ask: Callable[[], Asked], key: str | None) -> Asked:
         asked = ask()
