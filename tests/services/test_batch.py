@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, Row, update
 from sqlalchemy.exc import IntegrityError
 
 from tests.conftest import DATABASES
@@ -244,6 +244,25 @@ def test_lost_commit_of_several_events_is_settled_by_what_landed(
         assert isinstance(result.outcome, Booked)
         assert booking_at(request.event_id, 1).reference == result.references[1]
     assert (statuses(first), statuses(second)) == (["confirmed"], ["confirmed"])
+
+
+def test_after_a_lost_commit_nothing_that_may_have_landed_is_left_out(
+    make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody has the event when the batch comes again: it waits, for it may be there already."""
+    event_id = make_event()
+    lock_free_events = book.lock_free_events
+    looks: list[int] = []
+
+    def held_the_second_time(connection: Connection, wanted: set[int]) -> dict[int, Row[Any]]:
+        looks.append(1)
+        return lock_free_events(connection, wanted) if len(looks) == 1 else {}
+
+    monkeypatch.setattr(book, "lock_free_events", held_the_second_time)
+    with losing_commit(monkeypatch, landed=False):
+        [result] = batch.run_together(None, [booking(event_id, "ada")])
+    assert isinstance(result, Settled)
+    assert statuses(event_id) == ["confirmed"]
 
 
 def test_storm_over_many_events_keeps_each_book(

@@ -5,7 +5,7 @@ waits for no event's lock: an event that another writer holds is left out, and i
 a queue of its own, where they wait for the lock without holding up anybody else.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -136,6 +136,8 @@ class _Batch:
         self.id = book.new_reference()
         # An event that was written, and its new revision: it is there if the whole batch is.
         self.written: tuple[int, int] | None = None
+        # The events that the first attempt found free.
+        self.free: Collection[int] = ()
 
     def landed(self, connection: Connection) -> bool:
         if self.written is None:
@@ -148,7 +150,15 @@ class _Batch:
         return self._settle(connection, {event.id: event}, self.requests)
 
     def settle_free_events(self, connection: Connection) -> list[Settled | Exception | None]:
-        events = book.lock_free_events(connection, {r.event_id for r in self.requests})
+        if self.free:
+            # Again after a lost commit: what is left out now may still land, and would be done
+            # once more in its own queue.
+            events = {
+                event_id: book.lock_event(connection, event_id) for event_id in sorted(self.free)
+            }
+        else:
+            events = book.lock_free_events(connection, {r.event_id for r in self.requests})
+            self.free = events.keys()
         free = [request for request in self.requests if request.event_id in events]
         results = iter(self._settle(connection, events, free))
         return [next(results) if r.event_id in events else None for r in self.requests]
