@@ -208,7 +208,7 @@ def test_sales_window_opens_at_its_first_moment_and_closes_at_its_last(
 ) -> None:
     event_id = make_event(sales_open_at=now.at(hours=1), sales_close_at=now.at(hours=2))
     now.go(hours=1, microseconds=-1)
-    with pytest.raises(EventClosed, match=r"opens on 3 May 2027, 13:00"):
+    with pytest.raises(EventClosed, match=r"opens on 3 May 2027, 13:00 UTC\."):
         book_tickets(event_id, attendee_id="early")
     now.go(microseconds=1)
     book_tickets(event_id, attendee_id="on time")

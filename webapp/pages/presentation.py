@@ -17,6 +17,7 @@ from sqlalchemy import Row
 from webapp import htmx
 from webapp.config import current_settings
 from webapp.pages.markdown import markdown
+from webapp.services.clock import zone_name
 
 STATIC_FOR_EVER = "public, max-age=31536000, immutable"
 LONGEST_SLUG = 60
@@ -73,14 +74,6 @@ def _keep_static_files(response: Response) -> Response:
 def local(value: datetime, time_zone: str) -> datetime:
     """A moment on the clocks of an event's place."""
     return value.astimezone(ZoneInfo(time_zone))
-
-
-def zone_name(value: datetime) -> str:
-    """The zone of a local time, such as CEST, or its distance from UTC where it has no letters."""
-    name = value.tzname() or ""
-    # A hyphen would let a line break between sign and number.
-    offset = f"{value:%z}".replace("-", "\N{MINUS SIGN}")
-    return name if name.isalpha() else f"UTC{offset[:3]}:{offset[3:5]}"
 
 
 def moment(value: datetime, time_zone: str) -> Markup:
