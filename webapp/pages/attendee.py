@@ -20,7 +20,7 @@ from webapp.models import MAX_NAME
 from webapp.pages import forms, presentation, remembered
 from webapp.pages.find import mail_links
 from webapp.pages.forms import form_on
-from webapp.pages.offer import offer_of
+from webapp.pages.offer import Offer, offer_of
 from webapp.pages.presentation import absolute_url, event_path, local
 from webapp.schemas import FewerTickets, PageBooking, from_form
 from webapp.services import bookings, clock
@@ -82,7 +82,8 @@ def event(event_id: int, slug: str) -> ResponseReturnValue:
     found = find_event(event_id)
     if request.method == "GET" and slug != presentation.slug(found.name):
         return redirect(event_path(found), code=301)
-    return show("attendee/event.html", event=found, offer=offer_of(found))
+    offer = offer_of(found)
+    return show("attendee/event.html", event=found, offer=offer, wanted=_wanted(offer))
 
 
 @bp.get(f"/events/{EVENT_ID}/availability")
@@ -92,10 +93,11 @@ def availability(event_id: int) -> ResponseReturnValue:
     if not wants_fragment():
         return redirect(event_path(found), code=303)
     offer = offer_of(found)
+    context = {"event": found, "offer": offer, "wanted": _wanted(offer)}
     # Booking has opened or closed meanwhile: the form has to come, or to go.
     if (request.args.get("form") == "no") is not bool(offer.refusal):
-        return show_anew("attendee/event.html", event=found, offer=offer)
-    return fragment("attendee/event.html", "availability", event=found, offer=offer)
+        return show_anew("attendee/event.html", **context, is_news=True)
+    return fragment("attendee/event.html", "availability", **context)
 
 
 @bp.post(f"/events/{EVENT_ID}", defaults={"slug": ""})
@@ -199,6 +201,11 @@ def cancel(reference: str) -> ResponseReturnValue:
     remembered.forget(reference)
     flash("Your booking is cancelled.")
     return move_to(url_for("attendee.booking", reference=reference))
+
+
+def _wanted(offer: Offer) -> int:
+    """The tickets that the form asks for so far, to say what would happen."""
+    return min(max(1, request.values.get("tickets", 1, type=int)), offer.most)
 
 
 def _standing(found: Found, *, is_news: bool = False) -> dict[str, Any]:
