@@ -58,7 +58,7 @@ class BookingNotFound(DomainError):
     title = "Booking not found"
 
     def __init__(self) -> None:
-        super().__init__("There is no such booking. Check the link or the ids.")
+        super().__init__("There is no such booking. Check that the link or the ids are complete.")
 
 
 class AlreadyBooked(DomainError):
@@ -144,6 +144,18 @@ ADVICE = {
     429: "That was too often. Wait a little and try again.",
     500: "Something went wrong on our side. It has been noted; try again in a minute.",
 }
+# What a person reads as the heading; programs get HTTP's own phrase.
+HEADINGS = {
+    "bad_request": "That could not be read",
+    "unauthorized": "Please log in",
+    "forbidden": "Not allowed",
+    "not_found": "Nothing here",
+    "method_not_allowed": "Not in this way",
+    "body_too_large": "Too large",
+    "unsupported_media_type": "Not in this form",
+    "rate_limited": "Too often",
+    "internal_error": "That went wrong",
+}
 CODES = {413: "body_too_large", 429: "rate_limited", 500: "internal_error"}
 
 
@@ -192,7 +204,13 @@ def show(
         response = jsonify(problem)
         response.mimetype = "application/problem+json"
     else:
-        context = {"status": status, "title": title, "detail": detail, "request_id": request_id()}
+        context = {
+            "status": status,
+            "code": code,
+            "title": HEADINGS.get(code, title),
+            "detail": detail,
+            "request_id": request_id(),
+        }
         if request.headers.get("HX-Request-Type") == "partial":
             body = render_block("errors/error.html", "main", **context)
         else:

@@ -169,6 +169,55 @@ def test_unknown_addresses_say_what_to_do(person: Person, path: str) -> None:
     assert "See all events" in answer.text
 
 
+@pytest.mark.parametrize(
+    ("tickets", "told", "button"),
+    [
+        (1, "You get your ticket at once.", "Book"),
+        (3, "You get all 3 at once.", "Book"),
+        (4, "For 4 tickets you join the waiting list at place 1 .", "Join the waiting list"),
+        (99, "For 10 tickets", "Join the waiting list"),
+        ("none", "You get your ticket at once.", "Book"),
+        ("9" * 5000, "You get your ticket at once.", "Book"),
+    ],
+)
+def test_page_says_beforehand_what_will_happen(
+    person: Person, make_event: MakeEvent, book: Book, tickets: object, told: str, button: str
+) -> None:
+    event_id = make_event(tickets=12)
+    book(event_id, "Grace", tickets=9)
+    part = person.get(f"/events/{event_id}/availability?form=yes&tickets={tickets}", fragment=True)
+    assert told in text_of(part)
+    assert f">{button}</hx-partial>" in part.text
+
+
+def test_refused_form_says_what_its_own_number_will_bring(
+    person: Person, make_event: MakeEvent
+) -> None:
+    event_id = make_event(tickets=3)
+    wrong = person.book(event_id, email="nobody", tickets=3)
+    assert "You get all 3 at once." in text_of(wrong)
+
+
+def test_nobody_is_sent_to_a_waiting_list_that_is_not_there(
+    person: Person, make_event: MakeEvent, book: Book
+) -> None:
+    event_id = make_event(tickets=3, waiting_list_limit=0)
+    book(event_id, "Grace")
+    part = person.get(f"/events/{event_id}/availability?form=yes&tickets=3", fragment=True)
+    assert "Ask for 2 at most: there is no waiting list." in text_of(part)
+    assert ">Book</hx-partial>" in part.text
+
+
+def test_only_what_changes_a_mind_is_read_aloud(
+    person: Person, make_event: MakeEvent, book: Book
+) -> None:
+    event_id = make_event(tickets=12)
+    path = f"/events/{event_id}/availability?form=yes"
+    assert 'aria-live="off"' in person.get(path, fragment=True).text
+    book(event_id, "Grace", tickets=2)
+    assert 'aria-live="polite"' in person.get(path, fragment=True).text
+
+
 def test_availability_is_polled_cheaply(person: Person, make_event: MakeEvent, book: Book) -> None:
     event_id = make_event()
     path = f"/events/{event_id}/availability"
@@ -279,11 +328,16 @@ def test_times_are_told_in_the_zone_of_the_event(person: Person, make_event: Mak
 
 
 def test_closed_event_says_why(
-    app: Flask, person: Person, make_event: MakeEvent, owner_id: int
+    app: Flask, person: Person, make_event: MakeEvent, book: Book, owner_id: int
 ) -> None:
     later = datetime.now(UTC) + timedelta(days=3)
+    alone, full = (make_event(tickets=1, waiting_list_limit=limit) for limit in (0, 1))
+    for event_id, name in ((alone, "Grace"), (full, "Grace"), (full, "Alan")):
+        book(event_id, name)
     closed = {
         make_event(sales_open_at=later): "Booking opens on",
+        alone: "Sold out There is no waiting list.",
+        full: "Sold out The waiting list is full, too.",
         make_event(sales_close_at=later - timedelta(days=9)): "Booking has closed.",
         make_event(starts_at=later - timedelta(days=9)): "already started",
     }

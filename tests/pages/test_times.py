@@ -3,8 +3,10 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from icalendar import Calendar
 
 from tests.pages.conftest import Person, forms_of, text_of
 
@@ -50,6 +52,32 @@ def test_event_in_the_night_when_clocks_change(
     page = person.client.get(f"/events/{event_id}", follow_redirects=True)
     shown = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page.text))
     assert told in shown
+
+
+@pytest.mark.parametrize(
+    ("time_zone", "moment", "told"),
+    [
+        # Half an hour back from 02:00, and a zone whose name has no letters.
+        ("Australia/Lord_Howe", datetime(2031, 4, 5, 14, 45, tzinfo=UTC), "01:45 UTC+11:00"),
+        ("Australia/Lord_Howe", datetime(2031, 4, 5, 15, 15, tzinfo=UTC), "01:45 UTC+10:30"),
+        ("America/New_York", datetime(2031, 11, 2, 5, 30, tzinfo=UTC), "01:30 EDT"),
+        ("America/New_York", datetime(2031, 11, 2, 6, 30, tzinfo=UTC), "01:30 EST"),
+        ("Asia/Kathmandu", datetime(2031, 4, 5, 0, 0, tzinfo=UTC), "05:45 UTC+05:45"),
+    ],
+)
+def test_two_hours_of_one_name_are_kept_apart_everywhere(
+    person: Person, make_event: MakeEvent, time_zone: str, moment: datetime, told: str
+) -> None:
+    later = moment + timedelta(days=1)
+    event_id = make_event(time_zone=time_zone, starts_at=moment)
+    opens = make_event(time_zone=time_zone, starts_at=later, sales_open_at=moment)
+    mine = person.book(event_id).location
+    for path in (f"/events/{event_id}", f"/events/{opens}", mine, "/bookings"):
+        page = person.client.get(path, follow_redirects=True)
+        assert told in text_of(page), path
+    assert told in text_of(person.get("/?search=Harvest")), "told why it cannot be booked"
+    calendar: Any = Calendar.from_ical(person.get(f"{mine}/calendar.ics").data)
+    assert calendar.events[0]["dtstart"].dt == moment
 
 
 def test_programs_read_the_moment_and_the_clocks_of_the_place(
