@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,6 +32,14 @@ PHONE: ViewportSize = {"width": 360, "height": 740}
 DESK: ViewportSize = {"width": 1440, "height": 900}
 
 
+# What Chromium and htmx note when a form is refused with a 4xx, or a test cuts the connection.
+MEANT = [
+    re.compile(r"Failed to load resource: the server responded with a status of 4\d\d "),
+    re.compile(r"Failed to load resource: net::ERR_INTERNET_DISCONNECTED$"),
+    re.compile(r"htmx: htmx:error: Failed to fetch "),
+]
+
+
 class Site:
     """The server under test, and what a test prepares there without the browser."""
 
@@ -50,10 +59,17 @@ class Site:
     def cancel(self, reference: str) -> None:
         self.call("/api/events/cancel", {"bookingReference": reference})
 
-    def call(self, path: str, body: dict[str, object]) -> Any:
+    def change_event(self, event_id: int, **fields: object) -> None:
+        self.call(f"/api/events/{event_id}", fields, method="PATCH")
+
+    def cancel_event(self, event_id: int) -> None:
+        self.call(f"/api/events/{event_id}/cancel", {})
+
+    def call(self, path: str, body: dict[str, object], *, method: str = "POST") -> Any:
         login = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
         headers = {"Content-Type": "application/json", "Authorization": f"Basic {login}"}
-        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), headers)
+        data = json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, headers, method=method)
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)
 
@@ -97,10 +113,9 @@ def visitor(site: Site, browser: Browser) -> Iterator[Callable[..., Page]]:
         context.set_default_timeout(10_000)
         contexts.append(context)
         context.route(lambda url: not url.startswith(site.url), answer_from_package)
-        page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda message: complain(complaints, message.type, message.text))
-        return page
+        context.on("weberror", lambda error: complaints.append(str(error.error)))
+        context.on("console", lambda message: complain(complaints, message.type, message.text))
+        return context.new_page()
 
     yield arrive
     for context in contexts:
@@ -118,9 +133,7 @@ def answer_from_package(route: Route) -> None:
 
 
 def complain(complaints: list[str], kind: str, text: str) -> None:
-    # A refused form is answered with a 4xx on purpose, which Chromium notes as an error.
-    refused = text.startswith("Failed to load resource") and "status of 4" in text
-    if kind in ("error", "warning") and not refused:
+    if kind in ("error", "warning") and not any(one.match(text) for one in MEANT):
         complaints.append(text)
 
 

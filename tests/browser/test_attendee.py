@@ -67,6 +67,71 @@ def test_waiting_attendee_is_promoted_while_watching(site: Site, visitor: Visito
     expect(waiting.get_by_text("You moved up: 1 ticket is yours.")).to_be_visible()
     expect(waiting.get_by_role("img", name="QR code of your ticket")).to_be_visible()
     expect(waiting.locator("#announcer")).to_have_text("You moved up: you have your tickets.")
+    expect(waiting).to_have_title(re.compile("Your ticket"))
+    expect(waiting.locator(":focus")).to_have_text("You moved up: 1 ticket is yours.")
+
+
+@pytest.mark.parametrize(("motion", "shown"), [("no-preference", "block"), ("reduce", "none")])
+def test_promotion_is_celebrated_where_motion_is_welcome(
+    site: Site, visitor: Visitor, motion: str, shown: str
+) -> None:
+    event_id = site.make_event(f"Party, {motion}", 1)
+    first = site.book(event_id, "first")
+    mine = site.book(event_id, "second")
+    page = visitor(reduced_motion=motion)
+    page.goto(f"/bookings/{mine}")
+    site.cancel(first)
+    expect(page.get_by_text("You moved up: 1 ticket is yours.")).to_be_visible()
+    expect(page.locator(".confetti")).to_have_css("display", shown)
+    running = page.evaluate("document.getAnimations().length")
+    assert (running > 0) == (motion == "no-preference")
+
+
+def test_title_tells_where_one_stands(site: Site, visitor: Visitor) -> None:
+    event_id = site.make_event("Watched Tab", 1)
+    site.book(event_id, "first")
+    ahead = site.book(event_id, "ahead")
+    page = visitor()
+    page.goto(f"/bookings/{site.book(event_id, 'second')}")
+    expect(page).to_have_title(re.compile("^1 ahead of you"))
+    site.cancel(ahead)
+    expect(page).to_have_title(re.compile("^You are next"))
+
+
+def test_form_says_what_the_typed_number_will_bring(site: Site, visitor: Visitor) -> None:
+    event_id = site.make_event("Small Hall", 3)
+    page = visitor()
+    page.goto(f"/events/{event_id}")
+    site.book(event_id, "first")
+    expect(page.locator(".forecast")).to_contain_text("You get your ticket at once.")
+    page.get_by_label("Tickets", exact=True).fill("3")
+    expect(page.locator(".forecast")).to_contain_text("For 3 you join the waiting list at place 1")
+    expect(page.locator("#book-button")).to_have_text("Join the waiting list")
+    expect(page.get_by_label("Tickets", exact=True)).to_be_focused()
+    page.get_by_label("Tickets", exact=True).fill("2")
+    expect(page.locator(".forecast")).to_contain_text("You get all 2 at once.")
+    expect(page.locator("#book-button")).to_have_text("Book")
+
+
+def test_link_is_copied_and_ticket_printed(site: Site, visitor: Visitor) -> None:
+    mine = site.book(site.make_event("Keepsake", 3), "Ada")
+    page = visitor(permissions=["clipboard-read", "clipboard-write"])
+    page.add_init_script("window.print = () => { window.printed = true; }")
+    page.goto(f"/bookings/{mine}")
+    page.get_by_role("button", name="Copy the link").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
+    page.get_by_role("button", name="Print the ticket").click()
+    assert page.evaluate("window.printed")
+
+
+def test_without_scripts_no_button_is_there_that_needs_them(site: Site, visitor: Visitor) -> None:
+    mine = site.book(site.make_event("Plain Paper", 3), "Ada")
+    page = visitor(scripts=False)
+    page.goto(f"/bookings/{mine}")
+    expect(page.get_by_role("link", name="Cancel the booking")).to_be_visible()
+    expect(page.get_by_role("button", name="Copy the link")).to_be_hidden()
+    expect(page.get_by_role("button", name="Print the ticket")).to_be_hidden()
 
 
 def test_promotion_is_there_after_a_reload(site: Site, visitor: Visitor) -> None:
@@ -97,9 +162,11 @@ def test_form_appears_when_there_is_something_to_book(site: Site, visitor: Visit
     first = site.book(event_id, "first")
     page = visitor()
     page.goto(f"/events/{event_id}")
-    expect(page.get_by_text("This event is sold out.")).to_be_visible()
+    expect(page.get_by_text("There is no waiting list.")).to_be_visible()
     expect(page.get_by_label("Your name")).to_have_count(0)
     site.cancel(first)
+    expect(page.locator(":focus")).to_have_text("Book")
+    expect(page.locator("#announcer")).to_have_text("This event can be booked now.")
     page.get_by_label("Your name").fill("Ada", timeout=10_000)
     page.get_by_label("E-mail").fill("ada@example.org")
     page.locator("#book-button").click()

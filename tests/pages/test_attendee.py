@@ -174,8 +174,12 @@ def test_unknown_addresses_say_what_to_do(person: Person, path: str) -> None:
     [
         (1, "You get your ticket at once.", "Book"),
         (3, "You get all 3 at once.", "Book"),
-        (4, "For 4 tickets you join the waiting list at place 1 .", "Join the waiting list"),
-        (99, "For 10 tickets", "Join the waiting list"),
+        (
+            4,
+            "For 4 you join the waiting list at place 1 ; up to 3 you get",
+            "Join the waiting list",
+        ),
+        (99, "For 10 you join", "Join the waiting list"),
         ("none", "You get your ticket at once.", "Book"),
         ("9" * 5000, "You get your ticket at once.", "Book"),
     ],
