@@ -36,17 +36,25 @@ def test_attendees_pages_are_accessible(
     when = {"startsAt": "2031-07-01T19:30", "endsAt": "2031-07-01T22:00", "location": "Barn"}
     free = site.make_event(f"Free {scheme}", 500, description=DESCRIPTION, **when)
     full = site.make_event(f"Full {scheme}", 3, **when)
-    closed = site.make_event(f"Closed {scheme}", 1, waitingListLimit=0)
-    site.book(closed, "first")
-    ticket = site.book(full, "first", tickets=3)
+    alone = site.make_event(f"Alone {scheme}", 1, waitingListLimit=0)
+    site.book(alone, "first")
+    later = site.make_event(f"Later {scheme}", 1, **{**when, "salesOpenAt": "2031-06-01T10:00"})
+    started = site.make_event(f"Started {scheme}", 1, **when)
+    inside, outside = site.book(started, "first"), site.book(started, "second")
+    site.change_event(started, startsAt="2021-07-01T19:30", endsAt=None)
+    called_off = site.make_event(f"Called off {scheme}", 1, **when)
+    lost = site.book(called_off, "first")
+    site.cancel_event(called_off)
+    ticket = site.book(full, "first", tickets=3, email=f"first-{scheme}@example.org")
     waiting = site.book(full, "second", tickets=2)
     gone = site.book(free, "third")
     site.cancel(gone)
     page = visitor(color_scheme=scheme, viewport=viewport, timezone_id="Asia/Tokyo")
     for path in (
         *("/", "/?search=nothing-is-called-so", "/login", "/bookings", "/nowhere"),
-        *(f"/events/{one}" for one in (free, full, closed)),
-        *(f"/bookings/{one}" for one in (ticket, waiting, gone)),
+        *(f"/events/{one}" for one in (free, full, alone, later, started, called_off)),
+        *(f"/bookings/{one}" for one in (ticket, waiting, gone, inside, outside, lost)),
+        *("/bookings/cut-off", f"/bookings/{ticket}/messages"),
         *(f"/bookings/{one}/cancel" for one in (ticket, waiting)),
     ):
         page.goto(path)
@@ -64,6 +72,22 @@ def test_attendees_pages_are_accessible(
     page.goto("/bookings")
     expect(page.get_by_role("heading", name="Your bookings")).to_be_visible()
     check(page, "bookings of this device")
+    page.get_by_label("E-mail").fill("nobody@example")
+    page.get_by_role("button", name="Send me the links").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    check(page, "refused search for bookings")
+    page.goto(f"/bookings/{ticket}/messages")
+    page.get_by_role("button", name="Send me no more messages").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("No more messages")
+    check(page, "no more messages")
+    page.goto(f"/bookings/{waiting}")
+    site.cancel(ticket)
+    expect(page.get_by_text("You moved up: 2 tickets are yours.")).to_be_visible()
+    check(page, "promoted")
+    page.get_by_role("link", name="Cancel the booking").click()
+    page.get_by_role("button", name="Yes, cancel it").click()
+    expect(page.get_by_text("Your booking is cancelled.")).to_be_visible()
+    check(page, "cancelled")
 
 
 @pytest.mark.parametrize(("scheme", "viewport"), [("light", DESK), ("dark", PHONE)])

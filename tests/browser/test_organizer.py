@@ -48,6 +48,18 @@ def test_organizer_creates_enlarges_and_cancels(site: Site, page: Page) -> None:
     expect(page.get_by_text("Event cancelled by you")).to_be_visible()
 
 
+def test_bookings_are_taken_away_as_a_file(site: Site, page: Page) -> None:
+    event_id = site.make_event("Export", 5)
+    site.book(event_id, "grace", name="Grace")
+    page.goto(f"/organizer/events/{event_id}")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="All bookings as a CSV file").click()
+    rows = download.value.path().read_text(encoding="utf-8-sig").splitlines()
+    assert download.value.suggested_filename.endswith(".csv")
+    assert len(rows) == 2
+    assert "Grace" in rows[1]
+
+
 def test_draft_is_published(page: Page) -> None:
     page.goto("/organizer/events/new")
     page.get_by_label("Name").fill("Secret Party")

@@ -34,6 +34,25 @@ def test_own_time_is_told_where_clocks_differ(
     assert re.sub(r"\s*\N{EN DASH}\s*", "-", shown).strip() == told
 
 
+@pytest.mark.parametrize(
+    ("starts_at", "zone", "told"),
+    [
+        # Both clocks show half past two, but only in the second of Berlin's two such hours.
+        ("2031-10-26T02:30+01:00", "Africa/Lagos", []),
+        ("2031-10-26T02:30+02:00", "Africa/Lagos", ["(01:30 your time)"]),
+        ("2031-10-26T02:30+02:00", "Europe/London", ["(01:30 your time)"]),
+        ("2031-10-26T02:30+01:00", "Europe/London", ["(01:30 your time)"]),
+    ],
+)
+def test_own_time_in_the_night_when_clocks_change(
+    visitor: Visitor, site: Site, starts_at: str, zone: str, told: list[str]
+) -> None:
+    event_id = site.make_event("Long Night", 5, startsAt=starts_at, timeZone="Europe/Berlin")
+    page = visitor(timezone_id=zone)
+    page.goto(f"/events/{event_id}", wait_until="networkidle")
+    assert page.locator(".about .your-time").all_text_contents() == told
+
+
 def test_own_time_follows_into_new_parts_of_a_page(visitor: Visitor, site: Site) -> None:
     site.make_event("Swapped in", 5, startsAt="2031-07-01T19:30", timeZone="Europe/Berlin")
     page = visitor(timezone_id="Europe/London")
