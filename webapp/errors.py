@@ -149,7 +149,7 @@ HEADINGS = {
     "bad_request": "That could not be read",
     "unauthorized": "Please log in",
     "forbidden": "Not allowed",
-    "not_found": "Nothing here",
+    "not_found": "Page not found",
     "method_not_allowed": "Not in this way",
     "body_too_large": "Too large",
     "unsupported_media_type": "Not in this form",
