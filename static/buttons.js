@@ -1,21 +1,22 @@
-// What buttons do that need no server: copy a text, print the page.
+// What buttons do that need no server: copy what they name, print the page.
 "use strict";
 
 async function copy(button) {
-  const source = document.getElementById(button.dataset.copy);
+  const source = document.getElementById(button.dataset.copies);
+  const announcer = document.getElementById("announcer");
   try {
     await navigator.clipboard.writeText(source.textContent.trim());
-    button.textContent = "Copied";
-    document.getElementById("announcer").textContent = "Copied";
+    announcer.textContent = button.textContent = "Copied";
   } catch {
-    // Browsers let no page copy that did not come by https; what is selected can be copied by hand.
+    // Also what is missing on a plain http address that is not this machine.
     getSelection().selectAllChildren(source);
+    announcer.textContent = "Selected: press the keys that copy.";
   }
 }
 
 // Parts of the page come anew, so no button is listened to on its own.
 document.addEventListener("click", ({ target }) => {
-  const button = target.closest("[data-copy], [data-print]");
-  if (button?.dataset.copy) copy(button);
+  const button = target.closest("[data-copies], [data-print]");
+  if (button?.dataset.copies) copy(button);
   else if (button) window.print();
 });
