@@ -4,11 +4,10 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
-from flask import Flask, Request, Response, g, request, session, url_for
+from flask import Flask, Request, Response, g, request, session
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
-from flask.typing import ResponseReturnValue
 
-from webapp.htmx import SCRIPT_URL, move_to
+from webapp.htmx import SCRIPT_URL
 from webapp.services.accounts import Account, find_account
 
 if TYPE_CHECKING:
@@ -63,6 +62,7 @@ def log_in(account: Account) -> None:
     """Begin a new session: nothing of the one before it is kept."""
     session.clear()
     session[ACCOUNT_KEY] = [account.id, account.credential_version]
+    g.account = account
 
 
 def log_out() -> None:
@@ -79,12 +79,12 @@ def current_account() -> Account | None:
     return cast(Account | None, g.account)
 
 
-def require_login() -> ResponseReturnValue | None:
-    """Stop a request of somebody who is not logged in, and send them there first."""
-    if current_account() is not None:
-        return None
-    next_path = request.full_path.rstrip("?") if request.method == "GET" else None
-    return move_to(url_for("auth.login", next=next_path))
+def is_from_another_site() -> bool:
+    """Whether the browser says that a page of somebody else's had this request sent.
+
+    It says so under https and on the same machine; elsewhere only the form's token tells.
+    """
+    return request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none")
 
 
 def local_path(path: str | None, *, otherwise: str) -> str:

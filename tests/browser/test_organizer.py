@@ -124,3 +124,26 @@ def test_who_is_logged_out_comes_back_to_the_page(
     page.wait_for_url(f"**/organizer/events/{event_id}")
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_role("link", name="For organizers")).to_be_visible()
+
+
+def test_login_that_ends_in_the_middle_of_a_form_loses_nothing(page: Page, scripts: bool) -> None:
+    name = f"Written with{'' if scripts else 'out'} htmx"
+    page.goto("/organizer/events/new")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Tickets in all").fill("12")
+    page.get_by_label("Description").fill('# "Soup" & bread\n\nBring a spoon.')
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Publish").click()
+    expect(page.get_by_role("alert")).to_contain_text("what you typed is kept")
+    page.get_by_label("Name").fill("organizer")
+    page.get_by_label("Password").fill("a password for tests")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("alert")).to_contain_text("Nothing was sent yet")
+    expect(page.get_by_label("Name")).to_have_value(name)
+    expect(page.get_by_label("Description")).to_have_value('# "Soup" & bread\n\nBring a spoon.')
+    page.get_by_role("button", name="Publish").click()
+    expect(page.get_by_text("Your event is published.")).to_be_visible()
+    page.goto("/organizer")
+    expect(page.get_by_role("link", name=name)).to_have_count(1)
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("link", name="For organizers")).to_be_visible()

@@ -21,15 +21,34 @@ class Forms(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.found: list[tuple[str, dict[str, str]]] = []
+        self.select = self.textarea = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
+        name = values.get("name", "")
         if tag == "form" and values.get("method") == "post":
             self.found.append((values["action"], {}))
-        elif tag in ("input", "textarea") and self.found and "name" in values:
-            self.found[-1][1][values["name"]] = values.get("value", "")
-        elif tag == "option" and self.found and "selected" in values:
-            self.found[-1][1]["timeZone"] = values["value"]
+        elif tag == "select":
+            self.select = name
+        elif tag == "textarea":
+            self.textarea = name
+        elif tag == "option" and "selected" in values:
+            self.fill(self.select, values.get("value", ""))
+        elif tag == "input" and (values.get("type") != "checkbox" or "checked" in values):
+            self.fill(name, values.get("value", ""))
+
+    def handle_data(self, data: str) -> None:
+        if self.textarea:
+            self.fill(self.textarea, data)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea":
+            self.fill(self.textarea, "")
+            self.textarea = ""
+
+    def fill(self, name: str, text: str) -> None:
+        if self.found and name:
+            self.found[-1][1][name] = self.found[-1][1].get(name, "") + text
 
 
 def forms_of(page: TestResponse) -> dict[str, dict[str, str]]:

@@ -70,12 +70,6 @@ def test_lost_session_keeps_what_was_typed(person: Person, make_event: MakeEvent
     assert f'requestKey" value="{key}"' in answer.text
 
 
-def test_expired_login_asks_to_log_in_first(person: Person, make_event: MakeEvent) -> None:
-    answer = person.client.post(f"/organizer/events/{make_event()}/cancel")
-    assert answer.status_code == 303
-    assert answer.location == "/login"
-
-
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_every_route_hides_events_of_others(
     app: Flask, make_event: MakeEvent, book: Book, method: str

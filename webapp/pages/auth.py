@@ -1,15 +1,22 @@
 """Organizers log in and out."""
 
-from flask import Blueprint, redirect, request, url_for
+from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.errors import InvalidInput
 from webapp.extensions import limiter
 from webapp.htmx import move_to, show
 from webapp.logs import operation
+from webapp.pages import forms
 from webapp.pages.forms import form_on
 from webapp.schemas import Login, from_form
-from webapp.security import current_account, local_path, log_in, log_out
+from webapp.security import (
+    current_account,
+    is_from_another_site,
+    local_path,
+    log_in,
+    log_out,
+)
 from webapp.services.accounts import check_login
 
 bp = Blueprint("auth", __name__)
@@ -37,8 +44,19 @@ def name_tried() -> str:
 def login() -> ResponseReturnValue:
     """The form to log in with."""
     if current_account() is not None:
-        return redirect(_destination(), code=303)
+        return _go_on()
     return show("auth/login.html", next_path=request.values.get("next", ""))
+
+
+def ask_to_log_in() -> ResponseReturnValue:
+    """Stop a request of somebody who is not logged in; what they typed comes back afterwards."""
+    if request.method == "GET":
+        return move_to(url_for("auth.login", next=request.full_path.rstrip("?")))
+    if is_from_another_site():
+        return move_to(url_for("auth.login"))
+    response = show("auth/login.html", carried=forms.carry())
+    response.status_code = 401
+    return response
 
 
 @bp.post("/login")
@@ -54,7 +72,7 @@ def try_login() -> ResponseReturnValue:
         raise WrongLogin
     log_in(account)
     operation("login", username=account.username, client=request.remote_addr)
-    return move_to(_destination())
+    return _go_on()
 
 
 @bp.post("/logout")
@@ -65,5 +83,9 @@ def logout() -> ResponseReturnValue:
     return move_to(url_for("attendee.events"))
 
 
-def _destination() -> str:
-    return local_path(request.values.get("next"), otherwise=url_for("organizer.events"))
+def _go_on() -> ResponseReturnValue:
+    """Back to the form that met the login page, else to where the organizer wanted to."""
+    shown = forms.show_carried(request.form.get("carried", ""), blueprint="organizer")
+    if shown is not None:
+        return shown
+    return move_to(local_path(request.values.get("next"), otherwise=url_for("organizer.events")))

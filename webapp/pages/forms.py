@@ -13,22 +13,26 @@ from flask import Flask, Response, current_app, g, make_response, request
 from flask.typing import ResponseReturnValue
 from flask_limiter import RateLimitExceeded
 from flask_wtf.csrf import CSRFError
+from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException
 
 from webapp import errors
 from webapp.errors import DomainError, InvalidInput, Unavailable
 from webapp.extensions import limiter
+from webapp.security import is_from_another_site
 from webapp.services import idempotency
 from webapp.services.idempotency import Once
 
 View = Callable[..., ResponseReturnValue]
 
 KEY_FIELD = "requestKey"
+NEVER_KEPT = {"csrf_token", "password"}
 is_key = re.compile(r"[A-Za-z0-9_-]{16,64}").fullmatch
 
 LOST_SESSION = "This page was open for too long. Nothing was sent yet: please send it again."
 TOO_OFTEN = "That was too often. Nothing was sent: wait a little, then send it again."
 LOOK_AGAIN = "Please look at the marked fields."
+LOGGED_IN_AGAIN = "You are logged in again. Nothing was sent yet: please send it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,13 @@ class Form:
         """What a field shows: what was typed, else `default`."""
         typed = self.typed.get(name)
         return ("" if default is None else default) if typed is None else typed
+
+
+class Carried(BaseModel):
+    """A form on its way through the login page: where it was sent, and what was typed."""
+
+    path: str
+    typed: dict[str, str]
 
 
 def init_app(app: Flask) -> None:
@@ -71,6 +82,30 @@ def once(operation: str, *, caller: str, **content: object) -> Once | None:
     return idempotency.once(operation, caller=caller, key=key, **content) if is_key(key) else None
 
 
+def carry() -> str:
+    """The form of this request as text, for the login page to hold until it can be shown again."""
+    return Carried(path=request.path, typed=_typed()).model_dump_json()
+
+
+def show_carried(text: str, *, blueprint: str) -> Response | None:
+    """Show a form of a blueprint again as the answer to this request, filled in from `carry`.
+
+    It is only shown: whoever typed it sends it once more. Nothing where `text` carries no form.
+    """
+    try:
+        carried = Carried.model_validate_json(text)
+        urls = current_app.create_url_adapter(request)
+        assert urls is not None
+        rule, values = urls.match(carried.path, method="POST", return_rule=True)
+    except (ValidationError, HTTPException):
+        return None
+    if rule.endpoint.partition(".")[0] != blueprint:
+        return None
+    # From here on this request is answered as the one that was carried would have been.
+    request.url_rule, request.view_args = rule, dict(values)
+    return make_response(_show_before_view(200, LOGGED_IN_AGAIN, typed=carried.typed))
+
+
 def form_on(page: str) -> Callable[[View], View]:
     """Mark a view that takes a form: the view `page` shows the form again when it is refused."""
 
@@ -96,6 +131,7 @@ def _show_again(error: DomainError) -> Response:
     response = _page_of_form(
         error.status,
         LOOK_AGAIN if isinstance(error, InvalidInput) and known else error.detail,
+        typed=_typed(),
         errors=error.errors,
         # Under the same key it is safe to send again what may or may not have arrived.
         keep_key=busy,
@@ -122,23 +158,33 @@ def _show_again_before_view(error: HTTPException, problem: str) -> ResponseRetur
     """Show a form again that did not get as far as its view."""
     if not _page_with_form():
         return errors.show_http_error(error)
+    return _show_before_view(error.code or 400, problem, typed=_typed())
+
+
+def _show_before_view(
+    status: int, problem: str, *, typed: Mapping[str, str]
+) -> ResponseReturnValue:
     try:
         for blueprint in reversed(request.blueprints):
             for guard in current_app.before_request_funcs.get(blueprint, ()):
                 stopped = current_app.ensure_sync(guard)()
                 if stopped is not None:
                     return make_response(stopped)
-        return _page_of_form(error.code or 400, problem, keep_key=True)
+        return _page_of_form(status, problem, typed=typed, keep_key=True)
     except DomainError as domain_error:
         return errors.show_domain_error(domain_error)
 
 
 def _page_of_form(
-    status: int, problem: str, *, errors: Mapping[str, str] | None = None, keep_key: bool = False
+    status: int,
+    problem: str,
+    *,
+    typed: Mapping[str, str],
+    errors: Mapping[str, str] | None = None,
+    keep_key: bool = False,
 ) -> Response:
-    key = request.form.get(KEY_FIELD, "")
+    key = typed.get(KEY_FIELD, "")
     keep_key = keep_key and is_key(key) is not None
-    typed = {name: value for name, value in request.form.items() if name != "password"}
     g.refused_form = Form(key if keep_key else new_key(), typed, errors or {}, problem)
     page = current_app.view_functions[_page_with_form()]
     wanted = inspect.signature(page).parameters
@@ -147,6 +193,13 @@ def _page_of_form(
     if response.status_code == 200:
         response.status_code = status
     return response
+
+
+def _typed() -> dict[str, str]:
+    """What was typed into the form of this request; nothing of what another site has sent."""
+    if is_from_another_site():
+        return {}
+    return {name: value for name, value in request.form.items() if name not in NEVER_KEPT}
 
 
 def _page_with_form() -> str:

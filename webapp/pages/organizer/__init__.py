@@ -2,15 +2,28 @@
 
 import re
 
-from flask import Blueprint, g, request
+from flask import Blueprint, Response, g, request
+from flask.typing import ResponseReturnValue
 
-from webapp.security import current_account, require_login
+from webapp.htmx import wants_fragment
+from webapp.pages.auth import ask_to_log_in
+from webapp.security import current_account
 from webapp.services.events import own_event
 
 bp = Blueprint("organizer", __name__, url_prefix="/organizer")
-bp.before_request(require_login)
 
 is_cursor = re.compile(r"[0-9]{1,18}").fullmatch
+
+
+@bp.before_request
+def require_login() -> ResponseReturnValue | None:
+    """Every route here is for organizers who are logged in."""
+    if current_account() is not None:
+        return None
+    if wants_fragment() and request.endpoint == f"{bp.name}.progress":
+        # A page that asks for news by itself stays: somebody may be writing on it.
+        return Response(status=401)
+    return ask_to_log_in()
 
 
 @bp.before_request
