@@ -165,6 +165,7 @@ ROWS: dict[str, dict[str, object]] = {
         "created_at": MOMENT,
     },
     "opt_out": {"organizer_id": 1, "recipient": "a@example.org", "created_at": MOMENT},
+    "picture": {"event_id": 1, "large": b"l", "small": b"s"},
 }  # fmt: skip
 
 
@@ -238,6 +239,8 @@ VIOLATIONS = [
     Violation("pk_message", "message", {}),
     Violation("fk_opt_out_organizer_id", "opt_out", {"organizer_id": 9}),
     Violation("pk_opt_out", "opt_out", {}),
+    Violation("fk_picture_event_id", "picture", {"event_id": 9}),
+    Violation("pk_picture", "picture", {}),
 ]  # fmt: skip
 
 ALLOWED = [

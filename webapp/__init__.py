@@ -8,9 +8,19 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from webapp import api, cli, database, errors, health, htmx, logs, security
 from webapp.config import ROOT, Settings, SettingsError, load_settings
 from webapp.extensions import csrf, limiter, migrate
-from webapp.pages import attendee, auth, find, forms, organizer, presentation, unsubscribe
+from webapp.pages import (
+    attendee,
+    auth,
+    find,
+    forms,
+    organizer,
+    pictures,
+    presentation,
+    unsubscribe,
+)
 
-# No form of ours is near it; what is larger is refused before it is read.
+# No form of ours is near it but the one for pictures, which has its own limit; what is larger is
+# refused before it is read.
 LARGEST_BODY = 256 * 1024
 
 
@@ -50,9 +60,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["limiter"] = {limiter}
     limiter.init_app(app)
     csrf.init_app(app)
-    for part in (logs, errors, security, htmx, presentation, forms, health, cli):
+    for part in (logs, errors, security, htmx, presentation, pictures, forms, health, cli):
         part.init_app(app)
-    for blueprint in (attendee.bp, find.bp, auth.bp, organizer.bp, unsubscribe.bp, api.bp):
+    pages = (attendee.bp, pictures.bp, find.bp, auth.bp, organizer.bp, unsubscribe.bp)
+    for blueprint in (*pages, api.bp):
         app.register_blueprint(blueprint)
     for blueprint in (unsubscribe.bp, api.bp):
         csrf.exempt(blueprint)

@@ -18,6 +18,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     String,
     Table,
     Text,
@@ -70,6 +71,8 @@ def code_text(length: int) -> TypeEngine[str]:
 BigId = BigInteger().with_variant(Integer, "sqlite")
 # MySQL's TEXT holds 65,535 bytes, a quarter as many characters if they are emoji.
 LongText = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
+# MySQL's BLOB holds 65,535 bytes.
+PictureData = LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
 UTF8MB4 = {"mysql_charset": "utf8mb4", "mariadb_charset": "utf8mb4"}
 # SQLite gives the id of a deleted last row to the next one; what remembers the old one by its id
 # would take the new one for it.
@@ -151,7 +154,23 @@ class Event(Base):
     # Whether the attendees are reminded a day before.
     reminds: Mapped[bool] = mapped_column(default=False, server_default=false())
     is_sample: Mapped[bool] = mapped_column(default=False)
+    # The name of its picture, and what that shows in words; empty where it only decorates.
+    picture: Mapped[str | None] = mapped_column(code_text(40))
+    picture_description: Mapped[str] = mapped_column(
+        String(MAX_NAME), default="", server_default=""
+    )
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Picture(Base):
+    """The picture of an event in two sizes, apart from the event's row so that this stays short."""
+
+    __tablename__ = "picture"
+    __table_args__ = (UTF8MB4,)
+
+    event_id: Mapped[int] = mapped_column(ForeignKey("event.id"), primary_key=True)
+    large: Mapped[bytes] = mapped_column(PictureData)
+    small: Mapped[bytes] = mapped_column(PictureData)
 
 
 class Booking(Base):
@@ -310,3 +329,4 @@ keys = cast(Table, IdempotencyKey.__table__)
 deliveries = cast(Table, Delivery.__table__)
 messages = cast(Table, Message.__table__)
 opt_outs = cast(Table, OptOut.__table__)
+pictures = cast(Table, Picture.__table__)

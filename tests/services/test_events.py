@@ -18,7 +18,7 @@ from webapp.errors import (
     InvalidInput,
 )
 from webapp.models import bookings as booking_table
-from webapp.services import events
+from webapp.services import events, samples
 from webapp.services.availability import available, find_event, rank_of
 from webapp.services.bookings import book_tickets, cancel_booking, change_tickets
 from webapp.services.events import Details
@@ -364,11 +364,11 @@ def test_samples_are_removed_with_all_that_belongs_to_them_and_nothing_else(
     fill(mine, 1, 1)
     add_samples()
     assert len(events.own_events(organizer_id)) == 4
-    assert events.remove_samples(organizer_id=organizer_id) == 3
+    assert samples.remove_samples(organizer_id=organizer_id) == 3
     assert [event.id for event in events.own_events(organizer_id)] == [mine]
     assert statuses(mine) == ["confirmed", "waiting"]
     assert {row.event_id for row in rows("SELECT event_id FROM activity")} == {mine}
-    assert events.remove_samples(organizer_id=organizer_id) == 0
+    assert samples.remove_samples(organizer_id=organizer_id) == 0
 
 
 def test_id_of_a_removed_event_is_never_given_out_again(
@@ -379,7 +379,7 @@ def test_id_of_a_removed_event_is_never_given_out_again(
     old = events.create_event(details, organizer_id=organizer_id, published=True, is_sample=True)
     fill(old, 1, 1, 1, 1)
     assert rank_of(old, 4) == 3
-    events.remove_samples(organizer_id=organizer_id)
+    samples.remove_samples(organizer_id=organizer_id)
     new = make_event(capacity=1)
     fill(new, 1, 1)
     assert rank_of(new, 2) == 1

@@ -103,7 +103,20 @@ def show_carried(text: str, *, blueprint: str) -> Response | None:
         return None
     # From here on this request is answered as the one that was carried would have been.
     request.url_rule, request.view_args = rule, dict(values)
-    return make_response(_show_before_view(200, LOGGED_IN_AGAIN, typed=carried.typed))
+    return make_response(show_before_view(200, LOGGED_IN_AGAIN, typed=carried.typed))
+
+
+def show_before_view(status: int, problem: str, *, typed: Mapping[str, str]) -> ResponseReturnValue:
+    """Show the form of a request that does not get as far as its view, with what was typed."""
+    try:
+        for blueprint in reversed(request.blueprints):
+            for guard in current_app.before_request_funcs.get(blueprint, ()):
+                stopped = current_app.ensure_sync(guard)()
+                if stopped is not None:
+                    return make_response(stopped)
+        return _page_of_form(status, problem, typed=typed, keep_key=True)
+    except DomainError as domain_error:
+        return errors.show_domain_error(domain_error)
 
 
 def form_on(page: str) -> Callable[[View], View]:
@@ -127,7 +140,8 @@ def form_on(page: str) -> Callable[[View], View]:
 
 def _show_again(error: DomainError) -> Response:
     busy = isinstance(error, Unavailable)
-    known = error.errors and all(name in request.form for name in error.errors)
+    sent = request.form.keys() | request.files.keys()
+    known = error.errors and error.errors.keys() <= sent
     response = _page_of_form(
         error.status,
         LOOK_AGAIN if isinstance(error, InvalidInput) and known else error.detail,
@@ -158,21 +172,7 @@ def _show_again_before_view(error: HTTPException, problem: str) -> ResponseRetur
     """Show a form again that did not get as far as its view."""
     if not _page_with_form():
         return errors.show_http_error(error)
-    return _show_before_view(error.code or 400, problem, typed=_typed())
-
-
-def _show_before_view(
-    status: int, problem: str, *, typed: Mapping[str, str]
-) -> ResponseReturnValue:
-    try:
-        for blueprint in reversed(request.blueprints):
-            for guard in current_app.before_request_funcs.get(blueprint, ()):
-                stopped = current_app.ensure_sync(guard)()
-                if stopped is not None:
-                    return make_response(stopped)
-        return _page_of_form(status, problem, typed=typed, keep_key=True)
-    except DomainError as domain_error:
-        return errors.show_domain_error(domain_error)
+    return show_before_view(error.code or 400, problem, typed=_typed())
 
 
 def _page_of_form(

@@ -19,7 +19,7 @@ from webapp.config import current_settings
 from webapp.pages.markdown import markdown
 from webapp.services.clock import zone_name
 
-STATIC_FOR_EVER = "public, max-age=31536000, immutable"
+FOR_EVER = "public, max-age=31536000, immutable"
 LONGEST_SLUG = 60
 # The same few events are shown again and again.
 REMEMBERED = 1024
@@ -67,7 +67,7 @@ def _keep_static_files(response: Response) -> Response:
     if request.endpoint == "static" and response.status_code in (200, 304):
         current = url_for("static", filename=(request.view_args or {})["filename"])
         if current.endswith(f"v={request.args.get('v')}"):
-            response.headers["Cache-Control"] = STATIC_FOR_EVER
+            response.headers["Cache-Control"] = FOR_EVER
     return response
 
 

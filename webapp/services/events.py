@@ -1,6 +1,6 @@
 """Create, edit, publish and cancel events; lists of events."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from types import SimpleNamespace
@@ -10,7 +10,6 @@ from sqlalchemy import (
     Connection,
     Row,
     bindparam,
-    delete,
     func,
     insert,
     literal,
@@ -21,7 +20,7 @@ from sqlalchemy import (
 
 from webapp.errors import EventClosed, EventNotFound, InvalidInput
 from webapp.logs import operation
-from webapp.models import Organizer, activities, bookings, deliveries, events, keys, messages
+from webapp.models import Organizer, activities, bookings, events
 from webapp.services import book, clock, idempotency, record
 from webapp.services.commands import CancelEvent, Refused, Resized, SetCapacity, Status, What
 from webapp.services.idempotency import NO_EVENT, Once
@@ -59,8 +58,12 @@ def create_event(
     published: bool,
     is_sample: bool = False,
     once: Once | None = None,
+    also: Callable[[Connection, int], None] | None = None,
 ) -> int:
-    """Make an event and return its id. Raises `IdempotencyConflict`, `Unavailable`."""
+    """Make an event and return its id; `also` is done with it, in the same transaction.
+
+    Raises `IdempotencyConflict`, `Unavailable`.
+    """
     actor = f"organizer:{organizer_id}"
     batch = book.new_reference()
 
@@ -88,6 +91,8 @@ def create_event(
         event_id = new_id(connection.execute(insert(events), values))
         line = {"event_id": event_id, "revision": 1, "batch": batch, "what": "created"}
         connection.execute(insert(activities), {**line, "actor": actor, "at": now})
+        if also:
+            also(connection, event_id)
         if once:
             answer = {"event_id": event_id}
             idempotency.remember(connection, {name_of_key: (once.content_hash, answer)})
@@ -122,12 +127,12 @@ def edit_event(
     if before is not None:
         known = asdict(before)
         wanted = {name: value for name, value in wanted.items() if value != known[name]}
-    return _change(event_id, "edited", wanted, organizer_id=organizer_id)
+    return change_event(event_id, "edited", wanted, organizer_id=organizer_id)
 
 
 def publish_event(event_id: int, *, organizer_id: int) -> None:
     """Let everybody see and book the event. Raises `EventNotFound`, `EventClosed`."""
-    _change(event_id, "published", {"status": "published"}, organizer_id=organizer_id)
+    change_event(event_id, "published", {"status": "published"}, organizer_id=organizer_id)
 
 
 def unpublish_event(event_id: int, *, organizer_id: int) -> None:
@@ -135,7 +140,7 @@ def unpublish_event(event_id: int, *, organizer_id: int) -> None:
 
     Raises `EventNotFound`, `EventClosed`.
     """
-    _change(event_id, "unpublished", {"status": "draft"}, organizer_id=organizer_id)
+    change_event(event_id, "unpublished", {"status": "draft"}, organizer_id=organizer_id)
 
 
 def cancel_event(event_id: int, *, organizer_id: int) -> None:
@@ -219,22 +224,6 @@ def upcoming_events(
     return read(work)
 
 
-def remove_samples(*, organizer_id: int) -> int:
-    """Delete an organizer's sample events with all that belongs to them; say how many."""
-    mine = select(events.c.id).where(
-        events.c.organizer_id == organizer_id, events.c.is_sample.is_(True)
-    )
-
-    def work(connection: Connection) -> int:
-        ids = list(connection.execute(mine.order_by(events.c.id).with_for_update()).scalars())
-        for table in (deliveries, messages, activities, bookings, keys):
-            connection.execute(delete(table).where(table.c.event_id.in_(ids)))
-        connection.execute(delete(events).where(events.c.id.in_(ids)))
-        return len(ids)
-
-    return write(work)
-
-
 _searched = (events.c.name, events.c.location)
 
 
@@ -245,8 +234,19 @@ def _own(connection: Connection, event_id: int, organizer_id: int) -> Row[Any]:
     return event
 
 
-def _change(event_id: int, what: str, wanted: Mapping[str, Any], *, organizer_id: int) -> list[int]:
-    """Set columns of an event and promote whom that makes room for."""
+def change_event(
+    event_id: int,
+    what: str,
+    wanted: Mapping[str, Any],
+    *,
+    organizer_id: int,
+    also: Callable[[Connection], None] | None = None,
+) -> list[int]:
+    """Set columns of an event and promote whom that makes room for; say who.
+
+    `also` is done in the same transaction, unless nothing changes.
+    Raises `EventNotFound`, `EventClosed` when it is cancelled, `InvalidInput` (totalTickets).
+    """
     actor, batch = f"organizer:{organizer_id}", book.new_reference()
     attempted = 0
 
@@ -282,6 +282,8 @@ def _change(event_id: int, what: str, wanted: Mapping[str, Any], *, organizer_id
             record.tell(connection, "event_changed", *active, now=now)
         change = Change(event, ledger, [actor], columns=changes, history=[line])
         record.save(connection, [change], batch=batch, now=now)
+        if also:
+            also(connection)
         return outcome.promoted
 
     def landed(connection: Connection) -> bool:

@@ -2,13 +2,22 @@
 
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import Connection, delete, select
 
-from webapp.models import Organizer
+from webapp.models import (
+    Organizer,
+    activities,
+    bookings,
+    deliveries,
+    events,
+    keys,
+    messages,
+    pictures,
+)
 from webapp.services import clock
 from webapp.services.bookings import book_tickets
 from webapp.services.events import Details, create_event
-from webapp.services.transaction import read
+from webapp.services.transaction import read, write
 
 GUESTS = (
     ("Ada Lovelace", 2), ("Grace Hopper", 1), ("Alan Turing", 3), ("Mary Shelley", 2),
@@ -52,3 +61,19 @@ def add_samples() -> None:
             # An attendee id that looks like an address, but none that a mail would be sent to.
             attendee_id = f"{name.split()[0].lower()}@example.org"
             book_tickets(event_id, attendee_id=attendee_id, tickets=tickets, name=name)
+
+
+def remove_samples(*, organizer_id: int) -> int:
+    """Delete an organizer's sample events with all that belongs to them; say how many."""
+    mine = select(events.c.id).where(
+        events.c.organizer_id == organizer_id, events.c.is_sample.is_(True)
+    )
+
+    def work(connection: Connection) -> int:
+        ids = list(connection.execute(mine.order_by(events.c.id).with_for_update()).scalars())
+        for table in (deliveries, messages, activities, bookings, keys, pictures):
+            connection.execute(delete(table).where(table.c.event_id.in_(ids)))
+        connection.execute(delete(events).where(events.c.id.in_(ids)))
+        return len(ids)
+
+    return write(work)

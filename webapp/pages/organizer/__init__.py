@@ -48,6 +48,6 @@ def organizer_id() -> int:
 
 
 # The views need `bp`, so they come after it.
-from webapp.pages.organizer import bookings, events, mails, notices  # noqa: E402
+from webapp.pages.organizer import bookings, events, mails, notices, pictures  # noqa: E402
 
-__all__ = ["bookings", "bp", "events", "mails", "notices"]
+__all__ = ["bookings", "bp", "events", "mails", "notices", "pictures"]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,13 +13,14 @@ from flask.typing import ResponseReturnValue
 from webapp.htmx import fragment, move_to, show, wants_fragment
 from webapp.pages import forms
 from webapp.pages.forms import form_on
-from webapp.pages.organizer import bp, cursor_argument, organizer_id
+from webapp.pages.organizer import bp, cursor_argument, is_cursor, organizer_id
 from webapp.pages.organizer.wording import moved_up
 from webapp.pages.presentation import count, local_input
 from webapp.schemas import EventFields, all_zones, from_form
-from webapp.services import clock, lookup
+from webapp.services import clock, lookup, samples
 from webapp.services import events as events_service
 from webapp.services.events import Details
+from webapp.services.pictures import create_event_like
 
 PAGE = 25
 REGIONS = (
@@ -50,7 +51,7 @@ def events() -> ResponseReturnValue:
 @form_on("organizer.events")
 def remove_samples() -> ResponseReturnValue:
     """Delete the sample events."""
-    gone = events_service.remove_samples(organizer_id=organizer_id())
+    gone = samples.remove_samples(organizer_id=organizer_id())
     flash(f"Removed: {count(gone, 'sample event')}.")
     return move_to(url_for("organizer.events"))
 
@@ -58,8 +59,8 @@ def remove_samples() -> ResponseReturnValue:
 @bp.get("/events/new")
 def new_event() -> ResponseReturnValue:
     """The form for a new event, filled in where it is to be like another one."""
-    like = cursor_argument("like")
-    event, time_zone = None, "UTC"
+    event, time_zone, like = None, "UTC", _like()
+    original = None
     if like is not None:
         original = events_service.own_event(like, organizer_id=organizer_id())
         details = asdict(events_service.details_of(original))
@@ -68,7 +69,11 @@ def new_event() -> ResponseReturnValue:
     elif latest := events_service.own_events(organizer_id(), limit=1):
         time_zone = latest[0].time_zone
     return show(
-        "organizer/new_event.html", event=event, time_zone=time_zone, zones=zones_by_region()
+        "organizer/new_event.html",
+        event=event,
+        original=original,
+        time_zone=time_zone,
+        zones=zones_by_region(),
     )
 
 
@@ -76,12 +81,14 @@ def new_event() -> ResponseReturnValue:
 @form_on("organizer.new_event")
 def create_event() -> ResponseReturnValue:
     """Make an event, published or as a draft."""
-    form = from_form(EventFields, request.form)
-    event_id = events_service.create_event(
+    form, like = from_form(EventFields, request.form), _like()
+    caller = f"organizer:{organizer_id()}"
+    create = events_service.create_event if like is None else partial(create_event_like, like)
+    event_id = create(
         form.details(),
         organizer_id=organizer_id(),
         published=form.status == "published",
-        once=forms.once("create", caller=f"organizer:{organizer_id()}", **form.model_dump()),
+        once=forms.once("create", caller=caller, like=like, **form.model_dump()),
     )
     if form.status == "published":
         flash("Your event is published. Share its link, and the first booking can arrive.")
@@ -168,6 +175,12 @@ def history(event_id: int) -> ResponseReturnValue:
         is_continued=before is not None,
         next_before=page[-1].id if len(found) > PAGE else None,
     )
+
+
+def _like() -> int | None:
+    """The event that a new one is to be like, if any."""
+    text = request.values.get("like", "")
+    return int(text) if is_cursor(text) else None
 
 
 def _with_moments_kept(details: Details) -> Details:

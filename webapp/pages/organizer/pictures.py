@@ -1,0 +1,80 @@
+"""The picture of an organizer's event: uploading, replacing, describing and removing it."""
+
+from typing import Any
+
+from flask import flash, g, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from webapp import errors
+from webapp.errors import InvalidInput
+from webapp.htmx import move_to, show
+from webapp.imaging import FIELD, LARGEST_FILE, LARGEST_FILE_MB
+from webapp.pages import forms
+from webapp.pages.forms import form_on
+from webapp.pages.organizer import bp, organizer_id
+from webapp.pages.organizer.events import EVENT
+from webapp.schemas import Input, Line, from_form
+from webapp.security import current_account
+from webapp.services import pictures
+
+# So much is read that a file which is somewhat too large is refused with what was typed kept.
+LARGEST_BODY = 3 * LARGEST_FILE
+TOO_LARGE = f"That file is too large. Choose one of at most {LARGEST_FILE_MB} MB."
+
+
+class PictureFields(Input):
+    """What a picture shows, in words."""
+
+    description: Line = ""
+
+
+@bp.url_value_preprocessor
+def allow_upload(endpoint: str | None, _: dict[str, Any] | None) -> None:
+    """Let organizers send a file; this comes before anything has been read of it."""
+    if endpoint == f"{bp.name}.set_picture" and current_account() is not None:
+        request.max_content_length = LARGEST_BODY
+
+
+@bp.errorhandler(RequestEntityTooLarge)
+def refuse_large_upload(error: RequestEntityTooLarge) -> ResponseReturnValue:
+    """Nothing has been read, so the page is shown as it was before."""
+    if request.endpoint != f"{bp.name}.set_picture":
+        return errors.show_http_error(error)
+    if current_account() is None:
+        next_path = url_for("organizer.picture", **request.view_args or {})
+        return move_to(url_for("auth.login", next=next_path))
+    return forms.show_before_view(413, TOO_LARGE, typed={})
+
+
+@bp.get(f"{EVENT}/picture")
+def picture(event_id: int) -> ResponseReturnValue:
+    """The picture of an event, and the form for another one."""
+    if g.event.status == "cancelled":
+        return move_to(url_for("organizer.event", event_id=event_id))
+    return show("organizer/picture.html", event=g.event, largest=LARGEST_FILE_MB)
+
+
+@bp.post(f"{EVENT}/picture")
+@form_on("organizer.picture")
+def set_picture(event_id: int) -> ResponseReturnValue:
+    """Keep the picture that was sent; without one, what is said of the present one."""
+    description = from_form(PictureFields, request.form).description
+    file = request.files.get(FIELD)
+    if file and (data := file.read(LARGEST_FILE + 1)):
+        pictures.set_picture(event_id, data, description=description, organizer_id=organizer_id())
+    elif g.event.picture is not None:
+        pictures.describe_picture(event_id, description=description, organizer_id=organizer_id())
+    else:
+        raise InvalidInput({FIELD: "Choose a file."})
+    flash("The picture is saved.")
+    return move_to(url_for("organizer.picture", event_id=event_id))
+
+
+@bp.post(f"{EVENT}/picture/remove")
+@form_on("organizer.picture")
+def remove_picture(event_id: int) -> ResponseReturnValue:
+    """Take the picture away."""
+    pictures.remove_picture(event_id, organizer_id=organizer_id())
+    flash("The picture is removed.")
+    return move_to(url_for("organizer.picture", event_id=event_id))

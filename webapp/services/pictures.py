@@ -1,0 +1,101 @@
+"""The picture of an event, kept in the database: every process and machine sees the same one."""
+
+from functools import lru_cache, partial
+from typing import Any, Literal
+
+from sqlalchemy import Connection, delete, insert, literal, select, update
+
+from webapp.errors import EventNotFound
+from webapp.imaging import Developed, develop
+from webapp.models import events, pictures
+from webapp.services.events import Details, change_event, create_event
+from webapp.services.idempotency import Once
+from webapp.services.transaction import read
+
+Size = Literal["large", "small"]
+# What visitors of the hottest events ask for; a process gives at most some 20 MB for it.
+REMEMBERED = 64
+
+
+def set_picture(event_id: int, data: bytes, *, description: str, organizer_id: int) -> None:
+    """Give an event a picture in place of the one it had, and say in words what it shows.
+
+    Raises `EventNotFound`, `EventClosed` when it is cancelled, `InvalidInput` (picture).
+    """
+    developed = develop(data)
+    change_event(
+        event_id,
+        "edited",
+        {"picture": developed.name, "picture_description": description},
+        organizer_id=organizer_id,
+        also=partial(_keep, event_id=event_id, developed=developed),
+    )
+
+
+def describe_picture(event_id: int, *, description: str, organizer_id: int) -> None:
+    """Say otherwise what the picture shows. Raises `EventNotFound`, `EventClosed`."""
+    wanted = {"picture_description": description}
+    change_event(event_id, "edited", wanted, organizer_id=organizer_id)
+
+
+def remove_picture(event_id: int, *, organizer_id: int) -> None:
+    """Take the picture away; again is harmless. Raises `EventNotFound`, `EventClosed`."""
+    change_event(
+        event_id,
+        "edited",
+        {"picture": None, "picture_description": ""},
+        organizer_id=organizer_id,
+        also=partial(_drop, event_id=event_id),
+    )
+
+
+def create_event_like(
+    like: int, details: Details, *, organizer_id: int, published: bool, once: Once | None
+) -> int:
+    """Make an event with the picture of another one of the organizer's, and return its id.
+
+    Raises `IdempotencyConflict`, `Unavailable`.
+    """
+    own = (events.c.id == like, events.c.organizer_id == organizer_id)
+    query = select(events.c.picture, events.c.picture_description).where(*own).with_for_update()
+
+    def copy(connection: Connection, event_id: int) -> None:
+        found = connection.execute(query).one_or_none()
+        if found is None or found.picture is None:
+            return
+        new = events.c.id == event_id
+        connection.execute(update(events).where(new).values(**found._mapping))
+        columns = [literal(event_id), pictures.c.large, pictures.c.small]
+        copied = select(*columns).where(pictures.c.event_id == like)
+        connection.execute(insert(pictures).from_select(["event_id", "large", "small"], copied))
+
+    return create_event(
+        details, organizer_id=organizer_id, published=published, once=once, also=copy
+    )
+
+
+@lru_cache(maxsize=REMEMBERED)
+def picture_data(event_id: int, name: str, size: Size) -> bytes:
+    """The picture of an event under its name, which changes with its content.
+
+    Raises `EventNotFound` when the event has no such picture.
+    """
+    query = (
+        select(pictures.c[size])
+        .join(events, events.c.id == pictures.c.event_id)
+        .where(events.c.id == event_id, events.c.picture == name)
+    )
+    data: Any = read(lambda connection: connection.execute(query).scalar_one_or_none())
+    if data is None:
+        raise EventNotFound
+    return bytes(data)
+
+
+def _keep(connection: Connection, *, event_id: int, developed: Developed) -> None:
+    _drop(connection, event_id=event_id)
+    values = {"event_id": event_id, "large": developed.large, "small": developed.small}
+    connection.execute(insert(pictures), values)
+
+
+def _drop(connection: Connection, *, event_id: int) -> None:
+    connection.execute(delete(pictures).where(pictures.c.event_id == event_id))
