@@ -13,6 +13,8 @@ from webapp.services.commands import Status
 from webapp.services.transaction import read
 
 PORTION = 1000
+# From so many characters on, a search may mean the beginning of a reference.
+SHORTEST_REFERENCE = 6
 
 
 class Found(NamedTuple):
@@ -75,17 +77,18 @@ def event_bookings(
 ) -> list[Row[Any]]:
     """Bookings of an event in order of position, from behind position `after`.
 
-    `status` keeps one status; `search` finds part of a name, address or attendee id, or a whole
-    reference.
+    `status` keeps one status; `search` finds part of a name, address or attendee id, or the
+    beginning of a reference.
     """
     query = select(bookings).where(bookings.c.event_id == event_id, bookings.c.position > after)
     if status:
         query = query.where(bookings.c.status == status).with_hint(bookings, BY_STATUS, "mysql")
     if search:
         found = [column.icontains(search, autoescape=True) for column in _searched]
-        # MySQL will not compare a reference, which is ASCII, with any other text.
-        if search.isascii():
-            found.append(bookings.c.reference == search)
+        # MySQL will not compare a reference, which is ASCII, with any other text; and a few letters
+        # begin one by chance.
+        if search.isascii() and len(search) >= SHORTEST_REFERENCE:
+            found.append(bookings.c.reference.startswith(search, autoescape=True))
         query = query.where(or_(*found))
     query = query.order_by(bookings.c.position).limit(limit)
     return list(read(lambda connection: connection.execute(query).all()))
