@@ -274,7 +274,8 @@ CASES = [
     Case("list of events", reading("/"), Counts(0, 2, 60)),
     Case("booking page", reading("/bookings/{head}"), Counts(0, 3, 3)),
     Case("standing", reading("/bookings/{head}/standing", **PARTIAL), Counts(0, 3, 3)),
-    Case("dashboard", reading("/organizer"), Counts(0, 2, 27)),
+    # Its newest events, those that start next, and which of these have mails that were parked.
+    Case("dashboard", reading("/organizer"), Counts(0, 4, 210)),
     Case("organizer's event", reading("/organizer/events/{event}"), Counts(0, 3, 60)),
     Case("bookings further on", reading("/organizer/events/{event}?after=99"), Counts(0, 3, 60)),
     Case(
@@ -288,6 +289,11 @@ CASES = [
         Counts(0, 5, 6),
     ),
     Case("figures", reading("/organizer/events/{event}/figures", **PARTIAL), Counts(0, 2, 2)),
+    Case(
+        "news of the list",
+        reading("/organizer/events/{event}/bookings", **PARTIAL),
+        Counts(0, 3, 60),
+    ),
     Case("history", reading("/organizer/events/{event}/history"), Counts(0, 3, 60)),
 ]
 

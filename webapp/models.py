@@ -127,6 +127,7 @@ class Event(Base):
         CheckConstraint("waiting_list_limit IS NULL OR waiting_list_limit >= 0", "waiting_list"),
         CheckConstraint("status IN ('draft', 'published', 'cancelled')", "status"),
         Index(None, "organizer_id"),
+        Index(None, "organizer_id", "starts_at"),
         Index(None, "status", "starts_at"),
         NEVER_REUSED,
     )
@@ -267,7 +268,7 @@ class Delivery(Base):
         CheckConstraint("state IN ('pending', 'sent', 'parked')", "state"),
         CheckConstraint("attempts >= 0", "attempts"),
         Index(None, "receiver", "state", "bulk", "next_try_at"),
-        Index(None, "event_id"),
+        Index(None, "event_id", "state"),
         Index(None, "event_id", "position"),
         Index(None, "once", unique=True),
         NEVER_REUSED,

@@ -1,6 +1,6 @@
 """What an organizer writes to the attendees of an event, and what became of each mail of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from functools import partial
@@ -199,6 +199,20 @@ def parked(event_id: int, *, after: int = 0, limit: int = PAGE) -> Sequence[Row[
         .limit(limit)
     )
     return read(lambda connection: connection.execute(query).all())
+
+
+def with_parked(event_ids: Collection[int]) -> set[int]:
+    """The events among `event_ids` of which some delivery was given up."""
+    # One probe of the index for each event; as a condition, MySQL may read all deliveries instead.
+    one = (
+        select(deliveries.c.id)
+        .where(deliveries.c.event_id == events.c.id, deliveries.c.state == "parked")
+        .limit(1)
+        .scalar_subquery()
+    )
+    query = select(events.c.id, one).where(events.c.id.in_(event_ids))
+    rows = read(lambda connection: connection.execute(query).all())
+    return {event_id for event_id, parked_id in rows if parked_id is not None}
 
 
 def resend(event_id: int, delivery_id: int) -> bool:

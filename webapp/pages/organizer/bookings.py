@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-from flask import Response, flash, g, request, stream_with_context, url_for
+from flask import Response, flash, g, redirect, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Row
 
 from webapp.errors import AlreadyBooked, DomainError
-from webapp.htmx import move_to, show
+from webapp.htmx import fragment, move_to, show, wants_fragment
 from webapp.models import MAX_NAME
 from webapp.pages import forms, spreadsheet
 from webapp.pages.chart import chart_of
@@ -43,28 +43,23 @@ class AttendeeHasBooking(DomainError):
 @bp.get(EVENT)
 def event(event_id: int) -> ResponseReturnValue:
     """One event: its figures, its bookings and its waiting list in order."""
-    status = request.args.get("status", "")
-    status = status if status in list(Status) else ""
-    search = request.args.get("search", "").strip()[:MAX_NAME]
-    after = cursor_argument("after") or 0
-    found = lookup.event_bookings(
-        event_id, status=status, search=search, after=after, limit=PAGE + 1
-    )
-    page = found[:PAGE]
     return show(
         "organizer/event.html",
         block="main" if "refused_form" in g else "bookings",
         event=g.event,
-        offer=offer_of(g.event),
         # The list alone is asked for much more often than the page, and shows no picture.
         draw_sales=lambda: chart_of(sales_of(event_id)),
-        bookings=page,
-        ranks=ranks_on(event_id, page),
-        status=status,
-        search=search,
-        is_continued=after > 0,
-        next_after=page[-1].position if len(found) > PAGE else None,
+        **_listed(event_id),
     )
+
+
+@bp.get(f"{EVENT}/bookings")
+def list_bookings(event_id: int) -> ResponseReturnValue:
+    """The list of bookings, for a page that is open."""
+    if not wants_fragment():
+        return redirect(url_for("organizer.event", event_id=event_id), code=303)
+    listed = _listed(event_id)
+    return fragment("organizer/event.html", "bookings", event=g.event, is_news=True, **listed)
 
 
 @bp.get(f"{EVENT}/bookings.csv")
@@ -161,6 +156,26 @@ def cancel_booking(event_id: int, position: int) -> ResponseReturnValue:
     release = bookings.cancel_booking(event_id, position=position, organizer_id=organizer_id())
     flash(f"The booking is cancelled. {moved_up(event_id, list(release.promoted))}".strip())
     return move_to(url_for("organizer.event", event_id=event_id))
+
+
+def _listed(event_id: int) -> dict[str, Any]:
+    """The bookings that are asked for, a page of them."""
+    status = request.args.get("status", "")
+    status = status if status in list(Status) else ""
+    search = request.args.get("search", "").strip()[:MAX_NAME]
+    after = cursor_argument("after") or 0
+    found = lookup.event_bookings(
+        event_id, status=status, search=search, after=after, limit=PAGE + 1
+    )
+    page = found[:PAGE]
+    return {
+        "bookings": page,
+        "ranks": ranks_on(event_id, page),
+        "status": status,
+        "search": search,
+        "is_continued": after > 0,
+        "next_after": page[-1].position if len(found) > PAGE else None,
+    }
 
 
 def ranks_on(event_id: int, page: Sequence[Row[Any]]) -> dict[int, int]:

@@ -2,27 +2,31 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any
 
 from flask import flash, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy import Row
 
 from webapp.htmx import fragment, move_to, show, wants_fragment
 from webapp.pages import forms
 from webapp.pages.forms import form_on
 from webapp.pages.organizer import bp, cursor_argument, is_cursor, organizer_id
+from webapp.pages.organizer.attention import Need, needs_of
 from webapp.pages.organizer.wording import moved_up
 from webapp.pages.presentation import count, local_input
 from webapp.schemas import EventFields, all_zones, from_form
 from webapp.services import clock, lookup, samples
 from webapp.services import events as events_service
 from webapp.services.events import Details
+from webapp.services.messages import with_parked
 from webapp.services.pictures import create_event_like
 
 PAGE = 25
+A_DAY = timedelta(days=1)
 REGIONS = (
     *("Africa", "America", "Antarctica", "Arctic", "Asia"),
     *("Atlantic", "Australia", "Europe", "Indian", "Pacific"),
@@ -39,6 +43,7 @@ def events() -> ResponseReturnValue:
     return show(
         "organizer/events.html",
         events=page,
+        needs=_needs(page) if before is None else [],
         is_continued=before is not None,
         next_before=page[-1].id if len(found) > PAGE else None,
         has_samples=any(event.is_sample for event in page),
@@ -175,6 +180,15 @@ def history(event_id: int) -> ResponseReturnValue:
         is_continued=before is not None,
         next_before=page[-1].id if len(found) > PAGE else None,
     )
+
+
+def _needs(newest: Sequence[Row[Any]]) -> list[Need]:
+    """What needs attention among the newest events and those that start next."""
+    now = clock.now()
+    soonest = events_service.next_events(organizer_id(), since=now - A_DAY, limit=PAGE)
+    looked_at = {event.id: event for event in (*newest, *soonest)}
+    undelivered = with_parked(looked_at.keys())
+    return needs_of(looked_at.values(), undelivered=undelivered, now=now)
 
 
 def _like() -> int | None:

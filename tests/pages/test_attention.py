@@ -1,0 +1,153 @@
+"""What the dashboard shows first: what needs attention, and nothing else."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import update
+
+from tests.pages.conftest import PASSWORD, Person, text_of
+from webapp.database import write_engine
+from webapp.models import deliveries, events
+from webapp.pages.organizer.attention import Kind, needs_of
+from webapp.services import accounts, clock
+
+MakeEvent = Callable[..., int]
+Book = Callable[..., str]
+
+NOW = datetime(2031, 5, 3, 12, 0, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def event(**changes: Any) -> Any:
+    """A published event in a month, with bookings and tickets left: it needs nothing."""
+    usual = {
+        "id": 1,
+        "status": "published",
+        "is_sample": False,
+        "time_zone": "UTC",
+        "starts_at": NOW + 30 * DAY,
+        "ends_at": None,
+        "sales_open_at": None,
+        "sales_close_at": None,
+        "waiting": 0,
+        "next_position": 9,
+    }
+    return SimpleNamespace(**{**usual, **changes})
+
+
+def kinds(*given: Any, undelivered: tuple[int, ...] = ()) -> list[Kind]:
+    return [need.kind for need in needs_of(given, undelivered=undelivered, now=NOW)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, []),
+        ({"starts_at": None}, []),
+        ({"starts_at": NOW + 3 * HOUR}, [Kind.TODAY]),
+        ({"starts_at": NOW - 3 * HOUR}, [Kind.TODAY]),
+        ({"starts_at": NOW - 3 * HOUR, "ends_at": NOW + HOUR}, [Kind.TODAY]),
+        ({"starts_at": NOW - 3 * HOUR, "ends_at": NOW - HOUR}, []),
+        ({"starts_at": NOW - 2 * DAY, "ends_at": NOW + DAY}, [Kind.TODAY]),
+        ({"starts_at": NOW + 13 * HOUR}, []),
+        # The day is the one at its place.
+        ({"starts_at": NOW + 11 * HOUR, "time_zone": "Asia/Tokyo"}, []),
+        ({"starts_at": NOW + 13 * HOUR, "time_zone": "America/Los_Angeles"}, [Kind.TODAY]),
+        ({"starts_at": NOW - 13 * HOUR}, []),
+        ({"status": "draft"}, []),
+        ({"status": "draft", "starts_at": None}, []),
+        ({"status": "draft", "starts_at": NOW + 13 * DAY}, [Kind.DRAFT]),
+        ({"status": "draft", "starts_at": NOW + HOUR}, [Kind.DRAFT]),
+        ({"status": "draft", "starts_at": NOW - HOUR}, []),
+        ({"waiting": 3}, [Kind.WAITING]),
+        ({"waiting": 3, "starts_at": None}, [Kind.WAITING]),
+        ({"waiting": 3, "starts_at": NOW + HOUR}, [Kind.TODAY, Kind.WAITING]),
+        ({"waiting": 3, "starts_at": NOW - DAY}, []),
+        ({"next_position": 1}, [Kind.QUIET]),
+        ({"next_position": 1, "sales_open_at": NOW + HOUR}, []),
+        ({"next_position": 1, "sales_open_at": NOW}, [Kind.QUIET]),
+        ({"next_position": 1, "sales_close_at": NOW}, []),
+        ({"next_position": 1, "starts_at": NOW - DAY}, []),
+        ({"waiting": 3, "is_sample": True}, []),
+        ({"waiting": 3, "status": "cancelled"}, []),
+    ],
+    ids=str,
+)
+def test_event_needs(changes: dict[str, Any], expected: list[Kind]) -> None:
+    assert kinds(event(**changes)) == expected
+
+
+def test_what_could_not_be_delivered_is_told_also_of_what_is_over() -> None:
+    over = event(starts_at=NOW - 5 * DAY)
+    assert kinds(over, undelivered=(1,)) == [Kind.UNDELIVERED]
+    assert kinds(over, undelivered=(2,)) == []
+
+
+def test_most_urgent_comes_first_and_then_what_is_soonest() -> None:
+    given = [
+        event(id=1, next_position=1),
+        event(id=2, waiting=1, starts_at=None),
+        event(id=3, waiting=1, starts_at=NOW + 5 * DAY),
+        event(id=4, waiting=1, starts_at=NOW + 3 * DAY),
+        event(id=5, starts_at=NOW + HOUR),
+    ]
+    needs = needs_of(given, undelivered=(3,), now=NOW)
+    assert [need.event.id for need in needs] == [5, 3, 4, 3, 2, 1]
+
+
+def test_dashboard_says_what_needs_attention_and_where_to_go(
+    app: Flask, owner: Person, make_event: MakeEvent, book: Book
+) -> None:
+    now = clock.now()
+    full = make_event("Full", tickets=1)
+    for name in ("Ada", "Grace"):
+        book(full, name)
+    new = make_event("New")
+    draft = make_event("Draft", published=False, starts_at=now + 3 * DAY)
+    failed = make_event("Failed")
+    book(failed, "Mary")
+    with app.app_context(), write_engine().begin() as connection:
+        connection.execute(
+            update(deliveries).where(deliveries.c.event_id == failed).values(state="parked")
+        )
+    page = owner.get("/organizer")
+    said = text_of(page)
+    for sentence, path in (
+        ("Full : 1 booking waits for a ticket", f"/organizer/events/{full}/edit"),
+        ("Nobody has booked New yet", f"/organizer/events/{new}#share"),
+        ("nobody can see it yet", f'/organizer/events/{draft}"'),
+        ("Mails for Failed could not be delivered", f"/organizer/events/{failed}/mails"),
+        ("No mail server is configured", ""),
+    ):
+        assert sentence in said
+        assert path in page.text
+    assert said.index("Mails for Failed") < said.index("nobody can see") < said.index("waits")
+
+
+def test_event_that_starts_next_is_seen_behind_many_newer_ones(
+    app: Flask, owner: Person, make_event: MakeEvent
+) -> None:
+    old = make_event("Old but soon", published=False, starts_at=clock.now() + DAY)
+    for number in range(30):
+        make_event(f"Later {number}")
+    page = owner.get("/organizer")
+    assert f'/organizer/events/{old}"' in page.text
+    assert "more, less urgent" in text_of(page)
+    with app.app_context(), write_engine().begin() as connection:
+        connection.execute(update(events).where(events.c.id == old).values(status="cancelled"))
+    assert f'/organizer/events/{old}"' not in owner.get("/organizer").text
+
+
+def test_events_of_others_need_no_attention(
+    app: Flask, owner: Person, make_event: MakeEvent
+) -> None:
+    make_event("Theirs", starts_at=clock.now() + DAY)
+    with app.app_context():
+        accounts.create_organizer(username="stranger", password=PASSWORD)
+    stranger = Person(app)
+    stranger.log_in("stranger")
+    assert "Theirs" not in stranger.get("/organizer").text

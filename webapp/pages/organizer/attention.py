@@ -1,0 +1,87 @@
+"""What of an organizer's events needs attention, most urgent first; the template says it."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum
+from typing import Any
+
+from sqlalchemy import Row
+
+from webapp.pages.presentation import local
+
+SOON = timedelta(days=14)
+
+
+class Kind(IntEnum):
+    """What is the matter, in the order in which it is urgent."""
+
+    TODAY = 1
+    UNDELIVERED = 2
+    DRAFT = 3
+    WAITING = 4
+    QUIET = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Something that an organizer should look at."""
+
+    kind: Kind
+    event: Row[Any]
+
+
+def needs_of(
+    events: Iterable[Row[Any]], *, undelivered: Collection[int], now: datetime
+) -> list[Need]:
+    """What the events need, most urgent first and then soonest first, those without a date last.
+
+    `undelivered` are the ids of events with mails that could not be delivered. Samples and
+    cancelled events need nothing.
+    """
+    found = [
+        Need(kind, event)
+        for event in events
+        if not event.is_sample and event.status != "cancelled"
+        for kind in _kinds(event, has_undelivered=event.id in undelivered, now=now)
+    ]
+    return sorted(
+        found,
+        key=lambda need: (
+            need.kind,
+            need.event.starts_at is None,
+            need.event.starts_at or now,
+            need.event.id,
+        ),
+    )
+
+
+def _kinds(event: Row[Any], *, has_undelivered: bool, now: datetime) -> Iterable[Kind]:
+    start, is_draft = event.starts_at, event.status == "draft"
+    if start and not is_draft and _is_on(event, now):
+        yield Kind.TODAY
+    if has_undelivered:
+        yield Kind.UNDELIVERED
+    if start and start <= now:
+        return
+    if is_draft:
+        if start and start <= now + SOON:
+            yield Kind.DRAFT
+    elif event.waiting:
+        yield Kind.WAITING
+    elif event.next_position == 1 and _sells(event, now):
+        yield Kind.QUIET
+
+
+def _is_on(event: Row[Any], now: datetime) -> bool:
+    """Whether it is on today, as the day is at its place; over is over."""
+    first, today, last = (
+        local(moment, event.time_zone).date()
+        for moment in (event.starts_at, now, event.ends_at or event.starts_at)
+    )
+    return first <= today <= last and (event.ends_at is None or now < event.ends_at)
+
+
+def _sells(event: Row[Any], now: datetime) -> bool:
+    opens, closes = event.sales_open_at, event.sales_close_at
+    return (opens is None or opens <= now) and (closes is None or now < closes)
