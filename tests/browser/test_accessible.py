@@ -1,10 +1,12 @@
 """WCAG 2.2 AA as far as a program can tell (axe-core), and the way of a ticket by keyboard."""
 
+import io
 from collections.abc import Callable
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Page, expect
+from PIL import Image
+from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.conftest import DESK, PHONE, Site
 from tests.support.servers import ROOT
@@ -14,6 +16,7 @@ Visitor = Callable[..., Page]
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+PAGES_OF_EVENT = ("edit", "cancel", "history", "picture", "mails")
 DESCRIPTION = "# Food\n\nBring *a fork*, see [the map](https://example.org/m).\n\n> Soup\n\n- stew"
 
 
@@ -105,6 +108,15 @@ def test_organizers_pages_are_accessible(
         site.book(event, f"guest {number}")
     site.cancel(site.book(event, "gone"))
     page = visitor(color_scheme=scheme, viewport=viewport)
+    log_in(page)
+    page.goto(f"/organizer/events/{event}/picture")
+    photo = io.BytesIO()
+    Image.new("RGB", (300, 200), "teal").save(photo, "PNG")
+    sent: FilePayload = {"name": "a.png", "mimeType": "image/png", "buffer": photo.getvalue()}
+    page.get_by_label("Picture", exact=True).set_input_files(sent)
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("The picture is saved.")).to_be_visible()
+    page.get_by_role("button", name="Log out").click()
     page.goto("/login")
     page.get_by_label("Name").fill("organizer")
     page.get_by_label("Password").fill("wrong")
@@ -114,9 +126,10 @@ def test_organizers_pages_are_accessible(
     log_in(page)
     for path in (
         *("/organizer", "/organizer/events/new", f"/organizer/events/new?like={event}"),
+        *("/organizer/notices", "/api/docs", "/organizer/events/999999999"),
         *(f"/organizer/events/{one}" for one in (event, empty, draft)),
         f"/organizer/events/{event}?search=nobody-is-called-so",
-        *(f"/organizer/events/{event}/{one}" for one in ("edit", "cancel", "history")),
+        *(f"/organizer/events/{event}/{one}" for one in PAGES_OF_EVENT),
         *(f"/organizer/events/{event}/bookings/{one}" for one in ("new", 1, 3, 5, "3/cancel")),
     ):
         page.goto(path)

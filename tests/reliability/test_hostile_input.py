@@ -1,5 +1,6 @@
 """Whatever is sent, it is answered within the contract, and no rule is broken afterwards."""
 
+import io
 import json
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from tests.support.busy import Busy, fill
@@ -131,6 +133,131 @@ def test_any_form_is_answered_with_a_page(app: Flask, made: Busy) -> None:
         assert answer.status_code in {200, 204, 303, 400, 409, 422}
 
     send()
+    with app.app_context():
+        assert verify().broken == []
+
+
+# Every field of the organizer's forms with something that it takes, now and then.
+FORM_FIELDS = {
+    "eventName": st.sampled_from(["Fair", "مهرجان", "🎉" * 60]),
+    "totalTickets": st.integers(1, 20).map(str),
+    "description": st.sampled_from(
+        ["", "# Food", "<script>alert(1)</script>", "[x](javascript:1)"]
+    ),
+    "location": st.sampled_from(["", "Old Mill"]),
+    "timeZone": st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Mars/Base"]),
+    "startsAt": st.sampled_from(["", "2031-03-30T02:30", "2031-10-26T02:30", "9999-12-31T23:59"]),
+    "endsAt": st.sampled_from(["", "2031-10-27T02:30", "0001-01-01T00:00"]),
+    "salesOpenAt": st.sampled_from(["", "2026-01-01T00:00"]),
+    "salesCloseAt": st.sampled_from(["", "2031-01-01T00:00"]),
+    "cancelUntil": st.sampled_from(["", "2031-01-01T00:00"]),
+    "maxTicketsPerBooking": st.integers(1, 10).map(str),
+    "waitingListLimit": st.sampled_from(["", "0", "5"]),
+    "status": st.sampled_from(["published", "draft", "cancelled"]),
+    "like": st.integers(0, 9).map(str),
+    "name": st.sampled_from(["Ada", "שרה"]),
+    "email": st.sampled_from(["ada@example.org", "grace@example.org", "a@b"]),
+    "tickets": st.integers(0, 4).map(str),
+    "audience": st.sampled_from(["all", "confirmed", "waiting"]),
+    "subject": st.sampled_from(["News", "a\r\nBcc: b@example.org"]),
+    "text": st.sampled_from(["Bring a fork.", "x" * 10_001]),
+    "reminds": st.sampled_from(["yes", "no"]),
+    "wants_sold_out": st.just("yes"),
+    "wants_summary": st.just("yes"),
+    "requestKey": st.sampled_from(["k" * 22, "l" * 22]),
+    "username": st.just("olga"),
+    "carried": st.just('{"path": "/organizer/events/new", "typed": {"eventName": "x"}}'),
+    "next": st.sampled_from(["/organizer", "//evil.example"]),
+}
+typed = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
+any_form = st.fixed_dictionaries(
+    {}, optional={name: st.one_of(good, good, typed) for name, good in FORM_FIELDS.items()}
+)
+# What every form can be sent with.
+right_form = st.fixed_dictionaries(
+    {
+        "eventName": st.just("Fair"),
+        "totalTickets": st.integers(9, 20).map(str),
+        "status": st.sampled_from(["published", "draft"]),
+        "name": st.just("Ada"),
+        "email": st.sampled_from(["ada@example.org", "grace@example.org"]),
+        "tickets": st.integers(1, 2).map(str),
+        "audience": st.just("all"),
+        "subject": st.just("News"),
+        "text": st.just("Bring a fork."),
+    },
+    optional={"like": FORM_FIELDS["like"], "description": FORM_FIELDS["description"]},
+)
+FORMS = st.one_of(any_form, right_form)
+FILES = st.one_of(
+    st.none(),
+    st.binary(max_size=300),
+    st.binary(max_size=60).map(lambda end: b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + end),
+    st.binary(max_size=60).map(lambda end: b"\xff\xd8\xff\xe0" + end),
+    st.binary(max_size=60).map(lambda end: b"RIFF\x40\x00\x00\x00WEBPVP8X" + end),
+    st.binary(max_size=60).map(lambda end: b"GIF89a" + end),
+)
+ORGANIZERS_ANSWERS = {200, 204, 303, 400, 401, 404, 409, 413, 422}
+
+
+@pytest.mark.parametrize("logged_in", [True, False], ids=["logged in", "logged out"])
+def test_any_form_of_an_organizer_is_answered_with_a_page(
+    app: Flask, made: Busy, logged_in: bool
+) -> None:
+    client = app.test_client()
+    if logged_in:
+        answer = client.post("/login", data=dict(zip(("username", "password"), LOGIN, strict=True)))
+        assert answer.status_code == 303
+    rules = [
+        rule
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.startswith("organizer.") and "POST" in (rule.methods or ())
+    ]
+    assert len(rules) > 12
+    numbers_of_paths = st.one_of(st.integers(0, 12), st.just(2**31 - 1))
+    met: set[tuple[str, int]] = set()
+
+    @settings(calm, max_examples=400)
+    @given(
+        rule=st.sampled_from(rules),
+        event_id=st.one_of(st.sampled_from([made.hot, made.started, made.draft]), numbers_of_paths),
+        number=numbers_of_paths,
+        form=FORMS,
+        file=FILES,
+        partial=st.booleans(),
+    )
+    def send(
+        rule: Rule,
+        event_id: int,
+        number: int,
+        form: dict[str, str],
+        file: bytes | None,
+        partial: bool,
+    ) -> None:
+        values = {"event_id": event_id, "position": number, "delivery_id": number}
+        path = app.url_map.bind("").build(
+            rule.endpoint, {name: values[name] for name in rule.arguments}, method="POST"
+        )
+        data: dict[str, Any] = dict(form)
+        if file is not None:
+            data["picture"] = (io.BytesIO(file), "picture.png")
+        headers = {"HX-Request-Type": "partial"} if partial else {}
+        answer = client.post(path, data=data, headers=headers)
+        met.add((rule.endpoint, answer.status_code))
+        assert answer.status_code in ORGANIZERS_ANSWERS, (rule, answer.status_code)
+        if answer.status_code in (303, 204):
+            place = answer.location or json.loads(answer.headers["HX-Location"])["path"]
+            assert place.startswith("/organizer"), place
+            page = client.get(place, follow_redirects=True)
+            assert page.status_code in (200, 404), place
+
+    send()
+    if logged_in:
+        done = {endpoint for endpoint, status in met if status in (204, 303)}
+        assert {"organizer.create_event", "organizer.save", "organizer.set_reminder"} <= done
+        assert {status for _, status in met} >= {303, 400, 404}
+    else:
+        assert {status for _, status in met} == {401}
     with app.app_context():
         assert verify().broken == []
 
