@@ -197,12 +197,14 @@ def test_picture_is_described_replaced_and_removed(
     event_id = make_event()
     upload(owner, event_id, drawn())
     (first,) = urls_on(person.get("/"))
+    assert person.get(first).status_code == 200
     assert upload(owner, event_id, b"", "Two colours").status_code == 303
     public = f"/events/{event_id}-harvest-supper"
     assert 'alt="Two colours"' in person.get(public).text
     upload(owner, event_id, drawn((300, 300)), "A square")
     (second,) = urls_on(person.get("/"))
     assert second != first
+    assert person.get(second).status_code == 200
     assert person.get(first).status_code == 404
     page = f"/organizer/events/{event_id}/picture"
     assert owner.submit(page, f"{page}/remove").status_code == 303
