@@ -53,8 +53,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def needed_servers(item: pytest.Item) -> set[str]:
     callspec = getattr(item, "callspec", None)
-    databases = {callspec.params.get("database_url")} if callspec else set()
+    urls = ("database_url", "any_url", "server_url")
+    databases = {callspec.params.get(url) for url in urls} if callspec else set()
     fixtures = {name.removesuffix("_server") for name in getattr(item, "fixturenames", ())}
+    if "durable" in fixtures:
+        fixtures.add("mariadb")
     browser = {"chromium"} if item.get_closest_marker("browser") else set()
     return databases | fixtures | browser
 
@@ -88,7 +91,7 @@ def database_url(request: pytest.FixtureRequest, server_folder: Path) -> Iterato
         case "mariadb":
             url = request.getfixturevalue("mariadb_server").create_database(DATABASE_NAME)
         case _:
-            url = create_extra_database()
+            url = create_extra_database(DATABASE_NAME)
     settings = make_settings(url, server_folder)
     migrating = create_app(settings)
     with migrating.app_context():
@@ -96,19 +99,19 @@ def database_url(request: pytest.FixtureRequest, server_folder: Path) -> Iterato
     dispose(migrating)
     yield url
     if request.param == "extra":
-        drop_extra_database()
+        drop_extra_database(DATABASE_NAME)
 
 
-def create_extra_database() -> str:
+def create_extra_database(name: str) -> str:
     url = make_url(EXTRA_DATABASE_URL or "").set(drivername="mysql+pymysql")
-    drop_extra_database()
-    run(url.render_as_string(False), f"CREATE DATABASE {DATABASE_NAME} CHARACTER SET utf8mb4")
-    return url.set(database=DATABASE_NAME).render_as_string(False)
+    drop_extra_database(name)
+    run(url.render_as_string(False), f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+    return url.set(database=name).render_as_string(False)
 
 
-def drop_extra_database() -> None:
+def drop_extra_database(name: str) -> None:
     url = make_url(EXTRA_DATABASE_URL or "").set(drivername="mysql+pymysql")
-    run(url.render_as_string(False), f"DROP DATABASE IF EXISTS {DATABASE_NAME}")
+    run(url.render_as_string(False), f"DROP DATABASE IF EXISTS {name}")
 
 
 def run(url: str, statement: str) -> None:

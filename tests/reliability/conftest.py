@@ -5,6 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import (
+    DATABASE_NAME,
+    DATABASES,
+    create_extra_database,
+    drop_extra_database,
+)
 from tests.support.cluster import Cluster
 from tests.support.servers import AppServer, MariaDB
 from tests.support.site import ENVIRON, Site
@@ -20,6 +26,30 @@ def durable_server(server_folder: Path) -> Iterator[MariaDB]:
 @pytest.fixture
 def fresh_url(durable_server: MariaDB) -> str:
     return durable_server.create_database("fresh")
+
+
+@pytest.fixture(params=DATABASES)
+def any_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database of each kind: SQLite, MariaDB and what TEST_DATABASE_URL names."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'nextup.db'}"
+    else:
+        yield from empty_database(request)
+
+
+@pytest.fixture(params=[name for name in DATABASES if name != "sqlite"])
+def server_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """An empty database of each server on this machine: MariaDB and TEST_DATABASE_URL."""
+    yield from empty_database(request)
+
+
+def empty_database(request: pytest.FixtureRequest) -> Iterator[str]:
+    if request.param == "mariadb":
+        yield request.getfixturevalue("fresh_url")
+        return
+    name = f"{DATABASE_NAME}_fresh"
+    yield create_extra_database(name)
+    drop_extra_database(name)
 
 
 @pytest.fixture(scope="package")

@@ -25,7 +25,6 @@ from tests.support.site import Load, Site, through
 from webapp import create_app
 from webapp.database import write_engine
 from webapp.services import book
-from webapp.services.book import lock_event
 from webapp.services.bookings import book_tickets
 from webapp.services.transaction import write
 
@@ -128,18 +127,24 @@ def test_commit_that_lands_after_another_node_was_asked_for_it_is_the_callers_ow
     here, elsewhere, _ = galera_server.nodes
     url = galera_server.create_database("fresh")[0]
     event_id = start_site(url, WORKERS="1").make_event(CAPACITY).event_id
-    attempts: list[int] = []
+    attempts: list[object] = []
 
-    def lock_late(connection: Connection, event_id: int) -> Any:
-        attempts.append(event_id)
-        if len(attempts) == 2:
-            proxy.cut(every=1)
-            proxy.pass_on()
-            assert wait_until(lambda: len(rows_of(url, event_id)) == 1, timeout=30)
-            elsewhere.catch_up()
-        return lock_event(connection, event_id)
+    def late(lock: Callable[..., Any]) -> Callable[..., Any]:
+        """Let the lost COMMIT land when the look is over and the work about to begin again."""
 
-    monkeypatch.setattr(book, "lock_event", lock_late)
+        def lock_late(connection: Connection, which: object) -> Any:
+            attempts.append(which)
+            if len(attempts) == 2:
+                proxy.cut(every=1)
+                proxy.pass_on()
+                assert wait_until(lambda: len(rows_of(url, event_id)) == 1, timeout=30)
+                elsewhere.catch_up()
+            return lock(connection, which)
+
+        return lock_late
+
+    for lock in (book.lock_event, book.lock_free_events):
+        monkeypatch.setattr(book, lock.__name__, late(lock))
     with Proxy(here.port, elsewhere.port, delay=30) as proxy:
         proxy.cut(Cut.LATE, every=1)
         app = create_app(make_settings(through(url, proxy.port), tmp_path))

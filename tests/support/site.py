@@ -178,9 +178,15 @@ def longest_silence(history: History, *, since: float, until: float) -> float:
     return max(later - earlier for earlier, later in pairwise(moments))
 
 
+def port_of(database_url: str) -> int:
+    """Where the database's server listens."""
+    return make_url(database_url).port or 3306
+
+
 def through(database_url: str, port: int) -> str:
-    """The same database, reached through another port."""
-    return make_url(database_url).set(port=port).render_as_string(hide_password=False)
+    """The same database, reached through the port of a proxy, which cannot look into TLS."""
+    url = make_url(database_url).set(port=port).update_query_dict({"ssl_disabled": "true"})
+    return url.render_as_string(hide_password=False)
 
 
 def now() -> float:
