@@ -21,7 +21,7 @@ from webapp.services.commands import Status
 from webapp.services.delivery import NothingToTell
 
 # Scanners need the code dark on light and large enough on a small screen.
-QR_SCALE, QR_BORDER = 8, 4
+QR_SCALE, QR_BORDER, QR_MASK = 8, 4, 0
 OPEN = "to be announced"
 FOR_ORGANIZER = "You get this mail because you asked for it in your settings"
 
@@ -71,7 +71,8 @@ class Letter:
         if not self.ticket_code:
             return None
         file = io.BytesIO()
-        code = segno.make(self.ticket_code, error="m", micro=False)
+        # Scanners read every mask; to weigh all eight of them costs more than the rest of it.
+        code = segno.make(self.ticket_code, error="m", micro=False, mask=QR_MASK)
         code.save(file, kind="png", scale=QR_SCALE, border=QR_BORDER)
         return file.getvalue()
 

@@ -1,13 +1,18 @@
 """Puts mails together and has them taken away: the first receiver of deliveries."""
 
+import binascii
 import hashlib
 from email.errors import MessageError
 from email.headerregistry import Address
-from email.message import EmailMessage, MIMEPart
-from email.policy import EmailPolicy
+from email.message import EmailMessage
+from email.mime.base import MIMEBase
+from email.mime.image import MIMEImage
+from email.mime.multipart import MIMEMultipart
+from email.mime.nonmultipart import MIMENonMultipart
+from email.policy import EmailPolicy, compat32
 from email.utils import parseaddr
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import Row
@@ -36,6 +41,8 @@ class WholeLinks(EmailPolicy):
 UNSUBSCRIBE = "List-Unsubscribe"
 ASCII = WholeLinks(linesep="\r\n")
 UTF8 = WholeLinks(linesep="\r\n", utf8=True)
+# The headers of parts are ours alone: to check them costs as much as all the rest.
+PARTS = compat32.clone(linesep="\r\n")
 
 
 class MailReceiver:
@@ -73,26 +80,17 @@ class MailReceiver:
         if letter.unsubscribe:
             message[UNSUBSCRIBE] = f"<{letter.unsubscribe}>"
             message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-        message.set_content(letter.text, cte="quoted-printable")
-        message.add_alternative(letter.html, subtype="html", cte="quoted-printable")
-        if (picture := letter.qr_code) is not None:
-            page = cast(list[MIMEPart], message.get_payload())[1]
-            page.add_related(
-                picture,
-                "image",
-                "png",
-                cid="<ticket@nextup>",
-                disposition="inline",
-                filename="ticket.png",
-            )
-        if letter.entry is not None:
-            self._attach_calendar(message, letter)
-        return message.as_bytes()
+        # The headers end with an empty line, and those of the parts go on from there.
+        return message.as_bytes()[:-2] + _parts_of(letter, self._calendar(letter)).as_bytes(
+            policy=PARTS
+        )
 
-    def _attach_calendar(self, message: EmailMessage, letter: Letter) -> None:
-        assert letter.entry is not None
+    def _calendar(self, letter: Letter) -> bytes:
+        """The calendar file of a letter; empty for none."""
+        if letter.entry is None:
+            return b""
         event, position = letter.entry
-        file = calendar_file(
+        return calendar_file(
             event,
             position=position,
             cancelled=letter.entry_is_cancelled,
@@ -100,22 +98,42 @@ class MailReceiver:
             settings=self._settings,
             now=clock.now(),
         )
-        message.add_attachment(
-            file,
-            "text",
-            "calendar",
-            filename="event.ics",
-            params={
-                "method": "CANCEL" if letter.entry_is_cancelled else "PUBLISH",
-                "charset": "utf-8",
-            },
-        )
 
     def _message_id(self, delivery: Row[Any]) -> str:
         """The same for each try of one delivery, and for no other one of any installation."""
         made = f"{delivery.id} {delivery.created_at.isoformat()} {self._settings.base_url}"
         digest = hashlib.sha256(made.encode()).hexdigest()[:24]
         return f"<{delivery.id}.{digest}@{self._sender.rpartition('@')[2]}>"
+
+
+def _parts_of(letter: Letter, calendar: bytes) -> MIMEBase:
+    """Text and HTML to choose from, with the picture in the HTML, and the calendar file beside."""
+    page: MIMEBase = _text(letter.html.encode(), "html")
+    if (code := letter.qr_code) is not None:
+        picture = MIMEImage(code, "png")
+        picture.add_header("Content-Disposition", "inline", filename="ticket.png")
+        picture.add_header("Content-ID", "<ticket@nextup>")
+        page = _several("related", page, picture)
+    body = _several("alternative", _text(letter.text.encode(), "plain"), page)
+    if not calendar:
+        return body
+    method = "CANCEL" if letter.entry_is_cancelled else "PUBLISH"
+    file = _text(calendar, "calendar")
+    file.set_param("method", method)
+    file.add_header("Content-Disposition", "attachment", filename="event.ics")
+    return _several("mixed", body, file)
+
+
+def _text(content: bytes, kind: str) -> MIMEBase:
+    part = MIMENonMultipart("text", kind, charset="utf-8")
+    part["Content-Transfer-Encoding"] = "quoted-printable"
+    part.set_payload(binascii.b2a_qp(content, istext=True).decode("ascii"))
+    return part
+
+
+def _several(kind: str, *parts: MIMEBase) -> MIMEBase:
+    # Encoded text has no underscore behind an equals sign, so the boundary is in none of the parts.
+    return MIMEMultipart(kind, f"=_{kind}", parts)
 
 
 def post_of(settings: Settings) -> Post:
