@@ -49,6 +49,7 @@ class Settings:
     log_level: str
     mail_url: str | None = field(repr=False)
     mail_from: str
+    mail_per_second: int
     base_url: str
     site_name: str
     trusted_proxies: int
@@ -86,6 +87,7 @@ class Settings:
             log_level=_log_level(read),
             mail_url=_mail_url(read),
             mail_from=_mail_from(read, site_name=site_name, base_url=base_url),
+            mail_per_second=read.integer("MAIL_PER_SECOND", 100, least=1, most=10_000),
             base_url=base_url,
             site_name=site_name,
             trusted_proxies=read.integer("TRUSTED_PROXIES", 0, least=0, most=16),

@@ -29,7 +29,10 @@ def deliver(*, once: bool = False) -> None:
     from webapp.services.delivery import Deliverer
     from webapp.services.notices import write_due
 
-    deliverer = Deliverer(NAME, MailReceiver(current_settings()), chore=write_due)
+    settings = current_settings()
+    deliverer = Deliverer(
+        NAME, MailReceiver(settings), per_second=settings.mail_per_second, chore=write_due
+    )
 
     def stop(number: int, _: object) -> None:
         deliverer.stop.set()

@@ -291,6 +291,19 @@ class Delivery(Base):
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+class Pace(Base):
+    """When a receiver's next delivery may leave, whichever deliverer sends it.
+
+    Deliverers lock and write this row as they take up work.
+    """
+
+    __tablename__ = "pace"
+    __table_args__ = (UTF8MB4,)
+
+    receiver: Mapped[str] = mapped_column(code_text(16), primary_key=True)
+    free_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class Message(Base):
     """What an organizer wrote to the attendees of an event, whoever of them it was sent to."""
 
@@ -328,6 +341,7 @@ bookings = cast(Table, Booking.__table__)
 activities = cast(Table, Activity.__table__)
 keys = cast(Table, IdempotencyKey.__table__)
 deliveries = cast(Table, Delivery.__table__)
+paces = cast(Table, Pace.__table__)
 messages = cast(Table, Message.__table__)
 opt_outs = cast(Table, OptOut.__table__)
 pictures = cast(Table, Picture.__table__)

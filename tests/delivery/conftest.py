@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from tests.support.mail import Mailbox, SmtpServer, make_certificate
 from webapp.config import current_settings
 from webapp.mail.receiver import NAME, MailReceiver
-from webapp.services import accounts, availability, bookings, clock, delivery, events
+from webapp.services import accounts, availability, bookings, clock, events
 from webapp.services.bookings import Receipt
 from webapp.services.delivery import Deliverer
 from webapp.services.events import Details
@@ -30,12 +30,6 @@ Drain = Callable[[], None]
 def forget_ranks() -> None:
     """Between tests the tables are emptied, which memory cannot know."""
     availability.forget()
-
-
-@pytest.fixture(autouse=True)
-def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "MOST_PER_SECOND", 100_000.0)
-    monkeypatch.setattr(delivery, "MOST_BULK_PER_SECOND", 100_000.0)
 
 
 @pytest.fixture(scope="session")

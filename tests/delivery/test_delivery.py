@@ -1,5 +1,6 @@
 """Who takes up what, and when: leases, several deliverers, floods, bulk."""
 
+import contextlib
 import threading
 import time
 from collections import Counter
@@ -53,26 +54,26 @@ def put(count: int, *, receiver: str = "memory", bulk: bool = False, ago: float 
 
 def test_taken_rows_are_nobody_elses(app: Flask, the_clock: Clock) -> None:
     put(3)
-    assert len(take("memory")) == 3
-    assert take("memory") == []
+    assert len(take("memory").rows) == 3
+    assert not take("memory").rows
     the_clock.ahead += LEASE - timedelta(seconds=1)
-    assert take("memory") == []
+    assert not take("memory").rows
     the_clock.ahead += timedelta(seconds=2)
-    assert [row.attempts for row in take("memory")] == [2, 2, 2]
+    assert [row.attempts for row in take("memory").rows] == [2, 2, 2]
 
 
 def test_receivers_do_not_see_each_others_rows(app: Flask) -> None:
     put(2)
     put(1, receiver="other")
-    assert len(take("other")) == 1
-    assert len(take("memory")) == 2
+    assert len(take("other").rows) == 1
+    assert len(take("memory").rows) == 2
 
 
 def test_late_deliverer_changes_nothing(app: Flask, the_clock: Clock) -> None:
     put(1)
-    (late,) = take("memory")
+    (late,) = take("memory").rows
     the_clock.ahead += LEASE + timedelta(seconds=1)
-    (current,) = take("memory")
+    (current,) = take("memory").rows
     delivery._park(late, "too late")
     delivery.give_back([late])
     assert (rows()[0].state, rows()[0].attempts) == ("pending", 2)
@@ -95,6 +96,75 @@ def test_two_deliverers_share_the_work_without_doubles(app: Flask) -> None:
     assert len(got) == 400
     assert set(got.values()) == {1}
     assert {row.state for row in rows()} == {"sent"}
+
+
+@pytest.mark.parametrize("guarded", ["by the lock", "without the lock"])
+def test_row_is_taken_by_one_of_two(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, guarded: str
+) -> None:
+    """Locks do not reach across the nodes of a cluster; that a row is still due does."""
+    put(delivery.BATCH)
+    take("other")  # nothing; the pace of memory is not written yet, either
+    if guarded == "without the lock":
+        monkeypatch.setattr(delivery, "_turn", lambda connection, receiver: clock.now())
+    both = threading.Barrier(2)
+    real = delivery._due
+
+    def due_for_both(connection: Any, receiver: str, **limit: int) -> Sequence[int]:
+        ids = real(connection, receiver, **limit)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.5)
+        return ids
+
+    monkeypatch.setattr(delivery, "_due", due_for_both)
+    taken: list[int] = []
+
+    def take_one() -> None:
+        with app.app_context():
+            taken.extend(row.id for row in take("memory").rows)
+
+    threads = [threading.Thread(target=take_one) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(taken) == [row.id for row in rows()]
+    assert {row.attempts for row in rows()} == {1}
+
+
+def test_deliverers_keep_one_pace_together(app: Flask) -> None:
+    put(60)
+    receivers = [Memory() for _ in range(3)]
+    threads = [
+        threading.Thread(target=in_context, args=(app, Deliverer("memory", receiver, 100)))
+        for receiver in receivers
+    ]
+    started = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    # Each at a pace of its own would be done in 0.2 seconds.
+    assert time.monotonic() - started > 59 / 100
+    assert sum(len(receiver.got) for receiver in receivers) == 60
+
+
+def test_bulk_goes_at_a_fifth_of_the_pace(app: Flask) -> None:
+    put(6, bulk=True)
+    started = time.monotonic()
+    Deliverer("memory", Memory(), 50).drain()
+    assert time.monotonic() - started > 5 / 10
+
+
+def test_clock_that_was_wrong_holds_up_nothing_for_long(app: Flask, the_clock: Clock) -> None:
+    the_clock.put_forward(hours=1)
+    put(1, ago=7200)
+    assert take("memory").rows
+    the_clock.put_forward(hours=-1)
+    put(1)
+    portion = take("memory", per_second=1)
+    assert len(portion.rows) == 1
+    assert portion.wait <= delivery.LONGEST_TURN.total_seconds()
 
 
 def in_context(app: Flask, deliverer: Deliverer) -> None:
@@ -125,7 +195,7 @@ def test_stop_gives_back_what_was_taken(app: Flask) -> None:
     deliverer.run()
     assert [row.state for row in rows()] == ["sent", *["pending"] * 4]
     assert [row.attempts for row in rows()] == [1, 0, 0, 0, 0]
-    assert len(take("memory")) == 4
+    assert len(take("memory").rows) == 4
 
 
 def test_short_lease_is_not_stretched(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

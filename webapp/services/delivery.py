@@ -4,25 +4,29 @@ Any number of deliverers share the work. Whoever takes a row up moves its `next_
 length of a lease and counts the attempt, in one transaction; so nobody else finds it due before
 that lease is over, and a row whose deliverer died becomes due again by itself. The count of
 attempts is also what a late deliverer is known by: it changes nothing that another one took since.
+The row of the receiver's pace is locked and written in that same transaction, so deliverers take
+up work one after the other, on the nodes of a cluster as well, and keep one pace between them.
 """
 
 import logging
+import math
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from threading import Event
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import Connection, Executable, Row, delete, literal, select, update
+from sqlalchemy import Connection, Executable, Row, delete, insert, literal, select, update
+from sqlalchemy.exc import IntegrityError
 
 from webapp.errors import Unavailable
 from webapp.logs import operation
-from webapp.models import deliveries
+from webapp.models import deliveries, paces
 from webapp.services import clock, idempotency
-from webapp.services.transaction import read, write
+from webapp.services.transaction import Conflict, read, write
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +34,11 @@ LEASE = timedelta(minutes=3)
 # No receiver takes longer over one row; a row is begun only while the lease outlasts that.
 LONGEST_SEND = timedelta(seconds=75)
 BATCH = 20
-# Bulk goes out in small portions, so that a ticket never waits long behind a newsletter.
+# Bulk goes out slowly and in small portions, so that a ticket never waits long behind it.
 BULK_BATCH = 5
-MOST_PER_SECOND = 50.0
-MOST_BULK_PER_SECOND = 10.0
+BULK_SHARE = 0.2
+# Whatever the clocks of other machines say, nothing taken up waits longer for its turn.
+LONGEST_TURN = timedelta(seconds=10)
 # How long a row waits after each failure: ten seconds, doubling up to an hour, a day in all.
 DELAYS = tuple(timedelta(seconds=min(10 * 2**failures, 3600)) for failures in range(32))
 LOOK_SECONDS = 1.0
@@ -70,16 +75,30 @@ class Receiver(Protocol):
         """Let go of what is only worth keeping while there is more to send."""
 
 
+class Portion(NamedTuple):
+    """Rows to send one after the other: the first in `wait` seconds, each other after a `pause`."""
+
+    rows: Sequence[Row[Any]]
+    wait: float
+    pause: float
+
+
+NOTHING = Portion((), 0.0, 0.0)
+
+
 @dataclass(slots=True)
 class Deliverer:
-    """Sends the rows of one receiver until told to stop."""
+    """Sends the rows of one receiver until told to stop.
+
+    `per_second` is how many all deliverers send together, at most; of bulk it is a fifth.
+    """
 
     name: str
     receiver: Receiver
+    per_second: float = math.inf
     # Called every minute: it writes rows whose time has come.
     chore: Callable[[], None] = lambda: None
     stop: Event = field(default_factory=Event)
-    _next_send: float = 0.0
     _rest: float = 0.0
 
     def run(self) -> None:
@@ -123,9 +142,11 @@ class Deliverer:
     def work_off(self) -> int:
         """Take up a batch of what is due, send it, and say how many rows that was."""
         lease_ends = time.monotonic() + LEASE.total_seconds()
-        taken = take(self.name)
+        taken, wait, pause = take(self.name, per_second=self.per_second)
+        turn = time.monotonic() + wait
         for done, delivery in enumerate(taken):
-            self._pace(bulk=delivery.bulk)
+            self.stop.wait(max(0.0, turn - time.monotonic()))
+            turn += pause
             too_late = time.monotonic() + LONGEST_SEND.total_seconds() > lease_ends
             if self.stop.is_set() or too_late:
                 give_back(taken[done:])
@@ -164,35 +185,54 @@ class Deliverer:
             operation("delivered", **named)
         return None
 
-    def _pace(self, *, bulk: bool) -> None:
-        self.stop.wait(max(0.0, self._next_send - time.monotonic()))
-        pause = 1 / (MOST_BULK_PER_SECOND if bulk else MOST_PER_SECOND)
-        self._next_send = max(time.monotonic(), self._next_send + pause)
 
-
-def take(receiver: str) -> list[Row[Any]]:
+def take(receiver: str, *, per_second: float = math.inf) -> Portion:
     """Take up what is due, bulk only when nothing else is; each row as it is then.
 
     Raises `Unavailable`.
     """
     # Most looks find nothing, and a look alone takes no lock.
-    if not read(lambda connection: _due(connection, receiver, lock=False)):
-        return []
+    if not read(lambda connection: _due(connection, receiver, limited_to=1)):
+        return NOTHING
 
-    def work(connection: Connection) -> Sequence[Row[Any]]:
-        ids = _due(connection, receiver, lock=True)
-        leased = {
-            "attempts": deliveries.c.attempts + 1,
-            "next_try_at": clock.now() + LEASE,
-        }
-        connection.execute(update(deliveries).where(deliveries.c.id.in_(ids)).values(leased))
-        rows = select(deliveries).where(deliveries.c.id.in_(ids))
-        return connection.execute(rows.order_by(deliveries.c.created_at, deliveries.c.id)).all()
+    def work(connection: Connection) -> Portion:
+        turn = _turn(connection, receiver)
+        now = clock.now()
+        ids = _due(connection, receiver)
+        if not ids:
+            return NOTHING
+        named = deliveries.c.id.in_(ids)
+        free = named & (deliveries.c.state == "pending") & (deliveries.c.next_try_at <= now)
+        leased = {"attempts": deliveries.c.attempts + 1, "next_try_at": now + LEASE}
+        if connection.execute(update(deliveries).where(free).values(leased)).rowcount != len(ids):
+            raise Conflict
+        in_order = (
+            select(deliveries).where(named).order_by(deliveries.c.created_at, deliveries.c.id)
+        )
+        rows = connection.execute(in_order).all()
+        begin = min(max(turn, now), now + LONGEST_TURN)
+        pause = timedelta(seconds=1 / (per_second * (BULK_SHARE if rows[0].bulk else 1)))
+        next_turn = {"free_at": begin + len(rows) * pause}
+        connection.execute(update(paces).where(paces.c.receiver == receiver).values(next_turn))
+        return Portion(rows, (begin - now).total_seconds(), pause.total_seconds())
 
-    return list(write(work))
+    return write(work)
 
 
-def _due(connection: Connection, receiver: str, *, lock: bool) -> Sequence[int]:
+def _turn(connection: Connection, receiver: str) -> datetime:
+    """Lock the pace of a receiver, and say from when on something may be sent."""
+    pace = select(paces.c.free_at).where(paces.c.receiver == receiver).with_for_update()
+    turn: datetime | None = connection.execute(pace).scalar()
+    if turn is None:
+        turn = clock.now()
+        try:
+            connection.execute(insert(paces), {"receiver": receiver, "free_at": turn})
+        except IntegrityError as error:
+            raise Conflict from error
+    return turn
+
+
+def _due(connection: Connection, receiver: str, *, limited_to: int | None = None) -> Sequence[int]:
     for bulk, limit in ((False, BATCH), (True, BULK_BATCH)):
         query = (
             select(deliveries.c.id)
@@ -204,10 +244,8 @@ def _due(connection: Connection, receiver: str, *, lock: bool) -> Sequence[int]:
                 deliveries.c.next_try_at <= clock.now(),
             )
             .order_by(deliveries.c.next_try_at)
-            .limit(limit if lock else 1)
+            .limit(limited_to or limit)
         )
-        if lock:
-            query = query.with_for_update(skip_locked=True)
         ids = connection.execute(query).scalars().all()
         if ids:
             return ids
