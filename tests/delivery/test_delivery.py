@@ -314,7 +314,7 @@ def test_each_promoted_attendee_is_told_once(
     seconds = time.monotonic() - started
     print(f"{count:,} mails in {seconds:.1f} s: {count / seconds:.0f} a second")
     assert Counter(mailbox.recipients) == {f"guest{n}@example.org": 1 for n in range(1, count + 1)}
-    assert all("you moved up" in message["Subject"] for message in mailbox.messages)
+    assert all("You moved up" in message["Subject"] for message in mailbox.messages)
     assert seconds < count / 10
 
 

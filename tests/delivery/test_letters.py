@@ -49,7 +49,7 @@ def test_ticket_mail_has_all_that_is_needed_at_the_door(
     drain()
     message = only(mailbox.to("ada@example.org"))
     booking = lookup.find_booking(receipt.reference).booking
-    assert message["Subject"] == "Harvest Supper: your tickets are booked"
+    assert message["Subject"] == "Your tickets are booked: Harvest Supper"
     assert message["To"] == "ada@example.org"
     code = " ".join(re.findall("....", booking.ticket_code))
     for kind in ("plain", "html"):
@@ -99,8 +99,8 @@ def test_waiting_attendee_is_told_the_rank_and_then_the_promotion(
     bookings.cancel_booking(event_id, attendee_id="bob@example.org")
     drain()
     assert subjects(mailbox, "carol@example.org") == [
-        "Harvest Supper: you are on the waiting list",
-        "Harvest Supper: you moved up, the ticket is yours",
+        "You are on the waiting list: Harvest Supper",
+        "You moved up, the ticket is yours: Harvest Supper",
     ]
     promotion = mailbox.to("carol@example.org")[1]
     assert f"{BASE_URL}/bookings/{waiting.reference}" in words_of(promotion)
@@ -115,9 +115,9 @@ def test_stale_news_is_not_told(
     book(event_id, "bob")
     bookings.cancel_booking(event_id, position=first.position)
     drain()
-    assert subjects(mailbox, "ada@example.org") == ["Harvest Supper: your booking is cancelled"]
+    assert subjects(mailbox, "ada@example.org") == ["Your booking is cancelled: Harvest Supper"]
     assert subjects(mailbox, "bob@example.org") == [
-        "Harvest Supper: you moved up, the ticket is yours"
+        "You moved up, the ticket is yours: Harvest Supper"
     ]
 
 
@@ -143,7 +143,7 @@ def test_fewer_tickets_are_told(
     bookings.change_tickets(event_id, position=receipt.position, tickets=1)
     drain()
     assert subjects(mailbox, "ada@example.org")[1:] == [
-        "Harvest Supper: your booking is now for 1 ticket"
+        "Your booking is now for 1 ticket: Harvest Supper"
     ]
 
 
@@ -190,7 +190,7 @@ def test_cancelled_event_is_told_to_all(
     drain()
     for name, words in (("ada", "no longer valid"), ("bob", "The waiting list is closed")):
         message = mailbox.to(f"{name}@example.org")[1]
-        assert message["Subject"] == "Harvest Supper is cancelled"
+        assert message["Subject"] == "This event is cancelled: Harvest Supper"
         assert words in words_of(message)
 
 
@@ -250,7 +250,7 @@ def test_names_cannot_forge_headers(
     book(make_event(name=evil, tickets=5), "ada", email="ada@example.org")
     drain()
     message = only(mailbox.messages)
-    assert message["Subject"] == ("Supper Bcc: victim@example.org X: y: your ticket is booked")
+    assert message["Subject"] == "Your ticket is booked: Supper Bcc: victim@example.org X: y"
     assert message["Bcc"] is None
     assert message["X"] is None
     assert mailbox.recipients == ["ada@example.org"]
@@ -278,7 +278,7 @@ def test_event_text_is_escaped_in_html(
     assert "<b onclick" not in words_of(message, "html")
     assert "<i>x" not in words_of(message, "html")
     assert "&amp;" not in words_of(message)
-    assert '<b onclick="x">Ada & Bob</b>: your ticket is booked' in words_of(
+    assert 'Your ticket is booked: <b onclick="x">Ada & Bob</b>' in words_of(
         message, "html"
     ).replace("&lt;", "<").replace("&gt;", ">").replace("&#34;", '"').replace("&amp;", "&")
 

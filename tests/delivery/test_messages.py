@@ -135,7 +135,7 @@ def test_message_can_be_answered_and_unsubscribed_from(
     bookings.cancel_booking(event_id, attendee_id="ada@example.org")
     drain()
     assert not recipients(mailbox, "Once more")
-    assert mailbox.to("ada@example.org")[-1]["Subject"].endswith("your booking is cancelled")
+    assert mailbox.to("ada@example.org")[-1]["Subject"].startswith("Your booking is cancelled")
 
 
 def test_who_unsubscribes_meanwhile_gets_nothing(
@@ -242,12 +242,13 @@ def test_reminder_comes_a_day_before_and_once(
     deliverer.chore = notices.write_due
     for hours in (1, 46, 1, 1):
         deliverer.drain()
-        assert not [m for m in mailbox.messages if "see you" in m["Subject"]] or hours == 1
+        assert not [m for m in mailbox.messages if "See you" in m["Subject"]] or hours == 1
         the_clock.put_forward(hours=hours)
     deliverer.drain()
-    (reminder,) = [m for m in mailbox.messages if "see you" in m["Subject"]]
+    (reminder,) = [m for m in mailbox.messages if "See you" in m["Subject"]]
     assert reminder["To"] == "ada@example.org"
-    assert reminder["Subject"].startswith("Loud: see you ")
+    assert reminder["Subject"].startswith("See you ")
+    assert reminder["Subject"].endswith(" UTC: Loud")
 
 
 def test_organizer_hears_of_a_sold_out_event_once(
@@ -274,7 +275,7 @@ def test_organizer_hears_of_a_sold_out_event_once(
     book(event_id, "bob")
     deliverer.drain()
     (notice,) = mailbox.to("owner@example.org")
-    assert notice["Subject"] == "Harvest Supper is sold out"
+    assert notice["Subject"] == "Sold out: Harvest Supper"
     assert f"{BASE_URL}/organizer/events/{event_id}" in words_of(notice)
 
 

@@ -153,7 +153,7 @@ def test_promoted_attendee_is_told_within_seconds(server: AppServer, mailbox: Ma
         cancelled = client.post("/api/events/cancel", json={"bookingReference": reference})
         assert cancelled.status_code == 200
         assert wait_until(lambda: len(mailbox.to("bob@example.org")) == 2, timeout=5)
-    assert "you moved up" in mailbox.to("bob@example.org")[1]["Subject"]
+    assert "You moved up" in mailbox.to("bob@example.org")[1]["Subject"]
 
 
 def test_dead_deliverer_is_started_again(server: AppServer, mailbox: Mailbox) -> None:

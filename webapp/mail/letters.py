@@ -1,5 +1,5 @@
 """What each mail says. Its words are a text file in templates/mail; the first paragraph is the
-subject, and one layout for text and one for HTML put all kinds on the page."""
+title, and one layout for text and one for HTML put all kinds on the page."""
 
 import io
 import re
@@ -48,12 +48,15 @@ class Fact:
 class Letter:
     """A mail before it is put together.
 
+    The subject is the title and, behind it, `about`: in a list of mails there is room for a few
+    words, and the name of an event may be long, or run from right to left.
     `entry` is the event of a calendar file, with the position of the booking it belongs to.
     """
 
-    subject: str
+    title: str
     paragraphs: Sequence[str]
     reason: str
+    about: str = ""
     facts: Sequence[Fact] = ()
     links: Sequence[Link] = ()
     button: Link | None = None
@@ -64,6 +67,10 @@ class Letter:
     reply_to: str = ""
     text: str = field(default="", init=False)
     html: str = field(default="", init=False)
+
+    @property
+    def subject(self) -> str:
+        return one_line(f"{self.title}: {self.about}" if self.about else self.title)
 
     @property
     def qr_code(self) -> bytes | None:
@@ -110,11 +117,11 @@ def _of_booking(delivery: Row[Any]) -> Letter:
         booking=booking,
         event=event,
         rank=rank,
-        when=_when(event),
         may_change=not ended and inventory_of(event, clock.now()).attendees_may_cancel,
         ending=ending,
     )
     letter = Letter(*words, reason="You get this mail because of a booking with this address")
+    letter.about = event.name
     letter.facts = facts
     if ended:
         if event.status == "published":
@@ -163,12 +170,12 @@ def _message(delivery: Row[Any]) -> Letter:
 def message_letter(subject: str, text: str, event: Row[Any]) -> Letter:
     """What an organizer writes, as each attendee reads it."""
     reason = f"You get this message of the organizer because of a booking for {event.name}"
-    return Letter(one_line(subject), _paragraphs(text), reason=reason, facts=_facts(event))
+    return Letter(subject, _paragraphs(text), reason=reason, facts=_facts(event))
 
 
 def _sold_out(delivery: Row[Any]) -> Letter:
     event = find_event(delivery.event_id, with_drafts=True)
-    letter = Letter(*_words("sold_out", event=event), reason=FOR_ORGANIZER)
+    letter = Letter(*_words("sold_out", event=event), reason=FOR_ORGANIZER, about=event.name)
     letter.facts = _facts(event)
     letter.button = Link("See the bookings", link("organizer.event", event_id=event.id))
     return letter
@@ -191,9 +198,9 @@ def _summary(delivery: Row[Any]) -> Letter:
 
 
 def _words(what: str, **context: object) -> tuple[str, list[str]]:
-    """Subject and paragraphs of a kind of mail."""
-    subject, *paragraphs = _paragraphs(_render(f"{what}.txt", **context))
-    return one_line(subject), paragraphs
+    """Title and paragraphs of a kind of mail."""
+    title, *paragraphs = _paragraphs(_render(f"{what}.txt", **context))
+    return title, paragraphs
 
 
 def _paragraphs(text: str) -> list[str]:
