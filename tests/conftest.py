@@ -7,6 +7,7 @@ MariaDB and, where TEST_DATABASE_URL names one, a further server.
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
 from sqlalchemy import Engine, create_engine, make_url, text
+from werkzeug.security import generate_password_hash
 
 from tests.support.servers import ROOT, AppServer, MariaDB, Redis
 from webapp import create_app
 from webapp.config import Settings
 from webapp.extensions import db, limiter
-from webapp.services import availability
+from webapp.services import accounts, availability
 
 SERVERS = ("mariadb", "redis", "galera", "chromium")
 EXTRA_DATABASE_URL = os.environ.get("TEST_DATABASE_URL")
@@ -60,6 +62,13 @@ def needed_servers(item: pytest.Item) -> set[str]:
         fixtures.add("mariadb")
     browser = {"chromium"} if item.get_closest_marker("browser") else set()
     return databases | fixtures | browser
+
+
+@pytest.fixture(autouse=True)
+def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same hashing, with so little work that the tests need not wait for it."""
+    quick = partial(generate_password_hash, method="pbkdf2:sha256:1")
+    monkeypatch.setattr(accounts, "generate_password_hash", quick)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,8 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 60.0
 LIVED_WELL_SECONDS = 60.0
 # Enough for the mail in hand. If the mail server hangs, that mail is sent after the next start.
 STOP_SECONDS = 5.0
+# Beside the server it gives way to those who book; alone it has the machine.
+NICENESS = 5
 PR_SET_PDEATHSIG = 1
 
 
@@ -103,6 +105,7 @@ def end_with_parent(parent: int) -> None:
 def main() -> None:
     """What the server starts; the argument is the id of its process."""
     end_with_parent(int(sys.argv[1]))
+    os.nice(NICENESS)
     from wsgi import app
 
     with app.app_context():

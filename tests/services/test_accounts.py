@@ -4,7 +4,6 @@ from functools import partial
 
 import pytest
 from flask import Flask
-from werkzeug.security import generate_password_hash
 
 from tests.services.tools import rows, together
 from webapp.errors import InvalidInput, NameTaken
@@ -23,14 +22,7 @@ from webapp.services.accounts import (
 
 PASSWORD = "correct horse"
 
-pytestmark = pytest.mark.usefixtures("in_app", "quick_hashes")
-
-
-@pytest.fixture
-def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same hashing, with so little work that the tests need not wait for it."""
-    quick = partial(generate_password_hash, method="pbkdf2:sha256:1")
-    monkeypatch.setattr(accounts, "generate_password_hash", quick)
+pytestmark = pytest.mark.usefixtures("in_app")
 
 
 def test_login_needs_the_exact_name_and_password() -> None:
