@@ -14,6 +14,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
+from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import Engine, create_engine, make_url, text
 from werkzeug.security import generate_password_hash
 
@@ -158,14 +159,28 @@ def cleaner(database_url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def compiled_templates(server_folder: Path) -> FileSystemBytecodeCache:
+    """To compile them for each test's application takes longer than most tests."""
+    folder = server_folder / "templates"
+    folder.mkdir()
+    return FileSystemBytecodeCache(str(folder))
+
+
 @pytest.fixture
-def make_app(database_url: str, cleaner: Engine, tmp_path: Path) -> Iterator[Callable[..., Flask]]:
+def make_app(
+    database_url: str,
+    cleaner: Engine,
+    tmp_path: Path,
+    compiled_templates: FileSystemBytecodeCache,
+) -> Iterator[Callable[..., Flask]]:
     """Make the application with other settings: `make_app(RATELIMIT_DEFAULT="3 per minute")`."""
     made: list[Flask] = []
 
     def make(**environ: str) -> Flask:
         app = create_app(make_settings(database_url, tmp_path, **environ))
         app.testing = True
+        app.jinja_env.bytecode_cache = compiled_templates
         limiter.reset()
         availability.forget()
         made.append(app)

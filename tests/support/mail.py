@@ -12,6 +12,7 @@ from email import policy
 from email.message import EmailMessage
 from ipaddress import ip_address
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 from aiosmtpd.controller import Controller
@@ -106,8 +107,11 @@ class SmtpServer:
             warnings.filterwarnings("ignore", message="Requiring AUTH")
         if self.tls == "starttls":
             options |= {"tls_context": context, "require_starttls": True}
+        # It looks at every attribute of its handler for each connection, and would parse all mails.
+        box = self.mailbox
+        handler = SimpleNamespace(handle_RCPT=box.handle_RCPT, handle_DATA=box.handle_DATA)
         self._controller = Controller(
-            self.mailbox,
+            handler,
             hostname="127.0.0.1",
             port=self.port,
             ssl_context=context if self.tls == "smtps" else None,
