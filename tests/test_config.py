@@ -27,6 +27,7 @@ def test_defaults_need_nothing_but_the_instance_folder() -> None:
     assert settings.log_file == f"{FOLDER}/log/nextup.log"
     assert settings.base_url == "http://127.0.0.1:3000"
     assert settings.mail_from == "Nextup <noreply@localhost>"
+    assert settings.mail_per_second == 100
     assert settings.cors_origins == ()
 
 
@@ -58,6 +59,7 @@ def test_empty_value_counts_as_not_set() -> None:
         ("BASE_URL", "https://tickets.example.org:port"),
         ("BASE_URL", "https://user:password@tickets.example.org"),
         ("MAIL_FROM", "nobody"),
+        ("MAIL_PER_SECOND", "0"),
         ("CORS_ORIGINS", "*"),
         ("CORS_ORIGINS", "https://www.example.org/path"),
         ("DATABASE_URL", "postgresql://user@host/name"),

@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, insert, select, update
 
 from tests.delivery.conftest import Book, Clock, Drain, MakeEvent
-from tests.support.changes import set_capacity
 from tests.support.mail import Mailbox
 from webapp.errors import Unavailable
 from webapp.extensions import db
@@ -290,32 +289,6 @@ def test_nobody_is_flooded_by_changes_of_a_booking(
         bookings.change_tickets(event_id, position=position, tickets=tickets)
         drain()
     assert len(mailbox.contents) == news.MOST_MAILS_OF_BOOKING
-
-
-@pytest.mark.parametrize(
-    "count", [300, pytest.param(10_000, marks=pytest.mark.soak)], ids=["few", "ten thousand"]
-)
-def test_each_promoted_attendee_is_told_once(
-    make_event: MakeEvent,
-    book: Book,
-    drain: Drain,
-    mailbox: Mailbox,
-    owner_id: int,
-    count: int,
-) -> None:
-    event_id = make_event(tickets=1)
-    for number in range(count + 1):
-        book(event_id, f"guest{number}")
-    with db.engine.begin() as connection:
-        connection.execute(delete(deliveries))
-    set_capacity(event_id, count + 1, organizer_id=owner_id)
-    started = time.monotonic()
-    drain()
-    seconds = time.monotonic() - started
-    print(f"{count:,} mails in {seconds:.1f} s: {count / seconds:.0f} a second")
-    assert Counter(mailbox.recipients) == {f"guest{n}@example.org": 1 for n in range(1, count + 1)}
-    assert all("You moved up" in message["Subject"] for message in mailbox.messages)
-    assert seconds < count / 10
 
 
 def test_old_keys_are_forgotten_a_few_at_a_time(

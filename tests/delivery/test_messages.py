@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -10,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tests.delivery.conftest import BASE_URL, Book, Clock, Drain, MakeEvent
+from tests.delivery.conftest import BASE_URL, Book, Clock, Drain, MakeEvent, Outside
 from tests.support.mail import Mailbox, words_of
 from webapp.services import accounts, bookings, messages, notices
 from webapp.services.delivery import Deliverer
@@ -319,8 +320,12 @@ def test_wishes_need_an_address(owner: FlaskClient) -> None:
 
 
 def test_dashboard_says_when_no_mail_leaves(
-    owner: FlaskClient, app: Flask, make_event: MakeEvent
+    owner: FlaskClient, make_event: MakeEvent, make_app: Callable[..., Flask]
 ) -> None:
     said = "No mail server is configured"
     paths = ("/organizer", f"/organizer/events/{make_event()}/mails")
     assert not any(said in owner.get(path, base_url=BASE_URL).text for path in paths)
+    mailing_nothing = make_app(BASE_URL=BASE_URL)
+    mailing_nothing.test_client_class = Outside
+    owner = logged_in(mailing_nothing, "owner")
+    assert all(said in owner.get(path, base_url=BASE_URL).text for path in paths)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -13,16 +14,21 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, delete, text
 
 from tests.delivery.conftest import BASE_URL, Book, MakeEvent
+from tests.support.changes import set_capacity
 from tests.support.mail import Mailbox, SmtpServer
 from tests.support.servers import ROOT, AppServer, wait_until
+from webapp.extensions import db
+from webapp.models import deliveries
 
 StartServer = Callable[..., AppServer]
 
 
-def run_deliverer(database_url: str, smtp: SmtpServer, folder: Path) -> "subprocess.Popen[bytes]":
+def run_deliverer(
+    database_url: str, smtp: SmtpServer, folder: Path, *options: str
+) -> "subprocess.Popen[bytes]":
     """`flask deliver` on the tests' database."""
     environ = {
         "PATH": os.environ["PATH"],
@@ -31,10 +37,11 @@ def run_deliverer(database_url: str, smtp: SmtpServer, folder: Path) -> "subproc
         "DATABASE_URL": database_url,
         "SECRET_KEY": "a key that only tests use",
         "MAIL_URL": smtp.url,
+        "MAIL_PER_SECOND": "10000",
         "BASE_URL": BASE_URL,
     }
     return subprocess.Popen(
-        [sys.executable, "-m", "flask", "--app", "wsgi", "deliver"],
+        [sys.executable, "-m", "flask", "--app", "wsgi", "deliver", *options],
         env=environ,
         cwd=folder,
         stderr=subprocess.DEVNULL,
@@ -95,6 +102,43 @@ def test_killed_deliverer_loses_nothing(
     # The one in hand at the moment of the kill may be there twice, to be told by its id.
     assert len(mailbox.contents) <= 61
     assert len({message["Message-ID"] for message in mailbox.messages}) == 60
+
+
+@pytest.mark.parametrize(
+    ("count", "processes"),
+    [(200, 1), *(pytest.param(10_000, n, marks=pytest.mark.soak) for n in (1, 2))],
+)
+def test_each_promoted_attendee_is_told_once(
+    make_event: MakeEvent,
+    book: Book,
+    smtp: SmtpServer,
+    mailbox: Mailbox,
+    owner_id: int,
+    database_url: str,
+    tmp_path: Path,
+    count: int,
+    processes: int,
+) -> None:
+    event_id = make_event(tickets=1)
+    for number in range(count + 1):
+        book(event_id, f"guest{number}")
+    with db.engine.begin() as connection:
+        connection.execute(delete(deliveries))
+    set_capacity(event_id, count + 1, organizer_id=owner_id)
+    used, started = processor_seconds_of_children(), time.monotonic()
+    running = [run_deliverer(database_url, smtp, tmp_path, "--once") for _ in range(processes)]
+    assert [process.wait(600) for process in running] == [0] * processes
+    seconds, used = time.monotonic() - started, processor_seconds_of_children() - used
+    each = 1000 * used / count
+    print(f"{count:,} mails by {processes}: {seconds:.1f} s, {each:.1f} ms of processor each")
+    assert Counter(mailbox.recipients) == {f"guest{n}@example.org": 1 for n in range(1, count + 1)}
+    assert all("You moved up" in message["Subject"] for message in mailbox.messages)
+    assert seconds < 10 + count / 10
+
+
+def processor_seconds_of_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def book_on_page(client: httpx.Client, event_id: int, email: str) -> str:
