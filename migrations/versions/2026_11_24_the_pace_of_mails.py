@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
-revision = "0003"
-down_revision = "0002"
+revision = "0005"
+down_revision = "0004"
 
 CODE = sa.String(16).with_variant(
     mysql.VARCHAR(16, charset="ascii", collation="ascii_bin"), "mysql", "mariadb"
