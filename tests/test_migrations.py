@@ -166,6 +166,7 @@ ROWS: dict[str, dict[str, object]] = {
     },
     "opt_out": {"organizer_id": 1, "recipient": "a@example.org", "created_at": MOMENT},
     "picture": {"event_id": 1, "large": b"l", "small": b"s"},
+    "pace": {"receiver": "mail", "free_at": MOMENT},
 }  # fmt: skip
 
 
@@ -241,6 +242,7 @@ VIOLATIONS = [
     Violation("pk_opt_out", "opt_out", {}),
     Violation("fk_picture_event_id", "picture", {"event_id": 9}),
     Violation("pk_picture", "picture", {}),
+    Violation("pk_pace", "pace", {}),
 ]  # fmt: skip
 
 ALLOWED = [
