@@ -66,10 +66,13 @@ def needed_servers(item: pytest.Item) -> set[str]:
 
 
 @pytest.fixture(autouse=True)
-def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick_hashes() -> Iterator[None]:
     """The same hashing, with so little work that the tests need not wait for it."""
     quick = partial(generate_password_hash, method="pbkdf2:sha256:1")
-    monkeypatch.setattr(accounts, "generate_password_hash", quick)
+    # A patch of its own: what a test patches has to be undone before its other fixtures end.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(accounts, "generate_password_hash", quick)
+        yield
 
 
 @pytest.fixture(scope="session")

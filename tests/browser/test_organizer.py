@@ -53,7 +53,7 @@ def test_bookings_are_taken_away_as_a_file(site: Site, page: Page) -> None:
     site.book(event_id, "grace", name="Grace")
     page.goto(f"/organizer/events/{event_id}")
     with page.expect_download() as download:
-        page.get_by_role("link", name="All bookings as a CSV file").click()
+        page.get_by_role("link", name="Bookings as CSV").click()
     rows = download.value.path().read_text(encoding="utf-8-sig").splitlines()
     assert download.value.suggested_filename.endswith(".csv")
     assert len(rows) == 2
