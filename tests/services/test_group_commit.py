@@ -1,6 +1,7 @@
 """How concurrent work is merged: no sleeping, every step waits for the one before it."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -196,6 +197,20 @@ def test_run_that_answers_too_few_fails_the_batch_and_leaves_nobody_waiting() ->
         group.submit("event", 1)
     with pytest.raises(ValueError, match="zip"):
         group.submit("event", 2)
+
+
+def test_patience_that_was_spent_elsewhere_is_not_had_again(runner: Runner) -> None:
+    group: GroupCommit[str, int, int] = GroupCommit(runner, patience=SOON)
+    crowd = Crowd(group)
+    first = crowd.submit(1)
+    runner.wait_until_entered()
+    began = time.monotonic()
+    with pytest.raises(Overloaded):
+        group.submit("event", 2, waited=SOON)
+    assert time.monotonic() - began < SOON
+    runner.let_all_go()
+    assert first.result(SOON) == 10
+    assert runner.batches == [("event", [1])]
 
 
 def test_entry_that_is_not_taken_up_in_time_withdraws_and_never_runs(runner: Runner) -> None:

@@ -5,6 +5,7 @@ waits for no event's lock: an event that another writer holds is left out, and i
 a queue of its own, where they wait for the lock without holding up anybody else.
 """
 
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,10 +79,12 @@ def submit(request: Request) -> Settled:
 
     Raises the domain error that refused it, or `Unavailable`.
     """
-    event_id = request.event_id
+    event_id, began = request.event_id, time.monotonic()
     try:
         settled = None if _queues.is_busy(event_id) else _together.submit(None, request)
-        return settled or _queues.submit(event_id, request)
+        if settled is not None:
+            return settled
+        return _queues.submit(event_id, request, waited=time.monotonic() - began)
     except Overloaded as error:
         raise Unavailable from error
 

@@ -60,9 +60,10 @@ class GroupCommit(Generic[Key, Entry, Result]):
         """Whether somebody leads this key, so that an entry would be in good company."""
         return key in self._queues
 
-    def submit(self, key: Key, entry: Entry) -> Result:
+    def submit(self, key: Key, entry: Entry, *, waited: float = 0.0) -> Result:
         """Have `entry` run in some batch of `key` and return its result.
 
+        `waited` are the seconds of patience that its caller has spent elsewhere.
         Raises `Overloaded` when the entry could not be taken up in time, else what `run` raised.
         """
         seat: _Seat[Entry, Result] = _Seat(entry)
@@ -74,16 +75,16 @@ class GroupCommit(Generic[Key, Entry, Result]):
             else:
                 queue.append(seat)
         if not seat.leads:
-            self._wait(key, seat)
+            self._wait(key, seat, max(0.0, self._patience - waited))
         if seat.leads:
             self._lead(key, seat)
         if seat.error is not None:
             raise seat.error
         return seat.result  # type: ignore[return-value]  # settled: set together with no error
 
-    def _wait(self, key: Key, seat: _Seat[Entry, Result]) -> None:
+    def _wait(self, key: Key, seat: _Seat[Entry, Result], patience: float) -> None:
         """Return when the seat is settled or has been given the lead."""
-        if seat.bell.acquire(timeout=self._patience):
+        if seat.bell.acquire(timeout=patience):
             return
         with self._lock:
             if not seat.taken:
