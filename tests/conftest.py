@@ -66,13 +66,13 @@ def needed_servers(item: pytest.Item) -> set[str]:
 
 
 @pytest.fixture(autouse=True)
-def quick_hashes() -> Iterator[None]:
-    """The same hashing, with so little work that the tests need not wait for it."""
+def quick_hashes() -> Iterator[pytest.MonkeyPatch]:
+    """The same hashing, with so little work that the tests need not wait for it, until undone."""
     quick = partial(generate_password_hash, method="pbkdf2:sha256:1")
     # A patch of its own: what a test patches has to be undone before its other fixtures end.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(accounts, "generate_password_hash", quick)
-        yield
+        yield patch
 
 
 @pytest.fixture(scope="session")

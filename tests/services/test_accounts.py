@@ -46,8 +46,10 @@ def test_password_is_not_kept() -> None:
     assert PASSWORD not in str(rows("SELECT * FROM organizer"))
 
 
-def test_password_is_hashed_slowly_when_nobody_hurries_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
+def test_password_is_hashed_slowly_when_nobody_hurries_it(
+    quick_hashes: pytest.MonkeyPatch,
+) -> None:
+    quick_hashes.undo()
     create_organizer(username="olga", password=PASSWORD)
     assert rows("SELECT password_hash FROM organizer")[0].password_hash.startswith("scrypt:")
 
