@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from tests.pages.conftest import Person, text_of
-from webapp.services import events
+from tests.pages.conftest import Person, forms_of, text_of
+from webapp.services import bookings, events
 
 MakeEvent = Callable[..., int]
 Book = Callable[..., str]
@@ -248,6 +248,27 @@ def test_open_page_gets_the_form_when_booking_opens(
     closed = person.get(f"/events/{event_id}/availability?form=yes", fragment=True)
     assert "Your name" not in closed.text
     assert "This event has been cancelled." in text_of(closed)
+
+
+def test_form_that_is_being_filled_in_stays_when_the_last_ticket_goes(
+    app: Flask, person: Person, make_event: MakeEvent, book: Book
+) -> None:
+    event_id = make_event(tickets=1, waiting_list_limit=0)
+    path = f"/events/{event_id}-harvest-supper"
+    form = forms_of(person.get(path))[path] | {"name": "Ada", "email": "ada@example.org"}
+    book(event_id, "Grace")
+    part = person.get(f"/events/{event_id}/availability?form=yes", fragment=True)
+    assert "HX-Retarget" not in part.headers
+    assert "leave this page open, and send the form then" in text_of(part)
+    sent = person.client.post(path, data=form)
+    assert sent.status_code == 409
+    assert "Sold out" in text_of(sent)
+    kept = forms_of(sent)[path]
+    assert kept["name"] == "Ada"
+    assert "Your name" not in person.get(path).text
+    with app.app_context():
+        bookings.cancel_booking(event_id, position=1)
+    assert person.client.post(path, data=kept).status_code == 303
 
 
 def test_booking_form_is_limited_and_keeps_what_was_typed(

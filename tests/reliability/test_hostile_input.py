@@ -2,7 +2,8 @@
 
 import io
 import json
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -70,6 +71,18 @@ headers: st.SearchStrategy[dict[str, str]] = st.one_of(
 @pytest.fixture
 def app(make_app: Callable[..., Flask]) -> Flask:
     return make_app(RATELIMIT_ENABLED="false")
+
+
+@pytest.fixture(autouse=True)
+def nothing_goes_wrong_unseen(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """No traceback and no error in the log, whatever the answer was."""
+    yield
+    wrong = [
+        r.getMessage()
+        for r in caplog.get_records("call")
+        if r.exc_info or r.levelno >= logging.ERROR
+    ]
+    assert wrong == []
 
 
 @pytest.fixture

@@ -26,9 +26,10 @@ from webapp.config import Settings
 from webapp.extensions import Base, db
 from webapp.services import clock, verify
 from webapp.services.bookings import book_tickets, cancel_booking
+from webapp.services.checks import EXAMPLES
 from webapp.services.events import Details, create_event
 from webapp.services.replay import RULES
-from webapp.services.rules import EXAMPLES, state_checks
+from webapp.services.rules import state_checks
 
 ALL_RULES = {rule.name for check in state_checks(clock.now()) for rule in check.rules} | {*RULES}
 
@@ -179,6 +180,14 @@ DAMAGE = {
     "an event is moved in secret": (
         "edits lead to the present",
         "UPDATE event SET starts_at = '2031-01-01 10:00:00.000000' WHERE id = :draft",
+    ),
+    "a picture is lost": (
+        "a named picture is kept",
+        "DELETE FROM picture WHERE event_id = :draft",
+    ),
+    "a picture is kept that no event names": (
+        "a named picture is kept",
+        "UPDATE event SET picture = NULL WHERE id = :draft",
     ),
     "an edit is taken back in secret": (
         "edits lead to the present",

@@ -1,7 +1,10 @@
 """A small database in which everything that can happen to a booking has happened."""
 
+import io
 from dataclasses import dataclass
 from datetime import timedelta
+
+from PIL import Image
 
 from webapp.services import clock, idempotency
 from webapp.services.accounts import create_organizer
@@ -13,6 +16,7 @@ from webapp.services.events import (
     edit_event,
     publish_event,
 )
+from webapp.services.pictures import set_picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,14 @@ def fill() -> Busy:
     cancel_event(made.ended, organizer_id=owner)
     details = Details("renamed draft", 7, starts_at=clock.now() + timedelta(days=9))
     edit_event(made.draft, details, organizer_id=owner)
+    set_picture(made.draft, _drawing(), description="A square", organizer_id=owner)
     return made
+
+
+def _drawing() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (60, 40), "red").save(file, "PNG")
+    return file.getvalue()
 
 
 def _event(name: str, owner: int) -> int:

@@ -83,7 +83,11 @@ def event(event_id: int, slug: str) -> ResponseReturnValue:
     if request.method == "GET" and slug != presentation.slug(found.name):
         return redirect(event_path(found), code=301)
     offer = offer_of(found)
-    return show("attendee/event.html", event=found, offer=offer, wanted=_wanted(offer))
+    # Who has filled in the form when the last ticket goes keeps it: somebody may still cancel.
+    has_form = not offer.refusal or (offer.is_full and request.method == "POST")
+    return show(
+        "attendee/event.html", event=found, offer=offer, wanted=_wanted(offer), has_form=has_form
+    )
 
 
 @bp.get(f"/events/{EVENT_ID}/availability")
@@ -93,9 +97,11 @@ def availability(event_id: int) -> ResponseReturnValue:
     if not wants_fragment():
         return redirect(event_path(found), code=303)
     offer = offer_of(found)
-    context = {"event": found, "offer": offer, "wanted": _wanted(offer)}
+    had_form = request.args.get("form") != "no"
+    has_form = not offer.refusal or (offer.is_full and had_form)
+    context = {"event": found, "offer": offer, "wanted": _wanted(offer), "has_form": has_form}
     # Booking has opened or closed meanwhile: the form has to come, or to go.
-    if (request.args.get("form") == "no") is not bool(offer.refusal):
+    if has_form is not had_form:
         return show_anew("attendee/event.html", **context, is_news=True)
     return fragment("attendee/event.html", "availability", **context)
 

@@ -13,8 +13,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, case, func, select
 
 from webapp.models import UtcDateTime, activities, bookings, events
+from webapp.services.checks import Broken, stream
 from webapp.services.commands import Status, What
-from webapp.services.rules import Broken, stream
 
 RULES = {
     "never oversold at any commit": (

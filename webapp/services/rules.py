@@ -4,73 +4,14 @@ A check reads a set of rows once and holds several rules against each. The queri
 of MySQL 8, MariaDB 10.11 and SQLite 3.40, without a loop over events or bookings.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    FromClause,
-    Select,
-    and_,
-    case,
-    distinct,
-    func,
-    not_,
-    or_,
-    select,
-)
+from sqlalchemy import ColumnElement, and_, case, distinct, func, not_, or_, select
 
-from webapp.models import activities, bookings, events, keys
+from webapp.models import activities, bookings, events, keys, pictures
+from webapp.services.checks import Check, Rule
 from webapp.services.commands import Status, What
-
-# Rows named for a broken rule; all are counted.
-EXAMPLES = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """`broken` is true for a row that breaks the rule; `shows` are the labels that explain it."""
-
-    name: str
-    says: str
-    broken: ColumnElement[bool]
-    shows: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """Rules that are held against the same rows; `labels` are the columns that name a row."""
-
-    rows: FromClause
-    labels: Mapping[str, ColumnElement[Any]]
-    rules: tuple[Rule, ...]
-
-
-@dataclass(slots=True)
-class Broken:
-    """A rule that does not hold: how many rows break it, and some of them by name."""
-
-    rule: str
-    says: str
-    count: int = 0
-    rows: list[dict[str, Any]] = field(default_factory=list)
-
-    def note(self, row: dict[str, Any]) -> None:
-        """Count a row, and name it while there is room."""
-        self.count += 1
-        if len(self.rows) < EXAMPLES:
-            self.rows.append({k: int(v) if isinstance(v, Decimal) else v for k, v in row.items()})
-
-    def __str__(self) -> str:
-        named = "; ".join(
-            ", ".join(f"{label} {value}" for label, value in row.items()) for row in self.rows
-        )
-        more = f"; and {self.count - len(self.rows)} more" if self.count > len(self.rows) else ""
-        return f"{self.rule} ({self.says}): {named}{more}"
 
 
 def state_checks(now: datetime) -> list[Check]:
@@ -84,32 +25,8 @@ def state_checks(now: datetime) -> list[Check]:
         _answers(),
         _untold(),
         _causes(),
+        _pictures(),
     ]
-
-
-def broken_rules(connection: Connection, check: Check) -> list[Broken]:
-    """The rules of a check that do not hold, found in one pass over its rows."""
-    query = (
-        select(
-            *(column.label(label) for label, column in check.labels.items()),
-            *(rule.broken.label(rule.name) for rule in check.rules),
-        )
-        .select_from(check.rows)
-        .where(or_(*(rule.broken for rule in check.rules)))
-    )
-    found = {rule.name: Broken(rule.name, rule.says) for rule in check.rules}
-    for row in stream(connection, query):
-        values = row._mapping
-        for rule in check.rules:
-            if values[rule.name]:
-                found[rule.name].note({label: values[label] for label in rule.shows})
-    return [broken for broken in found.values() if broken.count]
-
-
-def stream(connection: Connection, query: Select[Any]) -> Iterator[Any]:
-    """Rows as they are found, however many, without holding them all."""
-    with connection.execution_options(yield_per=1000).execute(query) as result:
-        yield from result
 
 
 def _figures(now: datetime) -> Check:
@@ -345,6 +262,22 @@ def _causes() -> Check:
                 "what a promotion names as its cause happened in the same transaction",
                 and_(found.c.promoted.is_not(None), found.c.given_up == 0),
                 ("event", "revision", "position", "cause"),
+            ),
+        ),
+    )
+
+
+def _pictures() -> Check:
+    named, kept = events.c.picture.is_not(None), pictures.c.event_id.is_not(None)
+    return Check(
+        events.outerjoin(pictures, pictures.c.event_id == events.c.id),
+        {"event": events.c.id},
+        (
+            Rule(
+                "a named picture is kept",
+                "an event that names a picture has one, and no other event has",
+                named != kept,
+                ("event",),
             ),
         ),
     )

@@ -13,7 +13,8 @@ from webapp.errors import Unavailable
 from webapp.extensions import db
 from webapp.models import activities, bookings, events
 from webapp.services import clock, replay
-from webapp.services.rules import Broken, broken_rules, state_checks
+from webapp.services.checks import Broken, broken_rules
+from webapp.services.rules import state_checks
 from webapp.services.transaction import Fault, fault_of
 
 # A check reads whole tables; the answers of a page would have been given up long before.
