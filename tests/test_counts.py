@@ -221,6 +221,17 @@ def cancelling_by_reference(world: World) -> Action:
     return lambda: world.post("/api/events/cancel", bookingReference=reference)
 
 
+def looking_up_references(world: World) -> Action:
+    found = lookup.event_bookings(world.event_id, limit=32)
+    references = [booking.reference for booking in found]
+
+    def look() -> None:
+        places = lookup._read_places(None, [*references, "unknown"])
+        assert places == [(world.event_id, b.position) for b in found] + [None]
+
+    return look
+
+
 def leaving_the_line(world: World) -> Action:
     position = world.head_of_line().position
     return lambda: bookings.cancel_booking(world.event_id, position=position)
@@ -262,6 +273,7 @@ CASES = [
     Case("a booking with address and key", booking(1, email="a@example.org"), Counts(1, 9, 10)),
     Case("a cancel", cancelling, Counts(1, 10, 90)),
     Case("a cancel by reference", cancelling_by_reference, Counts(1, 11, 90)),
+    Case("32 references at once", looking_up_references, Counts(0, 1, 33)),
     Case("leaving the line", leaving_the_line, Counts(1, 8, 90)),
     Case("one more ticket", raising_capacity, Counts(1, 14, 90)),
     Case("a new event", making_an_event, Counts(1, 4, 1)),

@@ -225,6 +225,23 @@ def listening(server: AppServer) -> bool:
     return True
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_each_worker_stays_on_a_processor_of_its_own(
+    start_server: StartServer, redis_server: Redis, workers: int
+) -> None:
+    server = start_server(WORKERS=str(workers), RATELIMIT_STORAGE_URI=redis_server.url)
+    usable = os.sched_getaffinity(0)
+    pids = server.worker_pids()
+    assert len(pids) == workers
+    used = [
+        os.sched_getaffinity(int(task)) for pid in pids for task in os.listdir(f"/proc/{pid}/task")
+    ]
+    assert all(len(processors) == 1 for processors in used)
+    assert len(set.union(*used)) == min(workers, len(usable))
+    # Who mails and who supervises go where there is room.
+    assert os.sched_getaffinity(server.pid) == usable
+
+
 def test_killed_worker_is_replaced_each_time(
     start_server: StartServer, redis_server: Redis
 ) -> None:

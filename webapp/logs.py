@@ -13,16 +13,16 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import structlog
 from flask import Flask, request
 
 from webapp.config import Settings
+from webapp.randomness import random_bytes
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -40,20 +40,20 @@ sane_request_id = re.compile(r"[A-Za-z0-9._-]{1,64}").fullmatch
 email_address = re.compile(r"[^\s'\"<>(),;:=@]+@[^\s'\"<>(),;:=@]+")
 encode_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 
+format_exception = logging.Formatter().formatException
+
+_root = logging.getLogger()
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
 def init_app(app: Flask) -> None:
     """Send what the application and its libraries log where the settings say."""
-    global _log
     settings: Settings = app.extensions["settings"]
     level = logging.getLevelNamesMapping()[settings.log_level]
     _output.turn_to(LogFile(Path(settings.log_file)))
-    _log = make_logger(level)
-    root = logging.getLogger()
-    root.setLevel(level)
-    if not any(isinstance(handler, Forward) for handler in root.handlers):
-        root.addHandler(Forward())
+    _root.setLevel(level)
+    if not any(isinstance(handler, Forward) for handler in _root.handlers):
+        _root.addHandler(Forward())
     for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
     app.logger.addFilter(name_endpoint_for_path)
@@ -62,7 +62,8 @@ def init_app(app: Flask) -> None:
 
 def operation(what: str, **fields: object) -> None:
     """Log one thing that happened: `operation("booking", event_id=10, position=7)`."""
-    _log.info(what, **fields)
+    if _root.isEnabledFor(logging.INFO):
+        _output.write(*render("info", what, fields))
 
 
 def request_id() -> str:
@@ -81,7 +82,7 @@ class RequestId:
     ) -> Iterable[bytes]:
         name = environ.get("HTTP_X_REQUEST_ID", "")
         if not sane_request_id(name):
-            name = os.urandom(8).hex()
+            name = random_bytes()[:8].hex()
         _request_id.set(name)
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
@@ -170,7 +171,8 @@ class Output:
     def _renew_lock(self) -> None:
         self._writing = threading.Lock()
 
-    def msg(self, file_line: str, console_line: str) -> None:
+    def write(self, file_line: str, console_line: str) -> None:
+        """Write both lines, or leave them to the thread that is writing."""
         self._entries.append((file_line, console_line))
         # Looking again after the release finds the entry of one who came just too late to be taken.
         while self._entries and self._writing.acquire(len(self._entries) > WAITING_LINES):
@@ -178,8 +180,6 @@ class Output:
                 self._write_all()
             finally:
                 self._writing.release()
-
-    debug = info = warning = error = critical = exception = msg
 
     def turn_to(self, file: LogFile) -> None:
         """Write to another file from now on."""
@@ -201,36 +201,19 @@ class Output:
             os.write(STDERR, console_lines.encode("utf-8", "backslashreplace"))
 
 
-def make_logger(level: int) -> structlog.typing.FilteringBoundLogger:
-    logger: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
-        _output,
-        processors=[structlog.processors.format_exc_info, hide_addresses, render],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        context_class=dict,
-    ).bind()
-    return logger
-
-
-def hide_addresses(
-    logger: object, method: str, fields: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    """Take e-mail addresses out of a traceback: a database's error quotes the row."""
-    if "exception" in fields:
-        fields["exception"] = email_address.sub("[address]", fields["exception"])
-    return fields
-
-
 def render(
-    logger: object, method: str, fields: MutableMapping[str, Any]
-) -> tuple[tuple[str, str], dict[str, Any]]:
-    """Both lines of one entry."""
-    what = fields.pop("event")
-    exception = fields.pop("exception", None)
+    level: str, what: str, fields: Mapping[str, object], exception: str = ""
+) -> tuple[str, str]:
+    """Both lines of one entry: for the file, and for the console."""
     now = time.time()
     utc, local = clock_texts(int(now))
-    words = [local, what] if method == "info" else [local, method.upper(), what]
+    words = [local, what] if level == "info" else [local, level.upper(), what]
     words += [f"{key}={value}" for key, value in fields.items()]
-    line = {"time": f"{utc}.{int(now % 1 * 1_000_000):06}Z", "level": method, "what": what}
+    line: dict[str, object] = {
+        "time": f"{utc}.{int(now % 1 * 1_000_000):06}Z",
+        "level": level,
+        "what": what,
+    }
     if name := _request_id.get():
         line["request_id"] = name
         words.append(f"[{name}]")
@@ -240,7 +223,7 @@ def render(
     if exception:
         line["exception"] = exception
         console += f"\n{exception}"
-    return (encode_json(line) + "\n", console + "\n"), {}
+    return encode_json(line) + "\n", console + "\n"
 
 
 @lru_cache(maxsize=2)
@@ -254,10 +237,12 @@ class Forward(logging.Handler):
     """Brings what libraries log through the standard module into the same lines."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        fields: dict[str, Any] = {"logger": record.name}
+        exception = ""
         if record.exc_info:
-            fields["exc_info"] = record.exc_info
-        _log.log(record.levelno, record.getMessage(), **fields)
+            # A database's error quotes the row.
+            exception = email_address.sub("[address]", format_exception(record.exc_info))
+        level, fields = record.levelname.lower(), {"logger": record.name}
+        _output.write(*render(level, record.getMessage(), fields, exception))
 
 
 def name_endpoint_for_path(record: logging.LogRecord) -> bool:
@@ -268,4 +253,3 @@ def name_endpoint_for_path(record: logging.LogRecord) -> bool:
 
 
 _output = Output(LogFile(Path(os.devnull)))
-_log = make_logger(logging.INFO)

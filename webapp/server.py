@@ -10,8 +10,9 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from granian.constants import HTTPModes, Interfaces, RuntimeModes
 from granian.http import HTTP1Settings
@@ -24,6 +25,8 @@ from webapp.startup import StartError, make_files, prepare
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+T = TypeVar("T")
 
 START_SECONDS = 30.0
 # Every request is over within about this time, so a worker that still runs then hangs.
@@ -126,8 +129,32 @@ def serve(settings: Settings, password: str | None) -> int:
     return 0
 
 
-class Supervisor(MPServer):
-    """Granian's server of worker processes, with the ways of stopping and respawning we need."""
+class PinnedServer(MPServer):
+    """Granian's server of worker processes, each kept on one processor.
+
+    Only one thread of a process runs Python at a time. To hand that right over to a thread on
+    another processor costs more than to wait for one's own: docs/performance.md has the figures.
+    """
+
+    def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> Any:  # type: ignore[override]
+        pinned = partial(load_pinned, idx + self.bind_port, callback_loader)
+        return super()._spawn_worker(idx, target, pinned)
+
+
+def load_pinned(number: int, load: Callable[[], T]) -> T:
+    """Stay on one of the processors that this process may use, then load the application.
+
+    Workers have consecutive numbers, and servers on the same machine begin at different ones.
+    """
+    # Not every system can do it, or lets us; then the worker goes where it likes.
+    with contextlib.suppress(AttributeError, OSError):
+        usable = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {usable[number % len(usable)]})
+    return load()
+
+
+class Supervisor(PinnedServer):
+    """The server with the ways of stopping and respawning that we need."""
 
     announcement = ""
 

@@ -4,9 +4,8 @@ import argparse
 
 from granian.constants import HTTPModes, Interfaces, RuntimeModes
 from granian.log import LogLevels
-from granian.server.mp import MPServer
 
-from webapp.server import CONNECTIONS_PER_WORKER
+from webapp.server import CONNECTIONS_PER_WORKER, PinnedServer
 
 
 def main() -> None:
@@ -15,7 +14,7 @@ def main() -> None:
     for number in ("--port", "--workers", "--threads"):
         parser.add_argument(number, type=int, required=True)
     asked = parser.parse_args()
-    MPServer(
+    PinnedServer(
         f"bench.references.{asked.name}:app",
         address="127.0.0.1",
         port=asked.port,

@@ -1,7 +1,7 @@
 """Requests for several events in one batch: one commit, and no event waits for another's lock."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,6 +21,7 @@ from webapp.services import batch, book, idempotency, record
 from webapp.services.batch import Request, Settled
 from webapp.services.bookings import book_tickets
 from webapp.services.commands import Book, Booked, Cancel, Released
+from webapp.services.group_commit import GroupCommit
 from webapp.services.idempotency import Once
 from webapp.services.lookup import booking_at, history
 from webapp.services.record import Change, Particulars
@@ -182,6 +183,31 @@ def test_nobody_waits_for_an_event_that_another_writer_holds_but_its_own_attende
     waiting.join(LONG)
     assert done[3:] == ["ada"]
     assert statuses(held) == ["confirmed"]
+
+
+@pytest.mark.parametrize("left_out", [1, batch.CHANCES - 1, batch.CHANCES])
+def test_who_is_left_out_has_other_chances_before_a_batch_of_their_own(
+    make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch, left_out: int
+) -> None:
+    event_id = make_event()
+    runs: list[str] = []
+
+    def run_together(_: None, requests: list[Request]) -> Sequence[Settled | Exception | None]:
+        runs.append("together")
+        if len(runs) <= left_out:
+            return [None] * len(requests)
+        return batch.run_together(None, requests)
+
+    def run(event_id: int, requests: list[Request]) -> list[Settled | Exception]:
+        runs.append("alone")
+        return batch.run(event_id, requests)
+
+    monkeypatch.setattr(batch, "_together", GroupCommit(run_together))
+    monkeypatch.setattr(batch, "_queues", GroupCommit(run))
+    batch.submit(booking(event_id, "ada"))
+    last = "alone" if left_out == batch.CHANCES else "together"
+    assert runs == ["together"] * left_out + [last]
+    assert statuses(event_id) == ["confirmed"]
 
 
 def test_unknown_event_is_not_taken_for_a_held_one(make_event: MakeEvent) -> None:

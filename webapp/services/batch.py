@@ -42,6 +42,10 @@ from webapp.services.ledger import Ledger
 from webapp.services.record import Change, Particulars
 from webapp.services.transaction import write
 
+# How often a request may be left out for its event is held elsewhere, before it waits for the lock
+# in a batch of its own event, which costs as much as one for all of them.
+CHANCES = 3
+
 
 @dataclass(slots=True)
 class Request:
@@ -81,9 +85,12 @@ def submit(request: Request) -> Settled:
     """
     event_id, began = request.event_id, time.monotonic()
     try:
-        settled = None if _queues.is_busy(event_id) else _together.submit(None, request)
-        if settled is not None:
-            return settled
+        for _ in range(CHANCES):
+            if _queues.is_busy(event_id):
+                break
+            settled = _together.submit(None, request, waited=time.monotonic() - began)
+            if settled is not None:
+                return settled
         return _queues.submit(event_id, request, waited=time.monotonic() - began)
     except Overloaded as error:
         raise Unavailable from error

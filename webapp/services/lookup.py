@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Row, Select, or_, select
 
-from webapp.errors import BookingNotFound
+from webapp.errors import BookingNotFound, Unavailable
 from webapp.models import activities, bookings
 from webapp.services.availability import find_event, rank_of
 from webapp.services.book import BY_STATUS
 from webapp.services.commands import Status
+from webapp.services.group_commit import GroupCommit, Overloaded
 from webapp.services.transaction import read
 
 PORTION = 1000
@@ -58,11 +59,13 @@ def list_bookings(references: Sequence[str]) -> list[Found]:
 
 def position_of(reference: str) -> tuple[int, int]:
     """Event and position of a reference; neither ever changes. Raises `BookingNotFound`."""
-    query = select(bookings.c.event_id, bookings.c.position).where(
-        bookings.c.reference == reference
-    )
-    booking = _one(query)
-    return booking.event_id, booking.position
+    try:
+        place = _places.submit(None, reference)
+    except Overloaded as error:
+        raise Unavailable from error
+    if place is None:
+        raise BookingNotFound
+    return place
 
 
 def booking_at(event_id: int, position: int) -> Row[Any]:
@@ -129,6 +132,17 @@ def history(
     return list(read(lambda connection: connection.execute(query).all()))
 
 
+def _read_places(_: None, references: list[str]) -> list[tuple[int, int] | None]:
+    """Where bookings stand, by one query for all who ask at the same time."""
+    query = select(bookings.c.reference, bookings.c.event_id, bookings.c.position).where(
+        bookings.c.reference.in_(references)
+    )
+    rows = read(lambda connection: connection.execute(query).all())
+    places = {row.reference: (row.event_id, row.position) for row in rows}
+    return [places.get(reference) for reference in references]
+
+
+_places: GroupCommit[None, str, tuple[int, int] | None] = GroupCommit(_read_places)
 _searched = (bookings.c.name, bookings.c.email, bookings.c.attendee_id)
 
 
