@@ -7,6 +7,7 @@ and in one transaction.
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -16,13 +17,13 @@ from sqlalchemy import (
     bindparam,
     func,
     select,
-    tuple_,
 )
 
 from webapp.errors import EventNotFound
 from webapp.models import bookings, events
 from webapp.randomness import random_bytes
 from webapp.services.commands import Claim, Inventory, Status
+from webapp.services.rows import named, names_of
 
 # A page of the waiting list; promotions rarely need a second one.
 WAITING_PAGE = 64
@@ -68,18 +69,6 @@ _lock_free = (
     .order_by(events.c.id)
     .with_for_update(skip_locked=True)
 )
-_of_attendees = tuple_(bookings.c.event_id, bookings.c.attendee_id).in_(
-    bindparam("attendees", expanding=True)
-)
-_active = select(*_claim_columns).where(bookings.c.active == 1, _of_attendees)
-_latest = (
-    select(bookings.c.event_id, func.max(bookings.c.position))
-    .where(_of_attendees)
-    .group_by(bookings.c.event_id, bookings.c.attendee_id)
-)
-_at = select(*_claim_columns).where(
-    tuple_(bookings.c.event_id, bookings.c.position).in_(bindparam("places", expanding=True))
-)
 _waiting = (
     select(*_claim_columns)
     .with_hint(bookings, BY_STATUS, "mysql")
@@ -91,6 +80,24 @@ _waiting = (
     .order_by(bookings.c.position)
     .limit(WAITING_PAGE)
 )
+_attendee = (bookings.c.event_id, bookings.c.attendee_id)
+_place = (bookings.c.event_id, bookings.c.position)
+
+
+@cache
+def _active(count: int) -> Select[Any]:
+    return select(*_claim_columns).where(bookings.c.active == 1, named(_attendee, count))
+
+
+@cache
+def _latest(count: int) -> Select[Any]:
+    last = func.max(bookings.c.position)
+    return select(bookings.c.event_id, last).where(named(_attendee, count)).group_by(*_attendee)
+
+
+@cache
+def _at(count: int) -> Select[Any]:
+    return select(*_claim_columns).where(named(_place, count))
 
 
 def new_reference() -> str:
@@ -159,13 +166,13 @@ def claims_of(
     found: dict[tuple[int, int], Claim] = {}
     wanted = set(positions)
     if names := list(set(attendees)):
-        found = _claims(connection, _active, {"attendees": names})
+        found = _claims(connection, _active(len(names)), names_of(_attendee, names))
         held = {(event_id, claim.attendee_id) for (event_id, _), claim in found.items()}
         if missing := [name for name in set(or_latest) if name not in held]:
-            rows = connection.execute(_latest, {"attendees": missing})
+            rows = connection.execute(_latest(len(missing)), names_of(_attendee, missing))
             wanted.update((event_id, position) for event_id, position in rows)
-    if missing_places := list(wanted.difference(found)):
-        found.update(_claims(connection, _at, {"places": missing_places}))
+    if places := list(wanted.difference(found)):
+        found.update(_claims(connection, _at(len(places)), names_of(_place, places)))
     by_event: dict[int, list[Claim]] = {}
     for (event_id, _), claim in found.items():
         by_event.setdefault(event_id, []).append(claim)

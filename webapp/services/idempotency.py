@@ -5,14 +5,15 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
-from sqlalchemy import Connection, Delete, bindparam, delete, insert, select, tuple_
+from sqlalchemy import Connection, Delete, Select, delete, insert, select
 
 from webapp.errors import IdempotencyConflict
 from webapp.models import keys
 from webapp.services import clock
+from webapp.services.rows import named, names_of
 from webapp.services.transaction import read, write
 
 KEPT = timedelta(hours=24)
@@ -24,8 +25,7 @@ Name = tuple[int, str, str, str]
 # The hash of what was asked, and what was answered.
 Answered = tuple[str, dict[str, Any]]
 
-_columns_of_name = (keys.c.event_id, keys.c.operation, keys.c.caller, keys.c.key)
-_named = select(keys).where(tuple_(*_columns_of_name).in_(bindparam("names", expanding=True)))
+_name = (keys.c.event_id, keys.c.operation, keys.c.caller, keys.c.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,11 @@ def once(operation: str, *, caller: str, key: str, **content: object) -> Once:
     return Once(operation, caller, hashlib.sha256(key.encode()).hexdigest(), digest)
 
 
+@cache
+def _used(count: int) -> Select[Any]:
+    return select(keys).where(named(_name, count))
+
+
 def find(connection: Connection, names: Iterable[Name]) -> dict[Name, Answered]:
     """What was answered under those of the keys that were used before.
 
@@ -64,7 +69,7 @@ def find(connection: Connection, names: Iterable[Name]) -> dict[Name, Answered]:
         return {}
     return {
         (row.event_id, row.operation, row.caller, row.key): (row.content_hash, row.answer)
-        for row in connection.execute(_named, {"names": wanted})
+        for row in connection.execute(_used(len(wanted)), names_of(_name, wanted))
     }
 
 

@@ -23,7 +23,6 @@ from sqlalchemy import (
     literal,
     or_,
     select,
-    tuple_,
     update,
 )
 
@@ -135,8 +134,11 @@ def save(connection: Connection, changes: Sequence[Change], *, batch: str, now: 
         connection.execute(insert(bookings), created)
     _write_history(connection, changes, {"batch": batch, "at": now})
     for news, places in _news(changes).items():
-        place = tuple_(bookings.c.event_id, bookings.c.position)
-        tell(connection, news, place.in_(places), now=now)
+        whom = [
+            and_(bookings.c.event_id == event_id, bookings.c.position.in_(positions))
+            for event_id, positions in places.items()
+        ]
+        tell(connection, news, or_(*whom), now=now)
     _write_figures(connection, changes)
 
 
@@ -293,15 +295,16 @@ def _booking(
     }
 
 
-def _news(changes: Iterable[Change]) -> dict[str, list[tuple[int, int]]]:
-    """Who has to be told what; of the bookings just made, those that left an address."""
-    news: dict[str, list[tuple[int, int]]] = {}
+def _news(changes: Iterable[Change]) -> dict[str, dict[int, list[int]]]:
+    """What has to be told, to whom by event and position; to new bookings if with an address."""
+    news: dict[str, dict[int, list[int]]] = {}
     for change in changes:
         for entry in change.ledger.history:
             made = change.particulars.get(entry.position)
             if made is None or made.email is not None:
                 what = entry.status_after if entry.what is What.BOOKED else entry.what
-                news.setdefault(what.value, []).append((change.event.id, entry.position))
+                places = news.setdefault(what.value, {})
+                places.setdefault(change.event.id, []).append(entry.position)
     return news
 
 
