@@ -24,7 +24,7 @@ from webapp.config import Settings
 from webapp.extensions import db, limiter
 from webapp.services import accounts, availability
 
-SERVERS = ("mariadb", "redis", "galera", "chromium")
+SERVERS = ("mariadb", "redis", "galera", "chromium", "wrk")
 EXTRA_DATABASE_URL = os.environ.get("TEST_DATABASE_URL")
 DATABASES = ["sqlite", "mariadb", *(["extra"] if EXTRA_DATABASE_URL else [])]
 DATABASE_NAME = f"nextup_test_{os.getpid()}"

@@ -1,0 +1,72 @@
+"""The bench sells under load, and says so when an answer and the database disagree."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from bench.stage import settings
+from bench.truth import Truth
+from bench.wrk import Load
+from tests.support.servers import ROOT, find_program
+from webapp.services.accounts import create_organizer
+from webapp.services.bookings import book_tickets, cancel_booking
+from webapp.services.events import Details, create_event
+
+TRUE = "What was sold is what was answered, by every rule."
+SELLING = ("many", "cancel", "sqlite")
+
+
+@pytest.fixture
+def wrk() -> str:
+    return find_program("wrk", package="wrk")
+
+
+@pytest.mark.usefixtures("wrk", "mariadb_server", "redis_server")
+def test_what_is_sold_under_load_is_what_was_answered() -> None:
+    only = [part for name in SELLING for part in ("--only", name)]
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "--check", *only],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, TRUE), done.stdout + done.stderr
+
+
+def load(confirmed: int, waiting: int, **statuses: int) -> Load:
+    count = confirmed + waiting
+    told = {"201": count, **statuses}
+    return Load(count, count, 1.0, 1.0, 1.0, 1.0, 1.0, told, confirmed, waiting)
+
+
+@pytest.mark.parametrize(
+    ("told", "noticed"),
+    [
+        (load(2, 1), []),
+        (load(3, 1), ["answers make 3 confirmed, the database has 2"]),
+        (load(1, 1), ["answers make 1 confirmed, the database has 2"]),
+        (load(2, 2), ["answers make 1 waiting, the database has 0"]),
+        (load(2, 1, **{"503": 4}), ["4 answers had status 503"]),
+        (replace(load(2, 1), sent=5), ["2 requests were never answered"]),
+    ],
+)
+def test_answer_that_the_database_does_not_bear_out_is_noticed(
+    app: Flask, database_url: str, tmp_path: Path, told: Load, noticed: list[str]
+) -> None:
+    with app.app_context():
+        owner = create_organizer(username="bench", password="long enough")
+        event_id = create_event(Details("Hot", 2), organizer_id=owner, published=True)
+        for attendee in ("ada", "bob", "eve"):
+            book_tickets(event_id, attendee_id=attendee)
+        cancel_booking(event_id, attendee_id="ada", organizer_id=owner)
+    truth = Truth(database_url)
+    truth.booked((event_id, event_id), told)
+    truth.cancelled(event_id, Load(1, 1, 1.0, 1.0, 1.0, 1.0, 1.0, {"200": 1}, promoted=1))
+    found = truth.check(settings(database_url), tmp_path)
+    assert [line.removeprefix(f"events {event_id} to {event_id}: ") for line in found] == noticed
