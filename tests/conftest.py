@@ -15,7 +15,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
 from jinja2 import FileSystemBytecodeCache
-from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy import URL, Engine, create_engine, make_url, text
 from werkzeug.security import generate_password_hash
 
 from tests.support.servers import ROOT, AppServer, MariaDB, Redis
@@ -115,15 +115,20 @@ def database_url(request: pytest.FixtureRequest, server_folder: Path) -> Iterato
         drop_extra_database(DATABASE_NAME)
 
 
+def extra_server() -> URL:
+    """The server that TEST_DATABASE_URL names; its database need not be there."""
+    return make_url(EXTRA_DATABASE_URL or "").set(drivername="mysql+pymysql", database="")
+
+
 def create_extra_database(name: str) -> str:
-    url = make_url(EXTRA_DATABASE_URL or "").set(drivername="mysql+pymysql")
+    url = extra_server()
     drop_extra_database(name)
     run(url.render_as_string(False), f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
     return url.set(database=name).render_as_string(False)
 
 
 def drop_extra_database(name: str) -> None:
-    url = make_url(EXTRA_DATABASE_URL or "").set(drivername="mysql+pymysql")
+    url = extra_server()
     run(url.render_as_string(False), f"DROP DATABASE IF EXISTS {name}")
 
 
