@@ -169,10 +169,13 @@ def test_a_missing_guard_is_noticed(
 ) -> None:
     sites = start_sites(**mutants.environ_of(mutant))
     history = sites[0].make_event(CAPACITY)
-    for _ in range(ROUNDS):
-        with loaded(sites, history, keys=False) as load:
-            load.until_asked(ENOUGH)
-        galera_server.catch_up()
-        if any(re.search(MUTANTS[mutant], problem) for problem in sites[0].judge(history)):
-            return
+    with contextlib.ExitStack() as stack:
+        if mutant is mutants.without_waiting_for_other_nodes:
+            stack.enter_context(galera_server.falling_behind())
+        for _ in range(ROUNDS):
+            with loaded(sites, history, keys=False) as load:
+                load.until_asked(ENOUGH)
+            galera_server.catch_up()
+            if any(re.search(MUTANTS[mutant], problem) for problem in sites[0].judge(history)):
+                return
     pytest.fail("nobody noticed")

@@ -8,7 +8,8 @@ import contextlib
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -21,6 +22,8 @@ NODES = 3
 # A node that is silent for so long is left out by the others, who do not commit until then.
 SUSPECTED_AFTER = "PT2S"
 GIVEN_UP_AFTER = "PT4S"
+# Rows of a transaction that takes a node a noticeable part of a second.
+HEAVY = 20_000
 
 
 class Node(MariaDB):
@@ -156,6 +159,33 @@ class Cluster:
         """Return when what is committed can be read on every node, without waiting for it."""
         for node in self.nodes:
             node.catch_up()
+
+    @contextlib.contextmanager
+    def falling_behind(self) -> Iterator[None]:
+        """One large transaction after another on the first node, which the others take long to do.
+
+        They do everything in the order of its commits, so all that follows waits there, too.
+        """
+        first, stopping = self.nodes[0], threading.Event()
+        first.create_database("ballast")
+        first.execute(
+            "CREATE TABLE ballast.ballast (id INT PRIMARY KEY, n INT)"
+            f" SELECT seq AS id, 0 AS n FROM ballast.seq_1_to_{HEAVY}"
+        )
+
+        def write() -> None:
+            while not stopping.wait(0.1):
+                first.execute("UPDATE ballast.ballast SET n = n + 1")
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            yield
+        finally:
+            stopping.set()
+            writer.join()
+            self.catch_up()
+            first.execute("DROP DATABASE ballast")
 
     def conflicts(self) -> int:
         """How often since the nodes' start a transaction lost to one of another node.
