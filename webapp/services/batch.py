@@ -40,7 +40,7 @@ from webapp.services.group_commit import GroupCommit, Overloaded
 from webapp.services.idempotency import Answered, Name, Once
 from webapp.services.ledger import Ledger
 from webapp.services.record import Change, Particulars
-from webapp.services.transaction import write
+from webapp.services.transaction import Yielded, write
 
 # How often a request may be left out for its event is held elsewhere, before it waits for the lock
 # in a batch of its own event, which costs as much as one for all of them.
@@ -88,7 +88,13 @@ def submit(request: Request) -> Settled:
         for _ in range(CHANCES):
             if _queues.is_busy(event_id):
                 break
-            settled = _together.submit(None, request, waited=time.monotonic() - began)
+            try:
+                settled = _together.submit(None, request, waited=time.monotonic() - began)
+            except (DomainError, Overloaded):
+                raise
+            except Exception:
+                # The event's own queue finds out whose fault it was.
+                break
             if settled is not None:
                 return settled
         return _queues.submit(event_id, request, waited=time.monotonic() - began)
@@ -122,15 +128,13 @@ def _run_alone(event_id: int, request: Request) -> Settled | Exception:
 def run_together(_: None, requests: list[Request]) -> Sequence[Settled | Exception | None]:
     """Run a batch of any events without waiting for their locks; `None` for what is left out.
 
-    A batch that meets another writer or fails for a reason of its own is left out whole: each
-    event's own queue finds out whose fault it was.
+    A batch that meets another writer is left out whole. One that fails for a reason of its own
+    raises that.
     """
     batch = _Batch(requests)
     try:
         return write(batch.settle_free_events, landed=batch.landed, yields=True)
-    except DomainError:
-        raise
-    except Exception:
+    except Yielded:
         return [None] * len(requests)
 
 
