@@ -3,6 +3,8 @@
 import io
 import json
 import logging
+import re
+import urllib.parse
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -273,6 +275,46 @@ def test_any_form_of_an_organizer_is_answered_with_a_page(
         assert {status for _, status in met} == {401}
     with app.app_context():
         assert verify().broken == []
+
+
+QUERIES = ("search", "after", "before", "status", "next", "tickets", "form", "cursor", "limit")
+
+
+@pytest.mark.parametrize("logged_in", [True, False], ids=["logged in", "logged out"])
+def test_any_address_is_answered(app: Flask, made: Busy, logged_in: bool) -> None:
+    client = app.test_client()
+    if logged_in:
+        client.post("/login", data=dict(zip(("username", "password"), LOGIN, strict=True)))
+    rules = [rule for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())]
+    numbers_of_paths = st.one_of(st.sampled_from([made.hot, made.ended, made.draft]), numbers)
+    words = st.one_of(st.sampled_from(awkward), st.text(max_size=80))
+
+    @settings(calm, max_examples=600)
+    @given(data=st.data(), rule=st.sampled_from(rules), partial=st.booleans())
+    def send(data: st.DataObject, rule: Rule, partial: bool) -> None:
+        path = rule.rule
+        for name in rule.arguments:
+            wanted = st.just("large") if name == "size" else words
+            value = data.draw(numbers_of_paths if name.endswith("_id") else wanted)
+            path = re.sub(rf"<[^<>]*\b{name}>", quoted(value).replace("\\", ""), path, count=1)
+        asked = data.draw(st.dictionaries(st.sampled_from(QUERIES), words, max_size=3))
+        query = "&".join(f"{name}={quoted(value)}" for name, value in asked.items())
+        headers = {"HX-Request-Type": "partial"} if partial else {}
+        answer = client.get(f"{path}?{query}", headers=headers, buffered=True)
+        assert answer.status_code < 500, (path, query)
+
+    send()
+
+
+@pytest.mark.parametrize("action", ["", "/cancel", "/messages"])
+@pytest.mark.parametrize("reference", [*awkward, "a" * 3000])
+def test_any_reference_is_answered(app: Flask, made: Busy, reference: str, action: str) -> None:
+    path = f"/bookings/{quoted(reference)}{action}"
+    assert app.test_client().post(path, data={"tickets": "1"}).status_code == 404
+
+
+def quoted(value: object) -> str:
+    return urllib.parse.quote(str(value), safe="", errors="surrogatepass")
 
 
 seen: set[int] = set()

@@ -5,7 +5,7 @@ from flask import Response, g
 from webapp.api.auth import refuse
 from webapp.api.blueprint import bp
 from webapp.api.representations import attendee_booking, booked, released
-from webapp.api.wire import answer, checked_reference, one_time, read_json
+from webapp.api.wire import answer, one_time, read_json
 from webapp.schemas import BookRequest, CancelRequest, FewerTickets, attendee_id_of, from_json
 from webapp.services.availability import find_event
 from webapp.services.bookings import book_tickets, cancel_booking, change_tickets
@@ -55,13 +55,13 @@ def cancel() -> Response:
 
 @bp.get("/bookings/<reference>")
 def booking(reference: str) -> Response:
-    return answer(attendee_booking(find_booking(checked_reference(reference))))
+    return answer(attendee_booking(find_booking(reference)))
 
 
 @bp.patch("/bookings/<reference>")
 def reduce(reference: str) -> Response:
     asked = from_json(FewerTickets, read_json())
-    event_id, position = position_of(checked_reference(reference))
+    event_id, position = position_of(reference)
     organizer_id = organizer_of(event_id)
     release = change_tickets(
         event_id,

@@ -12,13 +12,12 @@ from pydantic import BaseModel
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from webapp.api import budgets
-from webapp.errors import BookingNotFound, InvalidInput
+from webapp.errors import InvalidInput
 from webapp.services import idempotency
 from webapp.services.idempotency import Once
 
 encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 NOT_KEPT = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
-reference_shape = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
 key_shape = re.compile(r"[ -~]{1,255}").fullmatch
 
 
@@ -102,13 +101,6 @@ def _caller() -> str:
     assert isinstance(secret, str)
     digest = hmac.digest(secret.encode(), budgets.client().encode(), "sha256")
     return f"client:{digest.hex()[:32]}"
-
-
-def checked_reference(reference: str) -> str:
-    """A reference from a path. Raises `BookingNotFound` for what cannot be one."""
-    if not reference_shape(reference):
-        raise BookingNotFound
-    return reference
 
 
 def page(name: str, rows: Sequence[Mapping[str, Any]], *, next_cursor: str | None) -> Response:

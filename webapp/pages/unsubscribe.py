@@ -25,7 +25,7 @@ def stop(reference: str) -> ResponseReturnValue:
     Mail programs send this form by themselves (RFC 8058) and cannot have a token; the reference
     stands for one.
     """
+    found = find_booking(reference)
     if not messages.stop_messages(reference):
         raise BookingNotFound
-    found = find_booking(reference)
     return show("unsubscribe/ask.html", booking=found.booking, event=found.event, done=True)

@@ -20,7 +20,7 @@ from webapp.errors import EventNotFound, Unavailable
 from webapp.models import activities, bookings, events
 from webapp.services.book import BY_STATUS
 from webapp.services.commands import Status
-from webapp.services.group_commit import GroupCommit, Overloaded
+from webapp.services.group_commit import Entry, GroupCommit, Key, Overloaded, Result
 from webapp.services.transaction import read
 
 # Lists kept per process; the least recently read goes first.
@@ -75,9 +75,17 @@ class WaitingList:
             del self.positions[index]
 
 
+def shared(reads: GroupCommit[Key, Entry, Result], key: Key, entry: Entry) -> Result:
+    """One reader's part of a query that all share who ask for it now. Raises `Unavailable`."""
+    try:
+        return reads.submit(key, entry)
+    except Overloaded as error:
+        raise Unavailable from error
+
+
 def find_event(event_id: int, *, with_drafts: bool = False) -> Row[Any]:
     """The event as it is now, with its figures. Raises `EventNotFound`, also for a draft."""
-    event: Row[Any] | None = _shared(_event_reads, event_id, None)
+    event = shared(_event_reads, event_id, None)
     if event is None or (event.status == "draft" and not with_drafts):
         raise EventNotFound
     return event
@@ -97,21 +105,13 @@ def rank_of(event_id: int, position: int) -> int | None:
 
 def ranks_of(event_id: int, positions: Sequence[int]) -> dict[int, int]:
     """Where those of the bookings that wait stand in the list, by position."""
-    ranks: dict[int, int] = _shared(_rank_reads, event_id, positions)
-    return ranks
+    return shared(_rank_reads, event_id, positions)
 
 
 def forget() -> None:
     """Drop what is remembered, as when another database takes the place of this one."""
     with _lists_lock:
         _lists.clear()
-
-
-def _shared(reads: GroupCommit[int, Any, Any], event_id: int, entry: Sequence[int] | None) -> Any:
-    try:
-        return reads.submit(event_id, entry)
-    except Overloaded as error:
-        raise Unavailable from error
 
 
 def _read_event(event_id: int, entries: list[None]) -> list[Row[Any] | None]:

@@ -1,19 +1,21 @@
 """Bookings as their attendee and their organizer see them; nothing here is public."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row, Select, or_, select
 
-from webapp.errors import BookingNotFound, Unavailable
+from webapp.errors import BookingNotFound
 from webapp.models import activities, bookings
-from webapp.services.availability import find_event, rank_of
+from webapp.services.availability import find_event, rank_of, shared
 from webapp.services.book import BY_STATUS
 from webapp.services.commands import Status
-from webapp.services.group_commit import GroupCommit, Overloaded
+from webapp.services.group_commit import GroupCommit
 from webapp.services.transaction import read
 
 PORTION = 1000
+is_reference = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
 # From so many characters on, a search may mean the beginning of a reference.
 SHORTEST_REFERENCE = 6
 
@@ -28,7 +30,7 @@ class Found(NamedTuple):
 
 def find_booking(reference: str) -> Found:
     """The booking of a reference as it is now. Raises `BookingNotFound`."""
-    query = select(bookings).where(bookings.c.reference == reference)
+    query = select(bookings).where(bookings.c.reference == _checked(reference))
     booking = _one(query)
     rank = None
     if booking.status == Status.WAITING:
@@ -59,10 +61,7 @@ def list_bookings(references: Sequence[str]) -> list[Found]:
 
 def position_of(reference: str) -> tuple[int, int]:
     """Event and position of a reference; neither ever changes. Raises `BookingNotFound`."""
-    try:
-        place = _places.submit(None, reference)
-    except Overloaded as error:
-        raise Unavailable from error
+    place = shared(_places, None, _checked(reference))
     if place is None:
         raise BookingNotFound
     return place
@@ -130,6 +129,13 @@ def history(
         )
     query = query.order_by(activities.c.revision.desc(), activities.c.id.desc()).limit(limit)
     return list(read(lambda connection: connection.execute(query).all()))
+
+
+def _checked(reference: str) -> str:
+    """What may be a reference: MySQL fails on other text, also for all who share the query."""
+    if not is_reference(reference):
+        raise BookingNotFound
+    return reference
 
 
 def _read_places(_: None, references: list[str]) -> list[tuple[int, int] | None]:
