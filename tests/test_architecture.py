@@ -109,9 +109,3 @@ def test_models_import_nothing_of_ours_but_the_extensions() -> None:
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_module_is_small_enough_to_be_read_at_once(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LARGEST_MODULE
-
-
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_nothing_is_left_to_be_done(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert not any(word in text for word in ("TODO", "FIXME", "XXX", "breakpoint("))

@@ -168,11 +168,13 @@ def test_a_missing_guard_is_noticed(
     galera_server: Cluster, start_sites: StartSites, mutant: Callable[[], None]
 ) -> None:
     sites = start_sites(**mutants.environ_of(mutant))
-    history = sites[0].make_event(CAPACITY)
     with contextlib.ExitStack() as stack:
         if mutant is mutants.without_waiting_for_other_nodes:
             stack.enter_context(galera_server.falling_behind())
         for _ in range(ROUNDS):
+            # Most can go wrong while an event is new.
+            history = sites[0].make_event(CAPACITY)
+            galera_server.catch_up()
             with loaded(sites, history, keys=False) as load:
                 load.until_asked(ENOUGH)
             galera_server.catch_up()

@@ -13,7 +13,7 @@ from tests.support import mutants
 from tests.support.history import Client, run_clients
 from tests.support.proxy import Cut, Proxy
 from tests.support.servers import MariaDB
-from tests.support.site import Load, Site, through
+from tests.support.site import Site, through
 
 ENOUGH = 500
 ROUNDS = 12
@@ -69,32 +69,21 @@ def test_a_missing_guard_is_noticed(
     party, cut, sign = MUTANTS[mutant]
     with Proxy(durable_server.port) as proxy:
         url = through(fresh_url, proxy.port)
-        # Two servers: of two workers behind one port the same may answer everybody.
-        environ = {
-            "WORKERS": "1",
-            "SECRET_KEY": "a key that both have",
-            **mutants.environ_of(mutant),
-        }
-        sites = [start_site(fresh_url, reached_by=url, **environ) for _ in range(2)]
+        site = start_site(fresh_url, reached_by=url, WORKERS="2", **mutants.environ_of(mutant))
         if cut:
             proxy.cut(cut, every=4)
-        given_away = _is_given_away(sites, party, sign)
-        for site in sites:
-            site.server.stop()
+        given_away = _is_given_away(site, party, sign)
+        site.server.stop()
     assert given_away
 
 
-def _is_given_away(sites: list[Site], party: int, sign: str) -> bool:
+def _is_given_away(site: Site, party: int, sign: str) -> bool:
     """Whether the checks say so, in as many rounds as it takes."""
-    ports = [site.server.port for site in sites]
     for _ in range(ROUNDS):
         # Most can go wrong while an event is new.
-        history = sites[0].make_event(30)
-        load = Load(ports, history, clients=12, party=party)
-        try:
+        history = site.make_event(30)
+        with loaded(site, history, clients=12, party=party) as load:
             load.until_asked(400)
-        finally:
-            load.stop()
-        if any(re.search(sign, problem) for problem in sites[0].judge(history)):
+        if any(re.search(sign, problem) for problem in site.judge(history)):
             return True
     return False

@@ -210,6 +210,22 @@ def test_who_is_left_out_has_other_chances_before_a_batch_of_their_own(
     assert statuses(event_id) == ["confirmed"]
 
 
+def test_who_was_in_a_batch_that_failed_is_run_for_their_event_at_once(
+    make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event_id = make_event()
+    failed: list[int] = []
+
+    def fail(_: None, requests: list[Request]) -> Sequence[Settled | Exception | None]:
+        failed.append(len(requests))
+        raise RuntimeError("somebody else's fault")
+
+    monkeypatch.setattr(batch, "_together", GroupCommit(fail))
+    batch.submit(booking(event_id, "ada"))
+    assert failed == [1]
+    assert statuses(event_id) == ["confirmed"]
+
+
 def test_unknown_event_is_not_taken_for_a_held_one(make_event: MakeEvent) -> None:
     event_id = make_event()
     results = batch.run_together(None, [booking(ABSENT, "ada"), booking(event_id, "ada")])

@@ -55,10 +55,8 @@ def with_an_old_snapshot() -> None:
     """REPEATABLE READ, and something was read before the lock."""
     from webapp.database import write_engine
     from webapp.models import events
-    from webapp.services import batch, book, transaction
+    from webapp.services import book, transaction
 
-    # It is whoever waits for the lock that has read long before.
-    batch.CHANCES = 1
     lock_event, lock_free_events = book.lock_event, book.lock_free_events
 
     def repeatable() -> Engine:
