@@ -288,3 +288,25 @@ def test_large_body_is_refused_with_an_answer(start_server: StartServer) -> None
         )
         assert answer.status_code == 413
         assert answer.headers["X-Request-ID"]
+
+
+def test_request_that_is_cut_off_books_nothing(start_server: StartServer) -> None:
+    server = start_server(**ORGANIZER)
+    event_id = make_event(server)
+    body = f'{{"userId": 1, "eventId": {event_id}}}'
+    # What arrived would be a request of its own, but it is not all that was said to come.
+    for missing in (1, 100, 100_000):
+        head = (
+            "POST /api/events/book HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body) + missing}\r\n\r\n"
+        )
+        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+            connection.sendall(f"{head}{body}".encode())
+            connection.shutdown(socket.SHUT_WR)
+            connection.settimeout(30)
+            while connection.recv(4096):
+                pass
+    assert book(server, event_id, 2).json()["status"] == "confirmed"
+    status = httpx.get(f"{server.url}/api/events/status/{event_id}").json()
+    assert status["availableTickets"] == 99
+    assert "Traceback" not in server.output()

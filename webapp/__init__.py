@@ -1,10 +1,10 @@
 """Nextup: event tickets with a fair waiting list. `create_app` puts the parts together."""
 
 import os
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
-from flask import Flask
+from flask import Flask, Response
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp import api, cli, database, errors, health, htmx, logs, security
@@ -21,13 +21,34 @@ from webapp.pages import (
     unsubscribe,
 )
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 # No form of ours is near it but the one for pictures, which has its own limit; what is larger is
 # refused before it is read.
 LARGEST_BODY = 256 * 1024
 
 
+class Whole(Response):
+    """A response whose body is handed over as a list where it is all there.
+
+    Granian sends a list at once, and anything else bit by bit, waking its own threads for each.
+    """
+
+    def get_app_iter(self, environ: "WSGIEnvironment") -> Iterable[bytes]:
+        chunks = super().get_app_iter(environ)
+        if not self.is_sequence:
+            return chunks
+        try:
+            return [b"".join(chunks)]
+        finally:
+            self.close()
+
+
 class Nextup(Flask):
     """A Flask application whose functions are all synchronous."""
+
+    response_class = Whole
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Leave out a look for coroutines that is a twenty-fifth of the work around a request."""

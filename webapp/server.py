@@ -200,17 +200,21 @@ def load_application() -> "WSGIApplication":
     end_with_parent(parent)
     from wsgi import app
 
-    return drained(app)
+    return with_whole_bodies(app)
 
 
-def drained(app: "WSGIApplication") -> "WSGIApplication":
-    """Read what `app` left of a large body, so that its refusal reaches the client.
+def with_whole_bodies(app: "WSGIApplication") -> "WSGIApplication":
+    """Have `app` use a body only if all of it came, and read what it leaves of a large one.
 
-    Granian closes the connection otherwise, and a client that is still sending sees a broken
-    connection where it should see 413.
+    What is left unread makes Granian close the connection, and a client that is still sending sees
+    that in place of the refusal.
     """
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        if "CONTENT_LENGTH" in environ:
+            # It promises Werkzeug an end at the right place, which Granian makes where a client
+            # went away. Without it Werkzeug counts, and has no need to look for more.
+            del environ["wsgi.input_terminated"]
         chunks = app(environ, start_response)
         length = int(environ.get("CONTENT_LENGTH") or 0)
         if length > SMALL_BODY or "HTTP_TRANSFER_ENCODING" in environ:

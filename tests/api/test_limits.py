@@ -6,12 +6,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from flask import Flask
+from redis.exceptions import RedisError
 
 from tests.api.conftest import Api
-from tests.support.servers import Redis
+from tests.support.servers import Redis, wait_until
 from webapp.limits import Budget, Counters, SharedCounters
 
 LIMIT = "X-RateLimit-Limit"
@@ -215,6 +218,63 @@ def test_redis_is_asked_once_per_request(make_api: Callable[..., Api], redis_ser
     answers = [api.get("/events") for _ in range(10)]
     assert asked() - before == 10
     assert [int(r.headers[REMAINING]) for r in answers] == [*range(98, 88, -1)]
+
+
+def test_who_counts_at_the_same_time_shares_a_round_trip(
+    redis_server: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = SharedCounters(f"redis://127.0.0.1:{redis_server.port}")
+    ask, go_on = storage._take, threading.Event()
+    sizes: list[int] = []
+
+    def held(keys: list[str], numbers: list[int]) -> Any:
+        sizes.append(len(keys))
+        assert go_on.wait(10)
+        return ask(keys, numbers)
+
+    monkeypatch.setattr(storage, "_take", held)
+    with ThreadPoolExecutor(6) as pool:
+        counted = [pool.submit(storage.take, "shared/a", 60)]
+        assert wait_until(lambda: sizes == [1], timeout=10)
+        counted += [pool.submit(storage.take, "shared/a", 60) for _ in range(3)]
+        counted += [pool.submit(storage.take, "shared/b", 900, 5) for _ in range(2)]
+        assert wait_until(lambda: len(storage._takes._queues[None]) == 5, timeout=10)
+        go_on.set()
+        windows = [future.result(10) for future in counted]
+    assert sizes == [1, 5]
+    assert sorted(window.taken for window in windows[:4]) == [1, 2, 3, 4]
+    assert sorted(window.taken for window in windows[4:]) == [5, 10]
+    now = time.time()
+    assert all(50 < window.resets_at - now <= 60 for window in windows[:4])
+    assert all(890 < window.resets_at - now <= 900 for window in windows[4:])
+
+
+def test_nobody_waits_for_who_asks_whether_redis_is_back(
+    redis_server: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webapp.limits.REDIS_REST_SECONDS", 0)
+    storage = SharedCounters(f"redis://127.0.0.1:{redis_server.port}")
+    asking, go_on = threading.Event(), threading.Event()
+
+    def away(keys: list[str], numbers: list[int]) -> Any:
+        asking.set()
+        assert go_on.wait(10)
+        raise RedisError
+
+    go_on.set()
+    monkeypatch.setattr(storage, "_take", away)
+    assert storage.take("away", 60).taken == 1
+    go_on.clear()
+    asking.clear()
+    with ThreadPoolExecutor(2) as pool:
+        probe = pool.submit(storage.take, "away", 60)
+        assert asking.wait(10)
+        storage._ask_again_at = time.monotonic() + 60
+        # Sooner than a queue would lose its patience.
+        assert pool.submit(storage.take, "away", 60).result(2).taken == 2
+        assert not probe.done()
+        go_on.set()
+        assert probe.result(10).taken == 3
 
 
 @pytest.mark.parametrize("how", ["gone", "hanging"])

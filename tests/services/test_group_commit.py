@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from webapp.services.group_commit import GroupCommit, Overloaded
+from webapp.services.group_commit import WOKEN_AT_ONCE, GroupCommit, Overloaded
 
 SOON = 10.0
 
@@ -42,9 +42,9 @@ class Runner:
 class Crowd:
     """Callers in threads of their own, each known to have taken its seat before the next comes."""
 
-    def __init__(self, group: GroupCommit[str, int, int]) -> None:
+    def __init__(self, group: GroupCommit[str, int, int], *, threads: int = 16) -> None:
         self.group = group
-        self.pool = ThreadPoolExecutor(16)
+        self.pool = ThreadPoolExecutor(threads)
 
     def submit(self, entry: int, key: str = "event") -> "Future[int]":
         return self.pool.submit(self.group.submit, key, entry)
@@ -160,6 +160,24 @@ def test_refusal_reaches_its_own_caller_alone(
     with pytest.raises(LookupError, match="3"):
         others[1].result(SOON)
     assert others[2].result(SOON) == 40
+
+
+def test_everybody_in_a_large_batch_is_told(runner: Runner) -> None:
+    group: GroupCommit[str, int, int] = GroupCommit(runner)
+    runner.answer = lambda entry: LookupError(str(entry)) if entry % 3 == 0 else entry * 10
+    crowd = Crowd(group, threads=3 * WOKEN_AT_ONCE)
+    first = crowd.submit(1)
+    runner.wait_until_entered()
+    others = {entry: crowd.queue(entry) for entry in range(2, 3 * WOKEN_AT_ONCE)}
+    runner.let_all_go()
+    assert first.result(SOON) == 10
+    for entry, future in others.items():
+        if entry % 3:
+            assert future.result(SOON) == entry * 10
+        else:
+            with pytest.raises(LookupError, match=str(entry)):
+                future.result(SOON)
+    assert [len(entries) for _, entries in runner.batches] == [1, 3 * WOKEN_AT_ONCE - 2]
 
 
 class Interrupted(BaseException):

@@ -16,6 +16,11 @@ Entry = TypeVar("Entry")
 Result = TypeVar("Result")
 
 
+# So many of a settled batch are woken at once, and each of them wakes one more. All together they
+# would be woken only to wait for each other again: one thread of a process runs at a time.
+WOKEN_AT_ONCE = 8
+
+
 class Overloaded(Exception):
     """An entry was not taken up in time and has been withdrawn; nothing was done for it."""
 
@@ -23,7 +28,7 @@ class Overloaded(Exception):
 class _Seat(Generic[Entry, Result]):
     """One caller's place in a queue; `bell` is held shut until there is news for the caller."""
 
-    __slots__ = ("bell", "entry", "error", "leads", "result", "taken")
+    __slots__ = ("bell", "entry", "error", "leads", "result", "taken", "wakes")
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
@@ -32,6 +37,7 @@ class _Seat(Generic[Entry, Result]):
         self.leads = self.taken = False
         self.result: Result | None = None
         self.error: BaseException | None = None
+        self.wakes: _Seat[Entry, Result] | None = None
 
 
 class GroupCommit(Generic[Key, Entry, Result]):
@@ -78,6 +84,8 @@ class GroupCommit(Generic[Key, Entry, Result]):
             self._wait(key, seat, max(0.0, self._patience - waited))
         if seat.leads:
             self._lead(key, seat)
+        if seat.wakes is not None:
+            seat.wakes.bell.release()
         if seat.error is not None:
             raise seat.error
         return seat.result  # type: ignore[return-value]  # settled: set together with no error
@@ -115,7 +123,10 @@ class GroupCommit(Generic[Key, Entry, Result]):
                 member.error = error
         finally:
             self._pass_on(key)
-            for member in batch[1:]:
+            followers = batch[1:]
+            for member, later in zip(followers, followers[WOKEN_AT_ONCE:], strict=False):
+                member.wakes = later
+            for member in followers[:WOKEN_AT_ONCE]:
                 member.bell.release()
 
     def _pass_on(self, key: Key) -> None:
