@@ -16,7 +16,7 @@ from typing import Any
 from bench.references import raw
 from tests.support.servers import ROOT, AppServer, MariaDB, Redis, Server
 
-THREADS = 32
+THREADS = 64
 RAW_EVENTS = 50
 USERNAME, PASSWORD = "bench", "only for the bench"
 BASIC = "Basic " + b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()

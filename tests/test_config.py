@@ -19,7 +19,7 @@ def test_defaults_need_nothing_but_the_instance_folder() -> None:
     settings = read()
     assert settings.database_url == f"sqlite:///{FOLDER}/nextup.db"
     assert (settings.host, settings.port) == ("127.0.0.1", 3000)
-    assert (settings.workers, settings.threads) == (1, 32)
+    assert (settings.workers, settings.threads) == (1, 64)
     assert settings.secret_key is None
     assert settings.ratelimit_default == "100 per 15 minutes"
     assert settings.ratelimit_storage_uri == "memory://"

@@ -76,7 +76,7 @@ class Settings:
             host=host,
             port=port,
             workers=read.integer("WORKERS", 1, least=1, most=256),
-            threads=read.integer("THREADS", 32, least=1, most=1024),
+            threads=read.integer("THREADS", 64, least=1, most=1024),
             secret_key=_secret_key(read, instance_path),
             organizer_username=username,
             organizer_password=password,

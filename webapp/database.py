@@ -16,6 +16,7 @@ from webapp.extensions import db
 
 WAIT_SECONDS = 2
 READ_SECONDS = 5
+FEW_CONNECTIONS = 4
 WRITE_BIND = "write"
 SQLITE = "sqlite"
 
@@ -35,7 +36,7 @@ def configure(app: Flask, settings: Settings) -> None:
     else:
         writing["isolation_level"] = "READ COMMITTED"
         # A commit serves many callers; more at once would only get into each other's way.
-        writing["pool_size"] = max(1, settings.threads // 4)
+        writing["pool_size"] = max(FEW_CONNECTIONS, settings.threads // 8)
     options = {**pool_options(settings), "connect_args": connect_arguments(url)}
     app.config["SQLALCHEMY_DATABASE_URI"] = url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {**options, **reading}
@@ -55,12 +56,13 @@ def write_engine() -> Engine:
 
 
 def pool_options(settings: Settings) -> dict[str, Any]:
-    """A connection for each thread, made when it is first needed.
+    """A connection for every other thread, made when it is first needed.
 
-    Who finds none free waits a little and is told to come back.
+    The others wait for a batch or share a read. Who finds no connection free waits a little and is
+    told to come back.
     """
     return {
-        "pool_size": settings.threads,
+        "pool_size": max(FEW_CONNECTIONS, settings.threads // 2),
         "max_overflow": 0,
         "pool_timeout": WAIT_SECONDS,
         "pool_recycle": 3600,

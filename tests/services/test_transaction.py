@@ -25,7 +25,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tests.services.conftest import MakeEvent
 from tests.services.tools import figures, rows, statuses, together
 from tests.support.changes import set_capacity
-from webapp.database import WAIT_SECONDS, write_engine
+from webapp.database import FEW_CONNECTIONS, WAIT_SECONDS, write_engine
 from webapp.errors import Unavailable
 from webapp.extensions import db
 from webapp.services import batch, book, events, idempotency, record, transaction
@@ -559,7 +559,9 @@ def test_exhausted_pool_answers_within_its_bound(
     app = make_app(THREADS="1")
     with app.app_context():
         monkeypatch.setattr(db.engine.pool, "_timeout", 0.1)
-        with db.engine.connect():
+        with contextlib.ExitStack() as held:
+            for _ in range(FEW_CONNECTIONS):
+                held.enter_context(db.engine.connect())
             started = time.monotonic()
             with pytest.raises(Unavailable):
                 read(lambda connection: None)
