@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import segno
-from flask import Flask, Response, request, url_for
+from flask import Flask, Response, current_app, request, url_for
 from markupsafe import Markup, escape
 from sqlalchemy import Row
 
@@ -26,13 +26,6 @@ REMEMBERED = 1024
 
 
 def init_app(app: Flask) -> None:
-    static_folder = app.static_folder or ""
-
-    def add_content_hash(endpoint: str, values: dict[str, Any]) -> None:
-        if endpoint == "static" and "filename" in values:
-            values.setdefault("v", content_hash(static_folder, values["filename"]))
-
-    app.url_defaults(add_content_hash)
     app.after_request(_keep_static_files)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
@@ -52,20 +45,21 @@ def init_app(app: Flask) -> None:
         event_path=event_path,
         htmx_integrity=htmx.SCRIPT_INTEGRITY,
         htmx_url=htmx.SCRIPT_URL,
+        static_path=static_path,
     )
     app.context_processor(lambda: {"site_name": current_settings().site_name})
 
 
 @cache
-def content_hash(folder: str, name: str) -> str:
-    """A short name for what is in a file, so that a changed file has another address."""
-    path = Path(folder, name)
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.is_file() else "missing"
+def static_path(name: str) -> str:
+    """The address of a file in static/: another one once there is something else in the file."""
+    content = Path(current_app.static_folder or "", name).read_bytes()
+    return url_for("static", filename=name, v=hashlib.sha256(content).hexdigest()[:12])
 
 
 def _keep_static_files(response: Response) -> Response:
     if request.endpoint == "static" and response.status_code in (200, 304):
-        current = url_for("static", filename=(request.view_args or {})["filename"])
+        current = static_path((request.view_args or {})["filename"])
         if current.endswith(f"v={request.args.get('v')}"):
             response.headers["Cache-Control"] = FOR_EVER
     return response
