@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 # No form of ours is near it but the one for pictures, which has its own limit; what is larger is
 # refused before it is read.
 LARGEST_BODY = 256 * 1024
+ADDRESSES = 4096
 
 
 class Whole(Response):
@@ -49,6 +51,14 @@ class Nextup(Flask):
     """A Flask application whose functions are all synchronous."""
 
     response_class = Whole
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._address = lru_cache(ADDRESSES)(super().url_for)
+
+    def url_for(self, endpoint: str, **values: Any) -> str:
+        """The address of a view. A page asks for a dozen, and mostly for the same ones."""
+        return self._address(endpoint, **values)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Leave out a look for coroutines that is a twenty-fifth of the work around a request."""

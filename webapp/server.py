@@ -214,7 +214,7 @@ def with_whole_bodies(app: "WSGIApplication") -> "WSGIApplication":
         if "CONTENT_LENGTH" in environ:
             # It promises Werkzeug an end at the right place, which Granian makes where a client
             # went away. Without it Werkzeug counts, and has no need to look for more.
-            del environ["wsgi.input_terminated"]
+            environ.pop("wsgi.input_terminated", None)
         chunks = app(environ, start_response)
         length = int(environ.get("CONTENT_LENGTH") or 0)
         if length > SMALL_BODY or "HTTP_TRANSFER_ENCODING" in environ:
