@@ -15,8 +15,8 @@ from typing import Any
 
 from bench.references import raw
 from tests.support.servers import ROOT, AppServer, MariaDB, Redis, Server
+from webapp.config import DEFAULT_THREADS
 
-THREADS = 64
 RAW_EVENTS = 50
 USERNAME, PASSWORD = "bench", "only for the bench"
 BASIC = "Basic " + b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
@@ -40,7 +40,7 @@ class Reference(Server):
         self.environ = dict(environ)
 
     def command(self) -> Sequence[str]:
-        numbers = {"--port": self.port, "--workers": self.workers, "--threads": THREADS}
+        numbers = {"--port": self.port, "--workers": self.workers, "--threads": DEFAULT_THREADS}
         options = [str(part) for pair in numbers.items() for part in pair]
         return [sys.executable, "-m", "bench.references", self.name, *options]
 
@@ -132,7 +132,7 @@ def settings(database_url: str, *, workers: int = 1, limits: str = "memory://") 
     return {
         "DATABASE_URL": database_url,
         "WORKERS": str(workers),
-        "THREADS": str(THREADS),
+        "THREADS": str(DEFAULT_THREADS),
         "SECRET_KEY": "a key that only the bench uses",
         "RATELIMIT_DEFAULT": "1000000000 per 15 minutes",
         "RATELIMIT_STORAGE_URI": limits,

@@ -24,6 +24,7 @@ RATELIMIT_STORAGES = ("memory", "redis", "rediss", "redis+unix")
 MYSQL_DRIVERS = ("mysql", "mysql+pymysql", "mariadb", "mariadb+pymysql")
 SECRET_KEY_FILE = "secret_key"  # noqa: S105 - the name of a file
 SECRET_KEY_LENGTH = 16
+DEFAULT_THREADS = 64
 
 
 class SettingsError(Exception):
@@ -76,7 +77,7 @@ class Settings:
             host=host,
             port=port,
             workers=read.integer("WORKERS", 1, least=1, most=256),
-            threads=read.integer("THREADS", 64, least=1, most=1024),
+            threads=read.integer("THREADS", DEFAULT_THREADS, least=1, most=1024),
             secret_key=_secret_key(read, instance_path),
             organizer_username=username,
             organizer_password=password,

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from tests.api.conftest import Api
 from tests.support.servers import Redis, wait_until
 from webapp.limits import Budget, Counters, SharedCounters
+from webapp.services.group_commit import GroupCommit
 
 LIMIT = "X-RateLimit-Limit"
 REMAINING = "X-RateLimit-Remaining"
@@ -247,6 +248,27 @@ def test_who_counts_at_the_same_time_shares_a_round_trip(
     now = time.time()
     assert all(50 < window.resets_at - now <= 60 for window in windows[:4])
     assert all(890 < window.resets_at - now <= 900 for window in windows[4:])
+
+
+def test_who_loses_patience_in_the_queue_is_counted_here(
+    redis_server: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = SharedCounters(f"redis://127.0.0.1:{redis_server.port}")
+    ask, asking, go_on = storage._take, threading.Event(), threading.Event()
+
+    def held(keys: list[str], numbers: list[int]) -> Any:
+        asking.set()
+        assert go_on.wait(10)
+        return ask(keys, numbers)
+
+    monkeypatch.setattr(storage, "_take", held)
+    monkeypatch.setattr(storage, "_takes", GroupCommit(storage._take_all, patience=0.01))
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(storage.take, "impatient", 60, 5)
+        assert asking.wait(10)
+        assert storage.take("impatient", 60).taken == 1
+        go_on.set()
+        assert first.result(10).taken == 5
 
 
 def test_nobody_waits_for_who_asks_whether_redis_is_back(
