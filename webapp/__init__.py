@@ -1,11 +1,12 @@
 """Nextup: event tickets with a fair waiting list. `create_app` puts the parts together."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, MutableMapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response
+from flask.templating import Environment
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp import api, cli, database, errors, health, htmx, logs, security
@@ -47,10 +48,22 @@ class Whole(Response):
             self.close()
 
 
+class Templates(Environment):
+    """Templates that have no globals of their own, so that all share one plain dictionary.
+
+    In place of a chain of two, which each page and each import of a macro would walk name by name:
+    a tenth of the work of a page.
+    """
+
+    def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
+        return super().make_globals(d) if d else self.globals
+
+
 class Nextup(Flask):
     """A Flask application whose functions are all synchronous."""
 
     response_class = Whole
+    jinja_environment = Templates
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

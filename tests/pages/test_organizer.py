@@ -74,6 +74,22 @@ def test_larger_capacity_promotes_and_says_whom(
     assert 'value="Barn"' in refused.text
 
 
+def test_message_full_of_long_names_fits_into_a_cookie(
+    owner: Person, make_event: MakeEvent, book: Book
+) -> None:
+    event_id = make_event(tickets=1)
+    names = [
+        "".join(chr(0x4E00 + (7919 * place + 613 * number) % 20_000) for place in range(200))
+        for number in range(3)
+    ]
+    for name in ("Ada", *names):
+        book(event_id, name)
+    answer = owner.submit(f"/organizer/events/{event_id}/edit", totalTickets=4)
+    assert len(answer.headers["Set-Cookie"]) < 4096, "a browser drops what is longer"
+    page = text_of(owner.get(answer.location))
+    assert all(name in page.partition("moved up")[0] for name in names)
+
+
 def test_refused_event_keeps_what_was_typed(owner: Person) -> None:
     answer = owner.submit(
         "/organizer/events/new",
