@@ -73,6 +73,9 @@ class Nextup(Flask):
         """The address of a view. A page asks for a dozen, and mostly for the same ones."""
         return self._address(endpoint, **values)
 
+    def send_static_file(self, filename: str) -> Response:
+        return presentation.keep_static_file(super().send_static_file(filename), filename)
+
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Leave out a look for coroutines that is a twenty-fifth of the work around a request."""
         return func

@@ -11,7 +11,6 @@ SCRIPT_INTEGRITY = "sha384-Qp9rdC8H7EqOoX+nR0P3RPG2Noji+qdwJlGpfzwQJsfOpp3sGwIdS
 
 
 def init_app(app: Flask) -> None:
-    app.after_request(_vary)
     app.add_template_global(wants_fragment)
 
 
@@ -51,10 +50,4 @@ def move_to(path: str) -> ResponseReturnValue:
     response = Response(status=204)
     # "show" scrolls to the top, as a browser does on a new page.
     response.headers["HX-Location"] = json.dumps({"path": path, "swap": "innerHTML show:top"})
-    return response
-
-
-def _vary(response: Response) -> Response:
-    if response.mimetype == "text/html" or "HX-Location" in response.headers:
-        response.vary.add("HX-Request-Type")
     return response

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from flask import Flask, Request, Response, g, request, session
-from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from itsdangerous import Serializer, URLSafeTimedSerializer
 from itsdangerous.encoding import base64_encode
 
@@ -97,8 +97,10 @@ def local_path(path: str | None, *, otherwise: str) -> str:
 
 
 def _keep_private(response: Response) -> Response:
-    if "Cache-Control" not in response.headers and response.mimetype == "text/html":
-        response.headers["Cache-Control"] = "private, no-store"
+    """A page is its visitor's own, and another one for htmx."""
+    if response.mimetype == "text/html":
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        response.vary.add("HX-Request-Type")
     return response
 
 
@@ -130,7 +132,7 @@ class Signer(URLSafeTimedSerializer):
 
 
 class Sessions(SecureCookieSessionInterface):
-    """Flask's sessions, opened without any cryptography where there is no cookie to read."""
+    """Flask's sessions, without work for those that are not there or that nobody looked at."""
 
     def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
         if not app.secret_key:
@@ -142,3 +144,7 @@ class Sessions(SecureCookieSessionInterface):
         if "HTTP_COOKIE" not in request.environ and app.secret_key:
             return SecureCookieSession()
         return super().open_session(app, request)
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        if session.accessed or session.modified:
+            super().save_session(app, session, response)

@@ -26,7 +26,6 @@ REMEMBERED = 1024
 
 
 def init_app(app: Flask) -> None:
-    app.after_request(_keep_static_files)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
         counted=count,
@@ -57,11 +56,10 @@ def static_path(name: str) -> str:
     return url_for("static", filename=name, v=hashlib.sha256(content).hexdigest()[:12])
 
 
-def _keep_static_files(response: Response) -> Response:
-    if request.endpoint == "static" and response.status_code in (200, 304):
-        current = static_path((request.view_args or {})["filename"])
-        if current.endswith(f"v={request.args.get('v')}"):
-            response.headers["Cache-Control"] = FOR_EVER
+def keep_static_file(response: Response, name: str) -> Response:
+    """Let browsers keep a file of static/ for ever, if they asked for what is in it now."""
+    if static_path(name).endswith(f"v={request.args.get('v')}"):
+        response.headers["Cache-Control"] = FOR_EVER
     return response
 
 
