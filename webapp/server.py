@@ -143,7 +143,7 @@ class PinnedServer(MPServer):
 
 
 def load_pinned(number: int, load: Callable[[], T]) -> T:
-    """Stay on one of the processors that this process may use, then load the application.
+    """Stay on one of the processors that this process may use, and load the application to stay.
 
     Workers have consecutive numbers, and servers on the same machine begin at different ones.
     """
@@ -151,7 +151,12 @@ def load_pinned(number: int, load: Callable[[], T]) -> T:
     with contextlib.suppress(AttributeError, OSError):
         usable = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {usable[number % len(usable)]})
-    return load()
+    application = load()
+    # What has been loaded stays. A full collection of garbage that looked through all of it again
+    # would hold up every request of the worker for most of a tenth of a second.
+    gc.collect()
+    gc.freeze()
+    return application
 
 
 class Supervisor(PinnedServer):
@@ -194,19 +199,13 @@ def _loopback(host: str) -> str:
 
 
 def load_application() -> "WSGIApplication":
-    """What a worker calls first: leave the terminal's signals to the parent, then load.
-
-    What has been loaded stays. A full collection of garbage that looked through all of it again
-    would hold up every request of the worker for a tenth of a second.
-    """
+    """What a worker calls first: leave the terminal's signals to the parent, then load."""
     parent = os.getppid()
     # Ctrl-C reaches the parent alone, which then stops each worker in order.
     os.setpgid(0, 0)
     end_with_parent(parent)
     from wsgi import app
 
-    gc.collect()
-    gc.freeze()
     return with_whole_bodies(app)
 
 
