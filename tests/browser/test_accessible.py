@@ -24,7 +24,9 @@ def check(page: Page, state: str) -> None:
     """Have axe look at the page as it is."""
     page.evaluate(AXE.read_text(encoding="utf-8"))
     # Colours on their way from one to another are neither.
-    page.wait_for_timeout(200)
+    page.evaluate(
+        "() => Promise.allSettled(document.getAnimations().map(one => one.finished)).then(() => 0)"
+    )
     found: list[dict[str, Any]] = page.evaluate(
         "rules => axe.run({runOnly: rules}).then(result => result.violations)", RULES
     )

@@ -20,7 +20,7 @@ from webapp.extensions import db
 
 T = TypeVar("T")
 
-# Where three nodes take bookings for one event, about every fifth attempt meets a conflict, and who
+# Where three nodes take bookings for one event, every third attempt meets a conflict, and who
 # pauses ever longer loses to those that go on at once.
 ATTEMPTS = 24
 LONGEST_PAUSE = 0.16
