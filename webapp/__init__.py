@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 # refused before it is read.
 LARGEST_BODY = 256 * 1024
 ADDRESSES = 4096
+LONGEST_KEPT = 64
 
 
 class Whole(Response):
@@ -70,10 +71,16 @@ class Nextup(Flask):
         self._address = lru_cache(ADDRESSES)(super().url_for)
 
     def url_for(self, endpoint: str, **values: Any) -> str:
-        """The address of a view. A page asks for a dozen, and mostly for the same ones."""
+        """The address of a view. A page asks for a dozen, and mostly for the same ones.
+
+        What is long is a stranger's invention, and is not kept.
+        """
+        if any(isinstance(value, str) and len(value) > LONGEST_KEPT for value in values.values()):
+            return super().url_for(endpoint, **values)
         return self._address(endpoint, **values)
 
     def send_static_file(self, filename: str) -> Response:
+        """A file of static/. Raises `NotFound`."""
         return presentation.keep_static_file(super().send_static_file(filename), filename)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,6 +1,7 @@
 """What holds for every page: tokens, ownership, headers. Walks the whole map of routes."""
 
 import re
+import tracemalloc
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -190,6 +191,32 @@ def test_static_files_are_kept_for_ever_by_their_content(person: Person) -> None
     sheet = re.findall(r'"(/static/nextup\.css\?v=[0-9a-f]{12})"', person.get("/").text)[0]
     assert "immutable" in person.get(sheet).headers["Cache-Control"]
     assert "immutable" not in person.get("/static/nextup.css?v=old").headers["Cache-Control"]
+
+
+def test_roundabout_way_to_a_static_file_is_harmless(person: Person) -> None:
+    plain = person.get("/static/nextup.css")
+    for way in ("x/../nextup.css", "./nextup.css", "././nextup.css"):
+        answer = person.get(f"/static/{way}")
+        assert (answer.status_code, answer.data) == (200, plain.data), way
+    assert person.get("/static/x/../../wsgi.py").status_code == 404
+
+
+def test_addresses_that_strangers_make_up_are_not_kept(app: Flask) -> None:
+    with app.test_request_context():
+        tracemalloc.start()
+        try:
+            for number in range(100):
+                assert len(app.url_for("attendee.events", search=f"{number:050000}")) > 50_000
+            kept, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert kept < 1_000_000, "a hundred of them are 10 MB"
+
+
+def test_login_leads_back_to_what_is_short_enough_to_be_ours(person: Person) -> None:
+    wanted = person.get(f"/organizer?before={'1' * 1000}").location
+    assert wanted == f"/login?next=/organizer?before%3D{'1' * 1000}"
+    assert person.get(f"/organizer?before={'1' * 60_000}").location == "/login"
 
 
 @pytest.mark.parametrize(

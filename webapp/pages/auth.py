@@ -23,6 +23,8 @@ bp = Blueprint("auth", __name__)
 
 TRIES_PER_CLIENT = "5 per minute"
 TRIES_PER_NAME = "5 per minute"
+# No page of ours has an address near it.
+LONGEST_PATH = 2000
 
 
 class WrongLogin(InvalidInput):
@@ -51,7 +53,8 @@ def login() -> ResponseReturnValue:
 def ask_to_log_in() -> ResponseReturnValue:
     """Stop a request of somebody who is not logged in; what they typed comes back afterwards."""
     if request.method == "GET":
-        return move_to(url_for("auth.login", next=request.full_path.rstrip("?")))
+        wanted = request.full_path.rstrip("?")
+        return move_to(url_for("auth.login", next=wanted if len(wanted) <= LONGEST_PATH else None))
     if is_from_another_site():
         return move_to(url_for("auth.login"))
     response = show("auth/login.html", carried=forms.carry())

@@ -1,6 +1,7 @@
 """How things are told to a person: times, numbers, addresses, the code of a ticket."""
 
 import hashlib
+import posixpath
 import re
 import unicodedata
 from datetime import datetime
@@ -58,7 +59,8 @@ def static_path(name: str) -> str:
 
 def keep_static_file(response: Response, name: str) -> Response:
     """Let browsers keep a file of static/ for ever, if they asked for what is in it now."""
-    if static_path(name).endswith(f"v={request.args.get('v')}"):
+    # A stranger's roundabout way to it is the same file, and no further one to remember.
+    if static_path(posixpath.normpath(name)).endswith(f"v={request.args.get('v')}"):
         response.headers["Cache-Control"] = FOR_EVER
     return response
 
