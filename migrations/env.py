@@ -1,18 +1,34 @@
-"""Runs the migrations on the application's database; called by `flask db`."""
+"""Runs the migrations on the application's database; called by `flask db` and by bin/run."""
+
+from pathlib import Path
 
 from alembic import context
-from sqlalchemy import NullPool, create_engine
+from flask import current_app
 
 from webapp import models  # noqa: F401  # fills the metadata
 from webapp.extensions import Base, db
+from webapp.storage.migration import check_foreign_keys, migrating
 
-# An engine of its own: a large table may take longer to change than any request may last.
-with create_engine(db.engine.url, poolclass=NullPool).connect() as connection:
+
+def target() -> str | None:
+    """The version that the command leads to; `None` for a command that only looks."""
+    try:
+        return str(context.get_revision_argument() or "base")
+    except KeyError:
+        return None
+
+
+with migrating(
+    db.engine.url, context.script, target=target(), instance_path=Path(current_app.instance_path)
+) as connection:
+    is_sqlite = connection.dialect.name == "sqlite"
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
         # SQLite changes a table by copying it.
-        render_as_batch=connection.dialect.name == "sqlite",
+        render_as_batch=is_sqlite,
+        transactional_ddl=is_sqlite,
     )
     with context.begin_transaction():
         context.run_migrations()
+        check_foreign_keys(connection)

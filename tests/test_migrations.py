@@ -14,8 +14,16 @@ from flask_migrate import downgrade, upgrade
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from tests.conftest import dispose, make_settings
+from tests.conftest import (
+    DATABASE_NAME,
+    DATABASES,
+    create_extra_database,
+    dispose,
+    drop_extra_database,
+    make_settings,
+)
 from tests.support.servers import ROOT, MariaDB
+from tests.support.tables import tables_of
 from webapp import create_app
 from webapp.database import write_engine
 from webapp.extensions import Base
@@ -23,21 +31,27 @@ from webapp.extensions import Base
 MIGRATIONS = str(ROOT / "migrations")
 
 
-@pytest.fixture(params=["sqlite", "mariadb"])
+@pytest.fixture(params=DATABASES)
 def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flask]:
     """The application on a database of its own in which there is nothing yet."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'empty.db'}"
-    else:
-        server: MariaDB = request.getfixturevalue("mariadb_server")
-        url = server.create_database("nextup_migrations")
+    name = f"{DATABASE_NAME}_migrations"
+    match request.param:
+        case "sqlite":
+            url = f"sqlite:///{tmp_path / 'empty.db'}"
+        case "mariadb":
+            server: MariaDB = request.getfixturevalue("mariadb_server")
+            url = server.create_database(name)
+        case _:
+            url = create_extra_database(name)
     app = create_app(make_settings(url, tmp_path))
     with app.app_context():
         yield app
     dispose(app)
+    if request.param == "extra":
+        drop_extra_database(name)
 
 
-def tables(engine: Engine) -> set[str]:
+def table_names(engine: Engine) -> set[str]:
     return set(inspect(engine).get_table_names())
 
 
@@ -54,7 +68,7 @@ def described(engine: Engine) -> dict[str, Any]:
             "foreign": sorted(c["name"] or "" for c in there.get_foreign_keys(name)),
             "indexes": sorted(c["name"] or "" for c in there.get_indexes(name)),
         }
-        for name in sorted(tables(engine) - {"alembic_version"})
+        for name in sorted(table_names(engine) - {"alembic_version"})
     }
 
 
@@ -63,7 +77,7 @@ def test_migrations_go_up_and_down_and_up_again(empty_database: Flask) -> None:
     first = described(write_engine())
     assert set(first) == set(Base.metadata.tables)
     downgrade(MIGRATIONS, revision="base")
-    assert tables(write_engine()) == {"alembic_version"}
+    assert table_names(write_engine()) == {"alembic_version"}
     upgrade(MIGRATIONS)
     assert described(write_engine()) == first
 
@@ -91,41 +105,13 @@ def test_models_and_migrations_agree(empty_database: Flask) -> None:
 def test_migrations_make_what_the_models_would_make(empty_database: Flask) -> None:
     """Also what Alembic's compare does not look at: checks and generated columns."""
     upgrade(MIGRATIONS)
-    migrated = created(write_engine())
+    with write_engine().connect() as connection:
+        migrated = tables_of(connection)
     downgrade(MIGRATIONS, revision="base")
     Base.metadata.create_all(write_engine())
-    assert migrated == created(write_engine())
+    with write_engine().connect() as connection:
+        assert migrated == tables_of(connection)
     Base.metadata.drop_all(write_engine())
-
-
-def created(engine: Engine) -> dict[str, list[str]]:
-    """Each table's definition in parts whose order does not matter."""
-    found = {}
-    with engine.connect() as connection:
-        for name in Base.metadata.tables:
-            if engine.dialect.name == "sqlite":
-                query = "SELECT sql FROM sqlite_master WHERE tbl_name = :name AND sql IS NOT NULL"
-                statements = connection.execute(text(query), {"name": name}).scalars().all()
-            else:
-                statements = [connection.exec_driver_sql(f"SHOW CREATE TABLE `{name}`").one()[1]]
-            found[name] = sorted(part for statement in statements for part in parts(statement))
-    return found
-
-
-def parts(statement: str) -> list[str]:
-    """What stands between the outermost brackets, cut at the commas outside of further ones."""
-    head, _, body = statement.partition("(")
-    body, _, tail = body.rpartition(")")
-    if "CREATE TABLE" not in head:
-        return [statement]
-    found, depth = [""], 0
-    for char in body:
-        depth += (char == "(") - (char == ")")
-        if char == "," and depth == 0:
-            found.append("")
-        else:
-            found[-1] += char
-    return [" ".join(part.split()) for part in (head, *found, tail)]
 
 
 MOMENT = "2027-05-03 12:00:00.000000"
@@ -147,6 +133,7 @@ ROWS: dict[str, dict[str, object]] = {
         "event_id": 1, "position": 1, "attendee_id": "ada", "status": "confirmed", "tickets": 1,
         "reference": "r1", "ticket_code": "c1", "name": "", "created_at": MOMENT,
     },
+    "term": {"event_id": 1, "position": 1, "kind": "address"},
     "activity": {
         "id": 1, "event_id": 1, "revision": 1, "batch": "b", "what": "booked", "actor": "attendee",
         "at": MOMENT, "position": 1,
@@ -218,7 +205,15 @@ VIOLATIONS = [
         "booking",
         booking(attendee_id="ada", status="waiting"),
     ),
+    Violation(
+        "uq_booking_event_id_attendee_id_active",
+        "booking",
+        booking(attendee_id="ada", status="held"),
+    ),
     Violation("fk_booking_event_id", "booking", booking(event_id=9)),
+    Violation("pk_term", "term", {}),
+    Violation("ck_term_kind", "term", {"position": 2, "kind": "lost"}),
+    Violation("fk_term_event_id_position", "term", {"position": 9}),
     Violation("fk_activity_event_id", "activity", {"id": 2, "event_id": 9, "position": None}),
     Violation("fk_activity_event_id_position", "activity", {"id": 2, "position": 9}),
     Violation("pk_activity", "activity", {}),
@@ -248,6 +243,9 @@ VIOLATIONS = [
 ALLOWED = [
     ("booking", booking()),
     ("booking", booking(attendee_id="ada", status="cancelled")),
+    ("booking", booking(attendee_id="ada", status="lapsed")),
+    ("booking", booking(status="held")),
+    ("term", {"position": 2, "kind": "coming", "lapses_at": MOMENT}),
     ("booking", booking(attendee_id="Ada")),
     ("booking", booking(attendee_id="ädä", reference="R1", ticket_code="C1")),
     ("event", event(confirmed=3)),
@@ -299,6 +297,8 @@ def test_row_that_breaks_a_rule_is_refused(good_rows: Connection, violation: Vio
 def test_row_that_breaks_no_rule_is_taken(
     good_rows: Connection, table: str, values: dict[str, object]
 ) -> None:
+    if table == "term":
+        put(good_rows, "booking", {**ROWS["booking"], **booking()})
     put(good_rows, table, {**ROWS[table], **values})
 
 
@@ -334,8 +334,11 @@ def test_active_is_generated_and_cannot_be_written(good_rows: Connection) -> Non
     assert good_rows.execute(active).scalar() == 1
     good_rows.execute(text("UPDATE booking SET status = 'waiting'"))
     assert good_rows.execute(active).scalar() == 1
-    good_rows.execute(text("UPDATE booking SET status = 'cancelled'"))
-    assert good_rows.execute(active).scalar() is None
+    good_rows.execute(text("UPDATE booking SET status = 'held'"))
+    assert good_rows.execute(active).scalar() == 1
+    for over in ("cancelled", "lapsed"):
+        good_rows.execute(text(f"UPDATE booking SET status = '{over}'"))
+        assert good_rows.execute(active).scalar() is None
     with pytest.raises(OperationalError):
         good_rows.execute(text("UPDATE booking SET active = 1"))
 

@@ -152,6 +152,8 @@ class Event(Base):
     waiting: Mapped[int] = mapped_column(Integer, default=0)
     next_position: Mapped[int] = mapped_column(Integer, default=1)
     revision: Mapped[int] = mapped_column(BigInteger, default=1)
+    # No term of a booking ends before this moment; null where none is open.
+    next_lapse_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     # Whether the attendees are reminded a day before.
     reminds: Mapped[bool] = mapped_column(default=False, server_default=false())
     is_sample: Mapped[bool] = mapped_column(default=False)
@@ -181,7 +183,9 @@ class Booking(Base):
     __table_args__ = (
         CheckConstraint("tickets >= 1", "tickets"),
         CheckConstraint("position >= 1", "position"),
-        CheckConstraint("status IN ('confirmed', 'waiting', 'cancelled')", "status"),
+        CheckConstraint(
+            "status IN ('confirmed', 'waiting', 'cancelled', 'lapsed', 'held')", "status"
+        ),
         UniqueConstraint("reference"),
         UniqueConstraint("ticket_code"),
         UniqueConstraint("event_id", "attendee_id", "active"),
@@ -200,10 +204,30 @@ class Booking(Base):
     name: Mapped[str] = mapped_column(String(MAX_NAME), default="")
     email: Mapped[str | None] = mapped_column(exact_text(MAX_EMAIL))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    # Null for a cancelled booking, and nulls never collide: one active booking per attendee.
+    # Null for a booking that is over, and nulls never collide: one active booking per attendee.
     active: Mapped[int | None] = mapped_column(
-        Integer, Computed("CASE WHEN status <> 'cancelled' THEN 1 END")
+        Integer, Computed("CASE WHEN status IN ('confirmed', 'waiting', 'held') THEN 1 END")
     )
+
+
+class Term(Base):
+    """What a booking's attendee has been asked, and by when they have to do it to keep the booking.
+
+    There is a row only where something is asked. `lapses_at` is null until the question has been
+    sent; the row of a booking that lapsed is kept.
+    """
+
+    __tablename__ = "term"
+    __table_args__ = (
+        ForeignKeyConstraint(["event_id", "position"], ["booking.event_id", "booking.position"]),
+        CheckConstraint("kind IN ('address', 'coming')", "kind"),
+        UTF8MB4,
+    )
+
+    event_id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    position: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(code_text(16))
+    lapses_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class Activity(Base):
@@ -338,6 +362,7 @@ organizers = cast(Table, Organizer.__table__)
 tokens = cast(Table, ApiToken.__table__)
 events = cast(Table, Event.__table__)
 bookings = cast(Table, Booking.__table__)
+terms = cast(Table, Term.__table__)
 activities = cast(Table, Activity.__table__)
 keys = cast(Table, IdempotencyKey.__table__)
 deliveries = cast(Table, Delivery.__table__)

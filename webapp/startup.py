@@ -1,29 +1,26 @@
 """What has to be there before the application can serve: files, tables, an organizer."""
 
 import contextlib
-import fcntl
 import os
 import secrets
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from alembic import command
 from alembic.util import CommandError
-from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.pool import NullPool
 
 from webapp import create_app
 from webapp.config import SECRET_KEY_FILE, Settings, SettingsError, load_settings
 from webapp.errors import InvalidInput, Unavailable
 from webapp.extensions import db, migrate
 from webapp.services import accounts, samples
+from webapp.storage.migration import migration_engine, migration_lock
 
 DATABASE_WAIT_SECONDS = 20.0
-MIGRATION_WAIT_SECONDS = 300.0
 # No password, no database of that name, no right to it: waiting does not help.
 REFUSED = {1044, 1045, 1049, 1698}
 
@@ -71,19 +68,20 @@ def prepare(settings: Settings) -> str | None:
     """Bring the database up to date; the first organizer's password if one was made up."""
     app = create_app(settings)
     url = make_url(settings.database_url)
-    # Waiting for a migration may take longer than any request is allowed to.
-    engine = create_engine(url, poolclass=NullPool)
+    engine = migration_engine(url)
     with app.app_context():
         try:
             wait_for_database(engine)
-            with one_at_a_time(engine):
+            with migration_lock(engine):
                 new_file = url.drivername == "sqlite" and not _has_content(url.database)
-                migrate_database()
+                command.upgrade(migrate.get_config(), "head")
                 password = first_organizer(settings)
                 if new_file:
                     samples.add_samples()
         except (Unavailable, DBAPIError) as error:
             raise StartError(f"the database failed: {_reason(error)}") from None
+        except CommandError as error:
+            raise StartError(str(error)) from None
         finally:
             for used in db.engines.values():
                 used.dispose()
@@ -121,34 +119,6 @@ def wait_for_database(engine: Engine) -> None:
             print(f"Waiting for the database at {engine.url.host}", flush=True)
             told = True
         time.sleep(0.5)
-
-
-@contextlib.contextmanager
-def one_at_a_time(engine: Engine) -> Iterator[None]:
-    """Hold a lock that lets one starting parent at a time change the tables."""
-    if engine.url.drivername == "sqlite":
-        folder = os.open(Path(engine.url.database or "").parent, os.O_RDONLY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(folder)
-        return
-    parameters = {"name": f"nextup {engine.url.database}"[:64], "wait": MIGRATION_WAIT_SECONDS}
-    with engine.connect() as connection:
-        if not connection.scalar(text("SELECT GET_LOCK(:name, :wait)"), parameters):
-            raise StartError("another start is still migrating the database; try again later")
-        # The lock ends with the connection.
-        yield
-
-
-def migrate_database() -> None:
-    try:
-        command.upgrade(migrate.get_config(), "head")
-    except CommandError as error:
-        raise StartError(
-            f"cannot migrate the database, perhaps a newer Nextup has used it: {error}"
-        ) from None
 
 
 def first_organizer(settings: Settings) -> str | None:

@@ -1,0 +1,203 @@
+CREATE TABLE `activity` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `event_id` bigint NOT NULL,
+  `revision` bigint NOT NULL,
+  `batch` varchar(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `what` varchar(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `actor` varchar(80) NOT NULL,
+  `at` datetime(6) NOT NULL,
+  `position` int DEFAULT NULL,
+  `cause` int DEFAULT NULL,
+  `status_before` varchar(16) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
+  `status_after` varchar(16) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
+  `tickets_before` int DEFAULT NULL,
+  `tickets_after` int DEFAULT NULL,
+  `details` json DEFAULT NULL,
+  PRIMARY KEY (`id`),
+  KEY `ix_activity_event_id_position` (`event_id`,`position`),
+  KEY `ix_activity_event_id_revision` (`event_id`,`revision`),
+  CONSTRAINT `fk_activity_event_id` FOREIGN KEY (`event_id`) REFERENCES `event` (`id`),
+  CONSTRAINT `fk_activity_event_id_position` FOREIGN KEY (`event_id`, `position`) REFERENCES `booking` (`event_id`, `position`)
+) ENGINE=InnoDB AUTO_INCREMENT=18 DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci;
+INSERT INTO `activity` (`id`, `event_id`, `revision`, `batch`, `what`, `actor`, `at`, `position`, `cause`, `status_before`, `status_after`, `tickets_before`, `tickets_after`, `details`) VALUES (1, 1, 1, 'fNeaaHrouhckV7uV4Q806w', 'created', 'organizer:1', '2026-11-26 23:41:02.380716', NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+INSERT INTO `activity` (`id`, `event_id`, `revision`, `batch`, `what`, `actor`, `at`, `position`, `cause`, `status_before`, `status_after`, `tickets_before`, `tickets_after`, `details`) VALUES (2, 2, 1, 'WePf7pbRoijo80OCQ-upRQ', 'created', 'organizer:1', '2026-11-26 23:41:02.389757', NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+INSERT INTO `activity` (`id`, `event_id`, `revision`, `batch`, `what`, `actor`, `at`, `position`, `cause`, `status_before`, `status_after`, `tickets_before`, `tickets_after`, `details`) VALUES (3, 3, 1, 'z1sqapuScsQNPuAt5d-L7w', 'created', 'organizer:1', '2026-11-26 23:41:02.391751', NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+INSERT INTO `activity` (`id`, `event_id`, `revision`, `batch`, `what`, `actor`, `at`, `position`, `cause`, `status_before`, `status_after`, `tickets_before`, `tickets_after`, `details`) VALUES (4, 1, 2, '_WdvoHdUQpKepQqloid4xg', 'booked', 'attendee', '2026-11-26 23:41:02.394851', 1, NULL, NULL, 'confirmed', NULL, 2, NULL);
+INSERT INTO `activity` (`id`, `event_id`, `revision`, `batch`, `what`, `actor`, `at`, `position`, `cause`, `status_before`, `status_after`, `tickets_before`, `tickets_after`, `details`) VALUES (5, 1, 3, 'jp0Igj2lWhWM_oxAGCMT5g', 'booked', 'attendee', '2026-11-26 23:41:02.404311', 2, NULL, NULL, 'confirmed', NULL, 1, NULL);
+INSERT INTO `activity` (`id`, `event_id`, `revision`, `batch`, `what`, `actor`, `at`, `position`, `cause`, `status_before`, `status_after`, `tickets_before`, `tickets_after`, `details`) VALUES (6, 1, 4, 'RI8nGXf_IwN0_11neSs5_Q', 'booked', 'attendee', '2026-11-26 23:41:02.409310', 3, NULL, NULL, 'waiting', NULL, 2, NULL);
+INSERT INTO `activity` (`id`, `event_id`, `revision`, `batch`, `what`, `actor`, `at`, `position`, `cause`, `status_before`, `status_after`, `tickets_before`, `tickets_after`, `details`) VALUES (7, 1, 5, 'tweLMniN5lL7HaWTLMVN4A', 'booked', 'attendee', '2026-11-26 23:41:02.413164', 4, NULL, NULL, 'waiting', NULL, 1, NULL);
+INSERT INTO `activity` (`id`, `event_id`, `revision`, `batch`, `what`, `actor`, `at`, `position`, `cause`, `status_before`, `status_after`, `tickets_before`, `tickets_after`, `details`) VALUES (8, 1, 6, 'MopyZmo7DNYAUt4s-1n8HQ', 'booked', 'attendee', '2026-11-26 23:41:02.416813', 5, NULL, NULL, 'waiting', NULL, 1, NULL);
+INSERT INTO `activity` (`id`, `event_id`, `revision`, `batch`, `what`, `actor`, `at`, `position`, `cause`, `status_before`, `status_after`, `tickets_before`, `tickets_after`, `details`) VALUES (9, 1, 7, 'HddUf-ZC76uroHEsaSQrNw', 'cancelled', 'attendee', '2026-11-26 23:41:02.420654', 1, NULL, 'confirmed', 'cancelled', 2, 2, NULL);
+INSERT INTO `activity` (`id`, `event_id`, `revision`, `batch`, `what`, `actor`, `at`, `position`, `cause`, `status_before`, `status_after`, `tickets_before`, `tickets_after`, `details`) VALUES (10, 1, 7, 'HddUf-ZC76uroHEsaSQrNw', 'promoted', 'attendee', '2026-11-26 23:41:02.420654', 3, 1, 'waiting', 'confirmed', 2, 2, NULL);
+INSERT INTO `activity` (`id`, `event_id`, `revision`, `batch`, `what`, `actor`, `at`, `position`, `cause`, `status_before`, `status_after`, `tickets_before`, `tickets_after`, `details`) VALUES (11, 1, 8, 'jmF6RJhR3iZFIIDve5emuw', 'cancelled', 'attendee', '2026-11-26 23:41:02.429354', 5, NULL, 'waiting', 'cancelled', 1, 1, NULL);
+INSERT INTO `activity` (`id`, `event_id`, `revision`, `batch`, `what`, `actor`, `at`, `position`, `cause`, `status_before`, `status_after`, `tickets_before`, `tickets_after`, `details`) VALUES (12, 1, 9, 'oGcLYC3PySDwXN9J8Aiu-A', 'booked', 'attendee', '2026-11-26 23:41:02.434483', 6, NULL, NULL, 'waiting', NULL, 1, NULL);
+INSERT INTO `activity` (`id`, `event_id`, `revision`, `batch`, `what`, `actor`, `at`, `position`, `cause`, `status_before`, `status_after`, `tickets_before`, `tickets_after`, `details`) VALUES (13, 1, 10, 'thnvKNV2R4RPOcbcazGPfQ', 'reduced', 'attendee', '2026-11-26 23:41:02.438407', 3, NULL, 'confirmed', 'confirmed', 2, 1, NULL);
+INSERT INTO `activity` (`id`, `event_id`, `revision`, `batch`, `what`, `actor`, `at`, `position`, `cause`, `status_before`, `status_after`, `tickets_before`, `tickets_after`, `details`) VALUES (14, 1, 10, 'thnvKNV2R4RPOcbcazGPfQ', 'promoted', 'attendee', '2026-11-26 23:41:02.438407', 4, 3, 'waiting', 'confirmed', 1, 1, NULL);
+INSERT INTO `activity` (`id`, `event_id`, `revision`, `batch`, `what`, `actor`, `at`, `position`, `cause`, `status_before`, `status_after`, `tickets_before`, `tickets_after`, `details`) VALUES (15, 3, 2, 'WeHr3RA6D1ig4nWO4K6vzQ', 'booked', 'attendee', '2026-11-26 23:41:02.444502', 1, NULL, NULL, 'confirmed', NULL, 1, NULL);
+INSERT INTO `activity` (`id`, `event_id`, `revision`, `batch`, `what`, `actor`, `at`, `position`, `cause`, `status_before`, `status_after`, `tickets_before`, `tickets_after`, `details`) VALUES (16, 3, 3, '8mnov4s0IsiHAq0u5LHKZg', 'cancelled', 'organizer:1', '2026-11-26 23:41:02.448966', 1, NULL, 'confirmed', 'cancelled', 1, 1, NULL);
+INSERT INTO `activity` (`id`, `event_id`, `revision`, `batch`, `what`, `actor`, `at`, `position`, `cause`, `status_before`, `status_after`, `tickets_before`, `tickets_after`, `details`) VALUES (17, 3, 3, '8mnov4s0IsiHAq0u5LHKZg', 'cancelled', 'organizer:1', '2026-11-26 23:41:02.448966', NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+CREATE TABLE `alembic_version` (
+  `version_num` varchar(32) NOT NULL,
+  PRIMARY KEY (`version_num`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci;
+INSERT INTO `alembic_version` (`version_num`) VALUES ('0002');
+CREATE TABLE `api_token` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `organizer_id` bigint NOT NULL,
+  `name` varchar(200) NOT NULL,
+  `token_hash` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `created_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `uq_api_token_token_hash` (`token_hash`),
+  KEY `ix_api_token_organizer_id` (`organizer_id`),
+  CONSTRAINT `fk_api_token_organizer_id` FOREIGN KEY (`organizer_id`) REFERENCES `organizer` (`id`)
+) ENGINE=InnoDB AUTO_INCREMENT=2 DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci;
+INSERT INTO `api_token` (`id`, `organizer_id`, `name`, `token_hash`, `created_at`) VALUES (1, 1, 'tests', '8e4ee6f9b4b6479c7986447d8ef02d7e89422bda21e4e8d9c10ef9d05b16c2c3', '2026-11-26 23:41:02.369367');
+CREATE TABLE `booking` (
+  `event_id` bigint NOT NULL,
+  `position` int NOT NULL,
+  `attendee_id` varchar(254) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  `status` varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `tickets` int NOT NULL,
+  `reference` varchar(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `ticket_code` varchar(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `name` varchar(200) NOT NULL,
+  `email` varchar(254) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin DEFAULT NULL,
+  `created_at` datetime(6) NOT NULL,
+  `active` int GENERATED ALWAYS AS ((case when (`status` <> _ascii'cancelled') then 1 end)) VIRTUAL,
+  PRIMARY KEY (`event_id`,`position`),
+  UNIQUE KEY `uq_booking_reference` (`reference`),
+  UNIQUE KEY `uq_booking_ticket_code` (`ticket_code`),
+  UNIQUE KEY `uq_booking_event_id_attendee_id_active` (`event_id`,`attendee_id`,`active`),
+  KEY `ix_booking_email` (`email`),
+  KEY `ix_booking_event_id_status_position` (`event_id`,`status`,`position`),
+  CONSTRAINT `fk_booking_event_id` FOREIGN KEY (`event_id`) REFERENCES `event` (`id`),
+  CONSTRAINT `ck_booking_position` CHECK ((`position` >= 1)),
+  CONSTRAINT `ck_booking_status` CHECK ((`status` in (_ascii'confirmed',_ascii'waiting',_ascii'cancelled'))),
+  CONSTRAINT `ck_booking_tickets` CHECK ((`tickets` >= 1))
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci;
+INSERT INTO `booking` (`event_id`, `position`, `attendee_id`, `status`, `tickets`, `reference`, `ticket_code`, `name`, `email`, `created_at`) VALUES (1, 1, 'ada@example.org', 'cancelled', 2, 'LY7nmNdERQhe-Z9GpsVsnQ', 'S5RVV4GKTVP70F6Q', 'Ada', 'ada@example.org', '2026-11-26 23:41:02.394851');
+INSERT INTO `booking` (`event_id`, `position`, `attendee_id`, `status`, `tickets`, `reference`, `ticket_code`, `name`, `email`, `created_at`) VALUES (1, 2, 'bob@example.org', 'confirmed', 1, 'LixDGlIBmZ2BFIdIZa9dsw', '4YKD8JKSVQWARC9H', 'Bob', 'bob@example.org', '2026-11-26 23:41:02.404311');
+INSERT INTO `booking` (`event_id`, `position`, `attendee_id`, `status`, `tickets`, `reference`, `ticket_code`, `name`, `email`, `created_at`) VALUES (1, 3, 'cleo@example.org', 'confirmed', 1, '3HY4VdbWLhyn2Bpsk0s3uQ', 'GGANZZXPPF8ZYQKA', 'Cleo', 'cleo@example.org', '2026-11-26 23:41:02.409310');
+INSERT INTO `booking` (`event_id`, `position`, `attendee_id`, `status`, `tickets`, `reference`, `ticket_code`, `name`, `email`, `created_at`) VALUES (1, 4, 'dan@example.org', 'confirmed', 1, 'd1tiWc_S4rplWQ5w_vg6HQ', 'FYXX3480SQ26REGB', 'Dan', 'dan@example.org', '2026-11-26 23:41:02.413164');
+INSERT INTO `booking` (`event_id`, `position`, `attendee_id`, `status`, `tickets`, `reference`, `ticket_code`, `name`, `email`, `created_at`) VALUES (1, 5, 'eve@example.org', 'cancelled', 1, 'nl8XOS3JNyufm_okHL2vtQ', 'HYVYGXT2ST24QMAP', 'Eve', 'eve@example.org', '2026-11-26 23:41:02.416813');
+INSERT INTO `booking` (`event_id`, `position`, `attendee_id`, `status`, `tickets`, `reference`, `ticket_code`, `name`, `email`, `created_at`) VALUES (1, 6, 'eve@example.org', 'waiting', 1, 'MYEW1QxqYBQGZIPH32S1oQ', 'K58AWH4Y0J3TRKXZ', 'Eve', 'eve@example.org', '2026-11-26 23:41:02.434483');
+INSERT INTO `booking` (`event_id`, `position`, `attendee_id`, `status`, `tickets`, `reference`, `ticket_code`, `name`, `email`, `created_at`) VALUES (3, 1, 'ada@example.org', 'cancelled', 1, 'R03E5voX2y_NBC7TnIDBEg', 'G5SMETXNW01YNRXJ', 'Ada', 'ada@example.org', '2026-11-26 23:41:02.444502');
+CREATE TABLE `delivery` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `receiver` varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `what` varchar(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `recipient` varchar(254) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  `event_id` bigint DEFAULT NULL,
+  `position` int DEFAULT NULL,
+  `details` json DEFAULT NULL,
+  `state` varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `attempts` int NOT NULL,
+  `next_try_at` datetime(6) NOT NULL,
+  `problem` varchar(500) DEFAULT NULL,
+  `created_at` datetime(6) NOT NULL,
+  `sent_at` datetime(6) DEFAULT NULL,
+  `bulk` tinyint(1) NOT NULL DEFAULT '0',
+  `once` varchar(64) CHARACTER SET ascii COLLATE ascii_bin DEFAULT NULL,
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `ix_delivery_once` (`once`),
+  KEY `ix_delivery_event_id_position` (`event_id`,`position`),
+  KEY `ix_delivery_receiver_state_bulk_next_try_at` (`receiver`,`state`,`bulk`,`next_try_at`),
+  CONSTRAINT `fk_delivery_event_id` FOREIGN KEY (`event_id`) REFERENCES `event` (`id`),
+  CONSTRAINT `ck_delivery_attempts` CHECK ((`attempts` >= 0)),
+  CONSTRAINT `ck_delivery_state` CHECK ((`state` in (_ascii'pending',_ascii'sent',_ascii'parked')))
+) ENGINE=InnoDB AUTO_INCREMENT=14 DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci;
+INSERT INTO `delivery` (`id`, `receiver`, `what`, `recipient`, `event_id`, `position`, `details`, `state`, `attempts`, `next_try_at`, `problem`, `created_at`, `sent_at`, `bulk`, `once`) VALUES (1, 'mail', 'confirmed', 'ada@example.org', 1, 1, NULL, 'pending', 0, '2026-11-26 23:41:02.394851', NULL, '2026-11-26 23:41:02.394851', NULL, 0, NULL);
+INSERT INTO `delivery` (`id`, `receiver`, `what`, `recipient`, `event_id`, `position`, `details`, `state`, `attempts`, `next_try_at`, `problem`, `created_at`, `sent_at`, `bulk`, `once`) VALUES (2, 'mail', 'confirmed', 'bob@example.org', 1, 2, NULL, 'pending', 0, '2026-11-26 23:41:02.404311', NULL, '2026-11-26 23:41:02.404311', NULL, 0, NULL);
+INSERT INTO `delivery` (`id`, `receiver`, `what`, `recipient`, `event_id`, `position`, `details`, `state`, `attempts`, `next_try_at`, `problem`, `created_at`, `sent_at`, `bulk`, `once`) VALUES (3, 'mail', 'waiting', 'cleo@example.org', 1, 3, NULL, 'pending', 0, '2026-11-26 23:41:02.409310', NULL, '2026-11-26 23:41:02.409310', NULL, 0, NULL);
+INSERT INTO `delivery` (`id`, `receiver`, `what`, `recipient`, `event_id`, `position`, `details`, `state`, `attempts`, `next_try_at`, `problem`, `created_at`, `sent_at`, `bulk`, `once`) VALUES (4, 'mail', 'waiting', 'dan@example.org', 1, 4, NULL, 'pending', 0, '2026-11-26 23:41:02.413164', NULL, '2026-11-26 23:41:02.413164', NULL, 0, NULL);
+INSERT INTO `delivery` (`id`, `receiver`, `what`, `recipient`, `event_id`, `position`, `details`, `state`, `attempts`, `next_try_at`, `problem`, `created_at`, `sent_at`, `bulk`, `once`) VALUES (5, 'mail', 'waiting', 'eve@example.org', 1, 5, NULL, 'pending', 0, '2026-11-26 23:41:02.416813', NULL, '2026-11-26 23:41:02.416813', NULL, 0, NULL);
+INSERT INTO `delivery` (`id`, `receiver`, `what`, `recipient`, `event_id`, `position`, `details`, `state`, `attempts`, `next_try_at`, `problem`, `created_at`, `sent_at`, `bulk`, `once`) VALUES (6, 'mail', 'cancelled', 'ada@example.org', 1, 1, NULL, 'pending', 0, '2026-11-26 23:41:02.420654', NULL, '2026-11-26 23:41:02.420654', NULL, 0, NULL);
+INSERT INTO `delivery` (`id`, `receiver`, `what`, `recipient`, `event_id`, `position`, `details`, `state`, `attempts`, `next_try_at`, `problem`, `created_at`, `sent_at`, `bulk`, `once`) VALUES (7, 'mail', 'promoted', 'cleo@example.org', 1, 3, NULL, 'pending', 0, '2026-11-26 23:41:02.420654', NULL, '2026-11-26 23:41:02.420654', NULL, 0, NULL);
+INSERT INTO `delivery` (`id`, `receiver`, `what`, `recipient`, `event_id`, `position`, `details`, `state`, `attempts`, `next_try_at`, `problem`, `created_at`, `sent_at`, `bulk`, `once`) VALUES (8, 'mail', 'cancelled', 'eve@example.org', 1, 5, NULL, 'pending', 0, '2026-11-26 23:41:02.429354', NULL, '2026-11-26 23:41:02.429354', NULL, 0, NULL);
+INSERT INTO `delivery` (`id`, `receiver`, `what`, `recipient`, `event_id`, `position`, `details`, `state`, `attempts`, `next_try_at`, `problem`, `created_at`, `sent_at`, `bulk`, `once`) VALUES (9, 'mail', 'waiting', 'eve@example.org', 1, 6, NULL, 'pending', 0, '2026-11-26 23:41:02.434483', NULL, '2026-11-26 23:41:02.434483', NULL, 0, NULL);
+INSERT INTO `delivery` (`id`, `receiver`, `what`, `recipient`, `event_id`, `position`, `details`, `state`, `attempts`, `next_try_at`, `problem`, `created_at`, `sent_at`, `bulk`, `once`) VALUES (10, 'mail', 'reduced', 'cleo@example.org', 1, 3, NULL, 'pending', 0, '2026-11-26 23:41:02.438407', NULL, '2026-11-26 23:41:02.438407', NULL, 0, NULL);
+INSERT INTO `delivery` (`id`, `receiver`, `what`, `recipient`, `event_id`, `position`, `details`, `state`, `attempts`, `next_try_at`, `problem`, `created_at`, `sent_at`, `bulk`, `once`) VALUES (11, 'mail', 'promoted', 'dan@example.org', 1, 4, NULL, 'pending', 0, '2026-11-26 23:41:02.438407', NULL, '2026-11-26 23:41:02.438407', NULL, 0, NULL);
+INSERT INTO `delivery` (`id`, `receiver`, `what`, `recipient`, `event_id`, `position`, `details`, `state`, `attempts`, `next_try_at`, `problem`, `created_at`, `sent_at`, `bulk`, `once`) VALUES (12, 'mail', 'confirmed', 'ada@example.org', 3, 1, NULL, 'pending', 0, '2026-11-26 23:41:02.444502', NULL, '2026-11-26 23:41:02.444502', NULL, 0, NULL);
+INSERT INTO `delivery` (`id`, `receiver`, `what`, `recipient`, `event_id`, `position`, `details`, `state`, `attempts`, `next_try_at`, `problem`, `created_at`, `sent_at`, `bulk`, `once`) VALUES (13, 'mail', 'event_cancelled', 'ada@example.org', 3, 1, NULL, 'pending', 0, '2026-11-26 23:41:02.448966', NULL, '2026-11-26 23:41:02.448966', NULL, 0, NULL);
+CREATE TABLE `event` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `organizer_id` bigint NOT NULL,
+  `name` varchar(200) NOT NULL,
+  `description` mediumtext NOT NULL,
+  `location` varchar(200) NOT NULL,
+  `time_zone` varchar(64) NOT NULL,
+  `starts_at` datetime(6) DEFAULT NULL,
+  `ends_at` datetime(6) DEFAULT NULL,
+  `status` varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `sales_open_at` datetime(6) DEFAULT NULL,
+  `sales_close_at` datetime(6) DEFAULT NULL,
+  `cancel_until` datetime(6) DEFAULT NULL,
+  `max_tickets_per_booking` int NOT NULL,
+  `waiting_list_limit` int DEFAULT NULL,
+  `capacity` int NOT NULL,
+  `confirmed` int NOT NULL,
+  `waiting` int NOT NULL,
+  `next_position` int NOT NULL,
+  `revision` bigint NOT NULL,
+  `is_sample` tinyint(1) NOT NULL,
+  `created_at` datetime(6) NOT NULL,
+  `reminds` tinyint(1) NOT NULL DEFAULT '0',
+  PRIMARY KEY (`id`),
+  KEY `ix_event_organizer_id` (`organizer_id`),
+  KEY `ix_event_status_starts_at` (`status`,`starts_at`),
+  CONSTRAINT `fk_event_organizer_id` FOREIGN KEY (`organizer_id`) REFERENCES `organizer` (`id`),
+  CONSTRAINT `ck_event_capacity` CHECK ((`capacity` between 1 and 10000000)),
+  CONSTRAINT `ck_event_confirmed` CHECK ((`confirmed` between 0 and `capacity`)),
+  CONSTRAINT `ck_event_max_tickets_per_booking` CHECK ((`max_tickets_per_booking` >= 1)),
+  CONSTRAINT `ck_event_next_position` CHECK ((`next_position` >= 1)),
+  CONSTRAINT `ck_event_status` CHECK ((`status` in (_ascii'draft',_ascii'published',_ascii'cancelled'))),
+  CONSTRAINT `ck_event_waiting` CHECK ((`waiting` >= 0)),
+  CONSTRAINT `ck_event_waiting_list` CHECK (((`waiting_list_limit` is null) or (`waiting_list_limit` >= 0)))
+) ENGINE=InnoDB AUTO_INCREMENT=4 DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci;
+INSERT INTO `event` (`id`, `organizer_id`, `name`, `description`, `location`, `time_zone`, `starts_at`, `ends_at`, `status`, `sales_open_at`, `sales_close_at`, `cancel_until`, `max_tickets_per_booking`, `waiting_list_limit`, `capacity`, `confirmed`, `waiting`, `next_position`, `revision`, `is_sample`, `created_at`, `reminds`) VALUES (1, 1, 'Harvest Supper', 'Three courses, *no* hurry.', 'Old Mill', 'Europe/Berlin', '2027-05-03 17:30:00', '2027-05-03 20:30:00', 'published', NULL, NULL, NULL, 10, NULL, 3, 3, 1, 7, 10, 0, '2026-11-26 23:41:02.380716', 0);
+INSERT INTO `event` (`id`, `organizer_id`, `name`, `description`, `location`, `time_zone`, `starts_at`, `ends_at`, `status`, `sales_open_at`, `sales_close_at`, `cancel_until`, `max_tickets_per_booking`, `waiting_list_limit`, `capacity`, `confirmed`, `waiting`, `next_position`, `revision`, `is_sample`, `created_at`, `reminds`) VALUES (2, 1, 'Müller\'s draft 😀', '', '', 'UTC', NULL, NULL, 'draft', NULL, NULL, NULL, 10, NULL, 10, 0, 0, 1, 1, 0, '2026-11-26 23:41:02.389757', 0);
+INSERT INTO `event` (`id`, `organizer_id`, `name`, `description`, `location`, `time_zone`, `starts_at`, `ends_at`, `status`, `sales_open_at`, `sales_close_at`, `cancel_until`, `max_tickets_per_booking`, `waiting_list_limit`, `capacity`, `confirmed`, `waiting`, `next_position`, `revision`, `is_sample`, `created_at`, `reminds`) VALUES (3, 1, 'Called off', '', '', 'UTC', NULL, NULL, 'cancelled', NULL, NULL, NULL, 10, NULL, 5, 0, 0, 2, 3, 0, '2026-11-26 23:41:02.391751', 0);
+CREATE TABLE `idempotency_key` (
+  `event_id` bigint NOT NULL,
+  `operation` varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `caller` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `key` varchar(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `content_hash` varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `answer` json NOT NULL,
+  `created_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`event_id`,`operation`,`caller`,`key`),
+  KEY `ix_idempotency_key_created_at` (`created_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci;
+CREATE TABLE `message` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `event_id` bigint NOT NULL,
+  `audience` varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `subject` varchar(200) NOT NULL,
+  `text` text NOT NULL,
+  `created_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`id`),
+  KEY `ix_message_event_id` (`event_id`),
+  CONSTRAINT `fk_message_event_id` FOREIGN KEY (`event_id`) REFERENCES `event` (`id`),
+  CONSTRAINT `ck_message_audience` CHECK ((`audience` in (_ascii'all',_ascii'confirmed',_ascii'waiting')))
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci;
+CREATE TABLE `opt_out` (
+  `organizer_id` bigint NOT NULL,
+  `recipient` varchar(254) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  `created_at` datetime(6) NOT NULL,
+  PRIMARY KEY (`organizer_id`,`recipient`),
+  CONSTRAINT `fk_opt_out_organizer_id` FOREIGN KEY (`organizer_id`) REFERENCES `organizer` (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci;
+CREATE TABLE `organizer` (
+  `id` bigint NOT NULL AUTO_INCREMENT,
+  `username` varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  `password_hash` varchar(255) NOT NULL,
+  `email` varchar(254) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin DEFAULT NULL,
+  `credential_version` int NOT NULL,
+  `created_at` datetime(6) NOT NULL,
+  `wants_sold_out` tinyint(1) NOT NULL DEFAULT '0',
+  `wants_summary` tinyint(1) NOT NULL DEFAULT '0',
+  PRIMARY KEY (`id`),
+  UNIQUE KEY `uq_organizer_username` (`username`)
+) ENGINE=InnoDB AUTO_INCREMENT=2 DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci;
+INSERT INTO `organizer` (`id`, `username`, `password_hash`, `email`, `credential_version`, `created_at`, `wants_sold_out`, `wants_summary`) VALUES (1, 'olga', 'scrypt:32768:8:1$x9jLwKoI7TL6nvKb$bf7c794c6f039de62cdf0997cd8c552c059851a3d606728037b3aabd725fac8d42065b67b0b761e3601aa9304171d666af6f9938f8fb09c538a1fd8f975cbe4f', NULL, 1, '2026-11-26 23:41:02.318444', 0, 0);
