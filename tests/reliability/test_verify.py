@@ -130,6 +130,19 @@ DAMAGE = {
         "UPDATE activity SET tickets_after = 7"
         " WHERE event_id = :hot AND position = 3 AND what = 'reduced'",
     ),
+    "a booking lapses that was over": (
+        "each line is a possible step",
+        "UPDATE activity SET what = 'lapsed', status_before = 'cancelled', status_after = 'lapsed'"
+        " WHERE event_id = :hot AND position = 3 AND what = 'reduced'",
+    ),
+    "a booking lapses in secret": (
+        "history leads to the present",
+        "UPDATE booking SET status = 'lapsed' WHERE event_id = :hot AND position = 10",
+    ),
+    "held tickets are not counted": (
+        "confirmed is the sum",
+        "UPDATE booking SET status = 'held' WHERE event_id = :hot AND position = 10",
+    ),
     "a booking is cancelled in secret": (
         "history leads to the present",
         "UPDATE booking SET status = 'cancelled' WHERE event_id = :hot AND position = 10",

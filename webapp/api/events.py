@@ -43,7 +43,7 @@ class EventListing(Listing):
 
 
 class BookingListing(EventListing):
-    status: Literal["", "confirmed", "waiting", "cancelled"] = ""
+    status: Literal["", "confirmed", "waiting", "cancelled", "lapsed", "held"] = ""
 
 
 @bp.post("/events/initialize")

@@ -17,7 +17,7 @@ from webapp.pages.presentation import count, slug, span
 from webapp.services import clock, messages, news, notices
 from webapp.services.availability import find_event
 from webapp.services.book import inventory_of
-from webapp.services.commands import Status
+from webapp.services.commands import Status, is_active
 from webapp.services.delivery import NothingToTell
 
 # Scanners need the code dark on light and large enough on a small screen.
@@ -110,7 +110,7 @@ def _of_booking(delivery: Row[Any]) -> Letter:
         facts = _compared(_facts(news.event_before(delivery, booking, event)), facts)
         if not any(fact.before for fact in facts):
             raise NothingToTell
-    ended = booking.status == Status.CANCELLED
+    ended = not is_active(booking.status)
     ending = news.ending_of(booking) if ended else None
     words = _words(
         delivery.what,

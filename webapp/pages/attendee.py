@@ -26,7 +26,7 @@ from webapp.schemas import FewerTickets, PageBooking, from_form
 from webapp.services import bookings, clock
 from webapp.services.availability import find_event
 from webapp.services.book import inventory_of
-from webapp.services.commands import Status
+from webapp.services.commands import Status, is_active
 from webapp.services.events import upcoming_events
 from webapp.services.lookup import Found, find_booking, position_of
 
@@ -161,7 +161,7 @@ def calendar(reference: str) -> ResponseReturnValue:
     file = calendar_file(
         event,
         position=found.booking.position,
-        cancelled=found.booking.status == Status.CANCELLED,
+        cancelled=not is_active(found.booking.status),
         url=absolute_url(event_path(event)),
         settings=current_settings(),
         now=clock.now(),
@@ -193,7 +193,7 @@ def change(reference: str) -> ResponseReturnValue:
 def confirm_cancel(reference: str) -> ResponseReturnValue:
     """Ask once more before a booking is cancelled."""
     found = find_booking(reference)
-    if found.booking.status == Status.CANCELLED:
+    if not is_active(found.booking.status):
         return redirect(url_for("attendee.booking", reference=reference), code=303)
     return show("attendee/confirm_cancel.html", **_standing(found))
 
@@ -217,7 +217,7 @@ def _wanted(offer: Offer) -> int:
 def _standing(found: Found, *, is_news: bool = False) -> dict[str, Any]:
     """What the pages of a booking show; `is_news` when it changed before the attendee's eyes."""
     inventory = inventory_of(found.event, clock.now())
-    active = found.booking.status != Status.CANCELLED
+    active = is_active(found.booking.status)
     return {
         "booking": found.booking,
         "event": found.event,

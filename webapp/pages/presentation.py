@@ -19,6 +19,7 @@ from webapp import htmx
 from webapp.config import current_settings
 from webapp.pages.markdown import markdown
 from webapp.services.clock import zone_name
+from webapp.services.commands import is_active, takes_tickets
 
 FOR_EVER = "public, max-age=31536000, immutable"
 LONGEST_SLUG = 60
@@ -40,6 +41,7 @@ def init_app(app: Flask) -> None:
         qr_code=qr_code,
         span=span,
     )
+    app.jinja_env.tests.update(active=is_active, taking_tickets=takes_tickets)
     app.jinja_env.globals.update(
         absolute_url=absolute_url,
         event_path=event_path,

@@ -294,6 +294,8 @@ def _error_of(refused: Refused, event: Row[Any]) -> DomainError:
             return BookingNotFound()
         case Refusal.NOT_ACTIVE:
             return BookingClosed("This booking has been cancelled.")
+        case Refusal.LAPSED:
+            return BookingClosed("This booking has lapsed. Book again if you still want to come.")
         case Refusal.TOO_LATE:
             return BookingClosed("It is too late to change this booking. Ask the organizer.")
         case Refusal.TOO_FEW_TICKETS:

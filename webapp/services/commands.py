@@ -10,6 +10,24 @@ class Status(StrEnum):
     CONFIRMED = "confirmed"
     WAITING = "waiting"
     CANCELLED = "cancelled"
+    # Its attendee did not do in time what the booking depended on.
+    LAPSED = "lapsed"
+    # Its tickets are set aside until they are paid for.
+    HELD = "held"
+
+
+ACTIVE = (Status.CONFIRMED, Status.WAITING, Status.HELD)
+TAKING_TICKETS = (Status.CONFIRMED, Status.HELD)
+
+
+def is_active(status: str) -> bool:
+    """Whether a booking of this status is still one: it takes tickets or waits for them."""
+    return status in ACTIVE
+
+
+def takes_tickets(status: str) -> bool:
+    """Whether the tickets of a booking of this status are taken from the event's capacity."""
+    return status in TAKING_TICKETS
 
 
 class Refusal(StrEnum):
@@ -24,6 +42,7 @@ class Refusal(StrEnum):
     NO_SUCH_BOOKING = "no_such_booking"
     TOO_LATE = "too_late"
     NOT_ACTIVE = "not_active"
+    LAPSED = "lapsed"
     NOT_FEWER = "not_fewer"
     CAPACITY_TOO_LOW = "capacity_too_low"
 
@@ -160,6 +179,7 @@ class What(StrEnum):
     BOOKED = "booked"
     PROMOTED = "promoted"
     CANCELLED = "cancelled"
+    LAPSED = "lapsed"
     REDUCED = "reduced"
 
 

@@ -158,7 +158,7 @@ def cancel_event(event_id: int, *, organizer_id: int) -> None:
         ledger = Ledger(book.inventory_of(event, now))
         ledger.decide(CancelEvent())
         stamp = {"event_id": event_id, "revision": attempted, "batch": batch, "actor": actor}
-        active = (bookings.c.event_id == event_id, bookings.c.status != Status.CANCELLED)
+        active = (bookings.c.event_id == event_id, bookings.c.active == 1)
         record.tell(connection, "event_cancelled", *active, now=now)
         _end_bookings(connection, {**stamp, "at": now})
         details = {"status": [event.status, "cancelled"]}
@@ -289,7 +289,7 @@ def change_event(
         details = {key: [_plain(before[key]), _plain(value)] for key, value in changes.items()}
         line = {"what": what, "actor": actor, "details": details}
         if changes.keys() & TOLD:
-            active = (bookings.c.event_id == event_id, bookings.c.status != Status.CANCELLED)
+            active = (bookings.c.event_id == event_id, bookings.c.active == 1)
             record.tell(connection, "event_changed", *active, now=now)
         change = Change(event, ledger, [actor], columns=changes, history=[line])
         record.save(connection, [change], batch=batch, now=now)
@@ -315,7 +315,7 @@ _largest_waiting = select(func.max(bookings.c.tickets)).where(
 
 def _end_bookings(connection: Connection, stamp: Mapping[str, Any]) -> None:
     """Cancel all active bookings of an event by two statements, however many there are."""
-    of_event = (bookings.c.event_id == stamp["event_id"], bookings.c.status != Status.CANCELLED)
+    of_event = (bookings.c.event_id == stamp["event_id"], bookings.c.active == 1)
     line = {
         **{key: literal(value, activities.c[key].type) for key, value in stamp.items()},
         "what": literal(What.CANCELLED.value),

@@ -28,6 +28,8 @@ from webapp.services.commands import (
     SetCapacity,
     Status,
     What,
+    is_active,
+    takes_tickets,
 )
 
 
@@ -95,7 +97,7 @@ class Ledger:
         if tickets > most:
             return Refused(Refusal.TOO_MANY_TICKETS, most)
         held = self._latest.get(command.attendee_id)
-        if held is not None and held.status is not Status.CANCELLED:
+        if held is not None and is_active(held.status):
             return Refused(Refusal.ALREADY_BOOKED, position=held.position)
         if inventory.waiting == 0 and tickets <= inventory.free:
             status, rank = Status.CONFIRMED, None
@@ -125,7 +127,7 @@ class Ledger:
             claim = self._known.get(command.position or 0)
         if claim is None:
             return Refused(Refusal.NO_SUCH_BOOKING)
-        if claim.status is Status.CANCELLED:
+        if not is_active(claim.status):
             promoted = self._promoted_by.get(claim.position)
             return Released(claim.position, claim.tickets, promoted, repeated=True)
         if not (command.by_organizer or self.inventory.attendees_may_cancel):
@@ -155,7 +157,9 @@ class Ledger:
         claim = self._known.get(command.position)
         if claim is None:
             return Refused(Refusal.NO_SUCH_BOOKING)
-        if claim.status is Status.CANCELLED:
+        if claim.status is Status.LAPSED:
+            return Refused(Refusal.LAPSED)
+        if not is_active(claim.status):
             return Refused(Refusal.NOT_ACTIVE)
         if command.tickets < 1:
             return Refused(Refusal.TOO_FEW_TICKETS, 1)
@@ -195,12 +199,13 @@ class Ledger:
         self.inventory.confirmed = self.inventory.waiting = 0
         self.inventory.open = self.inventory.promotes = False
         for claim in self._known.values():
-            claim.status = Status.CANCELLED
+            if is_active(claim.status):
+                claim.status = Status.CANCELLED
         return Closed()
 
     def _give_back(self, claim: Claim, tickets: int) -> None:
         """Return tickets to the inventory; a waiting booking holds none."""
-        if claim.status is Status.CONFIRMED:
+        if takes_tickets(claim.status):
             self.inventory.confirmed -= tickets
 
     def _promote(self, index: int, *, cause: int | None) -> list[int]:

@@ -45,7 +45,7 @@ def list_bookings(references: Sequence[str]) -> list[Found]:
     """The active bookings among references, latest made first; others are left out."""
     query = (
         select(bookings)
-        .where(bookings.c.reference.in_(references), bookings.c.status != Status.CANCELLED)
+        .where(bookings.c.reference.in_(references), bookings.c.active == 1)
         .order_by(bookings.c.created_at.desc())
     )
     rows = read(lambda connection: connection.execute(query).all()) if references else []

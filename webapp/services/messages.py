@@ -23,7 +23,6 @@ from sqlalchemy.exc import IntegrityError
 from webapp.logs import operation
 from webapp.models import bookings, deliveries, events, messages, opt_outs, organizers
 from webapp.services import book, clock, idempotency, record
-from webapp.services.commands import Status
 from webapp.services.delivery import NothingToTell
 from webapp.services.idempotency import Once
 from webapp.services.transaction import new_id, read, write
@@ -137,7 +136,7 @@ def message_of(delivery: Row[Any]) -> Addressed:
         .where(
             bookings.c.event_id == delivery.event_id,
             bookings.c.email == delivery.recipient,
-            bookings.c.status != Status.CANCELLED,
+            bookings.c.active == 1,
         )
         .order_by(bookings.c.position)
         .limit(1)
@@ -287,7 +286,7 @@ def _people(event_id: int, audience: Audience, organizer_id: int) -> Select[Any]
     query = select(bookings.c.email, func.min(bookings.c.position).label("position")).where(
         bookings.c.event_id == event_id,
         bookings.c.email.is_not(None),
-        bookings.c.status != Status.CANCELLED,
+        bookings.c.active == 1,
         ~wants_none.exists(),
     )
     if audience is not Audience.ALL:

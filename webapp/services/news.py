@@ -12,7 +12,7 @@ from webapp.errors import BookingNotFound, EventNotFound
 from webapp.models import activities, bookings, deliveries, events
 from webapp.services import clock
 from webapp.services.availability import find_event, rank_of
-from webapp.services.commands import Status, What
+from webapp.services.commands import ACTIVE, Status, What, takes_tickets
 from webapp.services.delivery import NothingToTell, Refused
 from webapp.services.events import TOLD
 from webapp.services.lookup import booking_at
@@ -24,9 +24,9 @@ TRUE_OF = {
     "confirmed": {Status.CONFIRMED},
     "waiting": {Status.WAITING},
     "promoted": {Status.CONFIRMED},
-    "reduced": {Status.CONFIRMED, Status.WAITING},
+    "reduced": set(ACTIVE),
     "cancelled": {Status.CANCELLED},
-    "event_changed": {Status.CONFIRMED, Status.WAITING},
+    "event_changed": set(ACTIVE),
     "event_cancelled": {Status.CANCELLED},
     "reminder": {Status.CONFIRMED},
 }
@@ -158,7 +158,7 @@ def ending_of(booking: Row[Any]) -> Ending:
         activities.c.what == What.CANCELLED,
     )
     line = read(lambda connection: connection.execute(query.limit(1)).one())
-    return Ending(line.actor.startswith("organizer:"), line.status_before == Status.CONFIRMED)
+    return Ending(line.actor.startswith("organizer:"), takes_tickets(line.status_before))
 
 
 def current_bookings(email: str) -> Sequence[Row[Any]]:
@@ -174,7 +174,7 @@ def current_bookings(email: str) -> Sequence[Row[Any]]:
         .join(events, events.c.id == bookings.c.event_id)
         .where(
             bookings.c.email == email,
-            bookings.c.status != Status.CANCELLED,
+            bookings.c.active == 1,
             or_(
                 events.c.starts_at.is_(None),
                 func.coalesce(events.c.ends_at, events.c.starts_at) > clock.now(),

@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from webapp.models import activities, bookings, deliveries, events
 from webapp.services.book import lock_event
-from webapp.services.commands import Claim, Entry, Status, What
+from webapp.services.commands import Claim, Entry, Status, What, takes_tickets
 from webapp.services.ledger import BrokenBook, Ledger
 from webapp.services.transaction import Conflict
 
@@ -40,7 +40,7 @@ _cancel = (
     .where(
         bookings.c.event_id == bindparam("of_event"),
         bookings.c.position.in_(bindparam("positions", expanding=True)),
-        bookings.c.status != Status.CANCELLED,
+        bookings.c.active == 1,
     )
     .values(status=Status.CANCELLED)
 )
@@ -156,7 +156,7 @@ def _move(connection: Connection, change: Change) -> None:
     promoted = [
         claim.position
         for claim in ledger.promoted
-        if claim.position < first_new and claim.status is Status.CONFIRMED
+        if claim.position < first_new and takes_tickets(claim.status)
     ]
     if promoted:
         # Strict order makes the promoted a run at the head of the list: one statement moves all.

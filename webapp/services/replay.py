@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, select
 
 from webapp.models import UtcDateTime, activities, bookings, events
 from webapp.services.checks import Broken, stream
-from webapp.services.commands import Status, What
+from webapp.services.commands import TAKING_TICKETS, Status, What, is_active, takes_tickets
 
 RULES = {
     "never oversold at any commit": (
@@ -34,7 +34,6 @@ RULES = {
         "the edits of an event follow one another and lead to what it says now"
     ),
 }
-ACTIVE = (Status.CONFIRMED, Status.WAITING)
 
 
 class Findings:
@@ -103,7 +102,7 @@ def _replay_commits(connection: Connection, findings: Findings) -> None:
 
 
 def _held(status: ColumnElement[Any], tickets: ColumnElement[Any]) -> ColumnElement[int]:
-    return case((status == Status.CONFIRMED, tickets), else_=0)
+    return case((status.in_(TAKING_TICKETS), tickets), else_=0)
 
 
 def _replay_bookings(connection: Connection, findings: Findings) -> None:
@@ -161,7 +160,7 @@ def _replay_booking(
             findings.note("each line follows the last", **named, told=told, before=before)
         if not _possible(what, *before, *after):
             findings.note("each line is a possible step", **named, before=before, after=after)
-        if after[0] == Status.CONFIRMED and confirmed_at is None:
+        if takes_tickets(after[0]) and confirmed_at is None:
             confirmed_at = revision
         if before[0] == Status.WAITING and after[0] != Status.WAITING:
             left_at = revision
@@ -177,18 +176,21 @@ def _replay_booking(
 
 
 def _possible(what: str, status: Any, tickets: Any, status_after: Any, tickets_after: Any) -> bool:
+    if what == What.BOOKED:
+        made = status is None and tickets is None
+        return made and is_active(status_after) and tickets_after >= 1
+    if not is_active(status):
+        return False
     match what:
-        case What.BOOKED:
-            made = status is None and tickets is None
-            return made and status_after in ACTIVE and tickets_after >= 1
         case What.PROMOTED:
-            return (status, status_after) == ACTIVE[::-1] and tickets_after == tickets
+            moved_up = status == Status.WAITING and takes_tickets(status_after)
+            return moved_up and tickets_after == tickets
         case What.CANCELLED:
-            return (
-                status in ACTIVE and status_after == Status.CANCELLED and tickets_after == tickets
-            )
+            return bool(status_after == Status.CANCELLED and tickets_after == tickets)
+        case What.LAPSED:
+            return bool(status_after == Status.LAPSED and tickets_after == tickets)
         case _:
-            return status in ACTIVE and status_after == status and 1 <= tickets_after < tickets
+            return bool(status_after == status and 1 <= tickets_after < tickets)
 
 
 def _replay_edits(connection: Connection, findings: Findings) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, case, distinct, func, not_, or_, sel
 
 from webapp.models import activities, bookings, events, keys, pictures
 from webapp.services.checks import Check, Rule
-from webapp.services.commands import Status, What
+from webapp.services.commands import TAKING_TICKETS, Status, What
 
 
 def state_checks(now: datetime) -> list[Check]:
@@ -31,7 +31,7 @@ def state_checks(now: datetime) -> list[Check]:
 
 def _figures(now: datetime) -> Check:
     """What the event row says against its bookings, and where the line of the list runs."""
-    is_confirmed = bookings.c.status == Status.CONFIRMED
+    is_confirmed = bookings.c.status.in_(TAKING_TICKETS)
     is_waiting = bookings.c.status == Status.WAITING
     held = (
         select(
@@ -91,13 +91,13 @@ def _figures(now: datetime) -> Check:
         (
             Rule(
                 "confirmed is the sum",
-                "an event's `confirmed` is the sum of the tickets of its confirmed bookings",
+                "an event's `confirmed` is the sum of the tickets that its bookings take",
                 events.c.confirmed != confirmed,
                 ("event", "confirmed", "confirmed_tickets"),
             ),
             Rule(
                 "never oversold",
-                "the tickets of confirmed bookings are no more than the capacity",
+                "the tickets that bookings take are no more than the capacity",
                 confirmed > events.c.capacity,
                 ("event", "capacity", "confirmed_tickets"),
             ),

@@ -10,13 +10,17 @@ from webapp.models import activities
 from webapp.services.commands import Status, What
 from webapp.services.transaction import read
 
+GIVEN_UP = (What.CANCELLED, What.LAPSED)
 # Events whose days are remembered; forgetting all of them costs one longer read of each.
 MOST_TALLIES = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """Bookings of one day in UTC: confirmed at once, put on the waiting list, and cancelled."""
+    """Bookings of one day in UTC: confirmed at once, put on the waiting list, and given up.
+
+    `cancelled` counts those that lapsed as well.
+    """
 
     day: date
     confirmed: int = 0
@@ -53,7 +57,7 @@ def sales_of(event_id: int) -> Sequence[Day]:
         .where(
             activities.c.event_id == event_id,
             activities.c.revision > tally.revision,
-            activities.c.what.in_((What.BOOKED, What.CANCELLED)),
+            activities.c.what.in_((What.BOOKED, *GIVEN_UP)),
             activities.c.position.is_not(None),
         )
         .group_by(day, activities.c.what, activities.c.status_after)
@@ -64,7 +68,8 @@ def sales_of(event_id: int) -> Sequence[Day]:
         # SQLite tells a date as text.
         at = date.fromisoformat(row.day) if isinstance(row.day, str) else row.day
         found = days.get(at) or Day(at)
-        kind = "cancelled" if row.what == What.CANCELLED else Status(row.status_after).value
+        waits = row.status_after == Status.WAITING
+        kind = "cancelled" if row.what in GIVEN_UP else "waiting" if waits else "confirmed"
         days[at] = replace(found, **{kind: getattr(found, kind) + row.number})
     if counts:
         if len(_tallies) >= MOST_TALLIES:

@@ -22,7 +22,7 @@ from webapp.pages.presentation import count
 from webapp.schemas import FewerTickets, PageBooking, from_form
 from webapp.services import bookings, lookup
 from webapp.services.availability import rank_of, ranks_of
-from webapp.services.commands import Status
+from webapp.services.commands import Status, is_active
 from webapp.services.sales import sales_of
 
 PAGE = 50
@@ -144,7 +144,7 @@ def change_booking(event_id: int, position: int) -> ResponseReturnValue:
 def confirm_cancel_booking(event_id: int, position: int) -> ResponseReturnValue:
     """Ask once more before a booking is cancelled."""
     found = lookup.booking_at(event_id, position)
-    if found.status == Status.CANCELLED:
+    if not is_active(found.status):
         return move_to(url_for("organizer.booking", event_id=event_id, position=position))
     return show("organizer/confirm_cancel_booking.html", event=g.event, booking=found)
 
@@ -169,6 +169,8 @@ def _listed(event_id: int) -> dict[str, Any]:
     )
     page = found[:PAGE]
     return {
+        # Nothing is held yet.
+        "statuses": [name for name in Status if name is not Status.HELD],
         "bookings": page,
         "ranks": ranks_on(event_id, page),
         "status": status,
