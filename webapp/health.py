@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from webapp.errors import Unavailable
 from webapp.extensions import migrate
 from webapp.services.transaction import read
+from webapp.storage.migration import known_versions
 
 bp = Blueprint("health", __name__)
 
@@ -27,7 +28,10 @@ def alive() -> ResponseReturnValue:
 
 @bp.get("/readyz")
 def ready() -> ResponseReturnValue:
-    """The database is reachable and has the tables of this version."""
+    """The database is reachable and has the tables of this version, or of a later one.
+
+    A later one has migrated it while this process serves, which goes on until it is stopped.
+    """
     query = text("SELECT version_num FROM alembic_version")
     try:
         version = read(lambda connection: connection.execute(query).scalar())
@@ -35,12 +39,13 @@ def ready() -> ResponseReturnValue:
         return jsonify(status="unavailable", detail="The database cannot be reached."), 503
     except DBAPIError:
         version = None
-    if version != newest_version():
+    if version is None or version in earlier_versions():
         return jsonify(status="unavailable", detail="The database is not migrated."), 503
     return jsonify(status="ok")
 
 
 @cache
-def newest_version() -> str | None:
-    """The migration that this version of Nextup stands on."""
-    return ScriptDirectory.from_config(migrate.get_config()).get_current_head()
+def earlier_versions() -> frozenset[str]:
+    """The migrations before the one that this version of Nextup stands on."""
+    script = ScriptDirectory.from_config(migrate.get_config())
+    return frozenset(known_versions(script) - {script.get_current_head() or ""})

@@ -314,6 +314,17 @@ def test_newer_database_is_refused_in_one_line(
     assert not (tmp_path / "instance" / "backups").exists()
 
 
+@pytest.mark.parametrize(("version", "status"), [("0006", 200), ("9999", 200), ("0005", 503)])
+def test_process_serves_beside_tables_that_a_later_release_has_migrated(
+    url: str, upgrading: Upgrades, tmp_path: Path, version: str, status: int
+) -> None:
+    assert upgrading.run(url, tmp_path) == 0
+    execute(url, f"UPDATE alembic_version SET version_num = '{version}'")
+    app = create_app(make_settings(url, tmp_path))
+    assert app.test_client().get("/readyz").status_code == status
+    dispose(app)
+
+
 def test_file_is_copied_before_it_is_changed_and_three_copies_are_kept(
     sqlite_url: str, tmp_path: Path
 ) -> None:
