@@ -150,6 +150,21 @@ def test_who_unsubscribes_meanwhile_gets_nothing(
     assert not recipients(mailbox, "A word")
 
 
+def test_who_cancels_meanwhile_is_not_counted_as_told(
+    owner: FlaskClient, make_event: MakeEvent, book: Book, drain: Drain, mailbox: Mailbox
+) -> None:
+    event_id = make_event(tickets=5)
+    for name in ("ada", "bob"):
+        book(event_id, name)
+    write(owner, event_id)
+    bookings.cancel_booking(event_id, attendee_id="bob@example.org")
+    drain()
+    assert recipients(mailbox, "A word") == {"ada@example.org": 1}
+    page = owner.get(f"/organizer/events/{event_id}/mails", base_url=BASE_URL).text
+    assert "1 of 1 mail sent" in page
+    assert "could not be delivered" not in page
+
+
 def test_subject_cannot_forge_headers(
     owner: FlaskClient, make_event: MakeEvent, book: Book, drain: Drain, mailbox: Mailbox
 ) -> None:

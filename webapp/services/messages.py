@@ -15,6 +15,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    or_,
     select,
     update,
 )
@@ -175,9 +176,16 @@ def messages_of(event_id: int, *, limit: int = 10) -> list[tuple[Row[Any], Progr
 
 
 def _progress(connection: Connection, message_id: int) -> Progress:
+    # SQLite reads all keys for a LIKE; the semicolon comes right after the colon.
+    prefix = f"message:{message_id}"
     query = (
         select(deliveries.c.state, func.count())
-        .where(deliveries.c.once.startswith(f"message:{message_id}:"))
+        .where(
+            deliveries.c.once > f"{prefix}:",
+            deliveries.c.once < f"{prefix};",
+            # Who had no booking any more at that moment was not told, and is not counted.
+            or_(deliveries.c.state != "sent", deliveries.c.sent_at.is_not(None)),
+        )
         .group_by(deliveries.c.state)
     )
     counts: dict[str, int] = {row[0]: row[1] for row in connection.execute(query)}
