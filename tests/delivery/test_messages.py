@@ -9,10 +9,13 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from tests.delivery.conftest import BASE_URL, Book, Clock, Drain, MakeEvent, Outside
 from tests.support.mail import Mailbox, words_of
+from webapp.extensions import db
+from webapp.models import deliveries
 from webapp.services import accounts, bookings, messages, notices
 from webapp.services.delivery import Deliverer
 
@@ -163,6 +166,29 @@ def test_who_cancels_meanwhile_is_not_counted_as_told(
     page = owner.get(f"/organizer/events/{event_id}/mails", base_url=BASE_URL).text
     assert "1 of 1 mail sent" in page
     assert "could not be delivered" not in page
+
+
+@pytest.mark.parametrize("written_by", ["this release", "the release before"])
+def test_message_is_known_by_what_its_delivery_carries(
+    owner: FlaskClient,
+    make_event: MakeEvent,
+    book: Book,
+    drain: Drain,
+    mailbox: Mailbox,
+    written_by: str,
+) -> None:
+    event_id = make_event(tickets=5)
+    book(event_id, "ada")
+    write(owner, event_id)
+    of_messages = update(deliveries).where(deliveries.c.what == "message")
+    if written_by == "this release":
+        changed = of_messages.values(once="a key that says nothing")
+    else:
+        changed = of_messages.values(details=None)
+    with db.engine.begin() as connection:
+        assert connection.execute(changed).rowcount == 1
+    drain()
+    assert recipients(mailbox, "A word") == {"ada@example.org": 1}
 
 
 def test_subject_cannot_forge_headers(

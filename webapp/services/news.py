@@ -6,14 +6,14 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, func, insert, or_, select
+from sqlalchemy import Row, Select, func, or_, select
 
 from webapp.errors import BookingNotFound, EventNotFound
 from webapp.models import activities, bookings, deliveries, events
 from webapp.services import clock
 from webapp.services.availability import find_event, rank_of
 from webapp.services.commands import Status, What
-from webapp.services.delivery import NothingToTell, Refused
+from webapp.services.delivery import NothingToTell, Refused, enqueue
 from webapp.services.events import TOLD
 from webapp.services.lookup import booking_at
 from webapp.services.transaction import read, write
@@ -188,18 +188,4 @@ def current_bookings(email: str) -> Sequence[Row[Any]]:
 
 def send_links(email: str) -> None:
     """Have the links of an address's bookings sent there; nothing is sent if it has none."""
-    now = clock.now()
-    line = {
-        "receiver": "mail",
-        "what": "links",
-        "recipient": email,
-        "state": "pending",
-        "attempts": 0,
-        "next_try_at": now,
-        "created_at": now,
-    }
-    write(partial(_insert, line=line))
-
-
-def _insert(connection: Connection, *, line: dict[str, Any]) -> None:
-    connection.execute(insert(deliveries), line)
+    write(partial(enqueue, what="links", recipient=email, now=clock.now()))

@@ -17,8 +17,7 @@ from webapp.errors import EventNotFound
 from webapp.models import activities, bookings, deliveries, events, organizers
 from webapp.services import book, clock
 from webapp.services.commands import Status, What
-from webapp.services.delivery import NothingToTell
-from webapp.services.messages import RECEIVER
+from webapp.services.delivery import MAIL, NothingToTell
 from webapp.services.transaction import read, write
 
 REMIND_BEFORE = timedelta(days=1)
@@ -63,7 +62,7 @@ def _write(what: str, name: str, people: Sequence[Person], *, now: datetime) -> 
     told = set(read(lambda connection: connection.execute(known).scalars().all()))
     lines = [
         {
-            "receiver": RECEIVER,
+            "receiver": MAIL,
             "what": what,
             "recipient": email,
             "event_id": event_id,
