@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
@@ -319,39 +319,6 @@ def test_organizer_hears_of_a_sold_out_event_once(
     (notice,) = mailbox.to("owner@example.org")
     assert notice["Subject"] == "Sold out: Harvest Supper"
     assert f"{BASE_URL}/organizer/events/{event_id}" in words_of(notice)
-
-
-def test_summary_comes_each_morning_with_something_new(
-    owner_id: int,
-    make_event: MakeEvent,
-    book: Book,
-    deliverer: Deliverer,
-    mailbox: Mailbox,
-    the_clock: Clock,
-) -> None:
-    notices.set_notices(
-        owner_id, email="owner@example.org", wants_sold_out=False, wants_summary=True
-    )
-    morning = datetime.now(UTC).replace(hour=7, minute=0) + timedelta(days=2)
-    the_clock.ahead = morning - datetime.now(UTC)
-    deliverer.chore = notices.write_due
-    event_id = make_event(tickets=1)
-    make_event(name="Quiet")
-    deliverer.drain()
-    assert not mailbox.to("owner@example.org"), "nothing happened yet"
-    first = book(event_id, "ada")
-    book(event_id, "bob")
-    bookings.cancel_booking(event_id, position=first.position)
-    the_clock.put_forward(hours=22)
-    deliverer.drain()
-    assert not mailbox.to("owner@example.org"), "too early in the day"
-    the_clock.put_forward(hours=1, minutes=30)
-    for _ in range(2):
-        deliverer.drain()
-    (summary,) = mailbox.to("owner@example.org")
-    words = words_of(summary)
-    assert "2 booked, 1 cancelled, 1 moved up. Now 1 of 1 ticket taken, 0 waiting." in words
-    assert "Quiet" not in words
 
 
 def test_wishes_need_an_address(owner: FlaskClient) -> None:

@@ -6,7 +6,7 @@ time only, so that several deliverers, or the same one again, do no harm.
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,14 +17,15 @@ from webapp.errors import EventNotFound
 from webapp.models import activities, bookings, deliveries, events, organizers
 from webapp.services import book, clock
 from webapp.services.commands import Status, What
-from webapp.services.delivery import MAIL, NothingToTell
+from webapp.services.delivery import MAIL, NothingToTell, enqueue
 from webapp.services.transaction import read, write
 
 REMIND_BEFORE = timedelta(days=1)
 # In UTC.
 SUMMARY_HOUR = 6
 PORTION = 500
-# In the order of `Day`.
+DAY = timedelta(days=1)
+# In the order of `EventNews`.
 COUNTED = (What.BOOKED, What.CANCELLED, What.PROMOTED)
 
 
@@ -32,13 +33,21 @@ COUNTED = (What.BOOKED, What.CANCELLED, What.PROMOTED)
 Person = tuple[str, int | None, int | None]
 
 
-class Day(NamedTuple):
-    """What happened to an event in a day, and how it stands."""
+class EventNews(NamedTuple):
+    """What happened to an event, and how it stands."""
 
     event: Row[Any]
     booked: int
     cancelled: int
     promoted: int
+
+
+class Summary(NamedTuple):
+    """What happened to an organizer's events from the first to the last of some days, in UTC."""
+
+    first_day: date
+    last_day: date
+    events: list[EventNews]
 
 
 def write_due() -> None:
@@ -51,9 +60,10 @@ def write_due() -> None:
         name = f"sold_out:{event.id}:{event.capacity}:"
         _write("sold_out", name, [(event.email, event.id, None)], now=now)
     if now.hour >= SUMMARY_HOUR:
-        for organizer in _wanting_summary():
-            name = f"summary:{organizer.id}:{now:%Y-%m-%d}:"
-            _write("summary", name, [(organizer.email, None, None)], now=now)
+        for organizer in _without_summary(now):
+            # Another deliverer may have been first.
+            with suppress(IntegrityError):
+                write(partial(_write_summary, organizer=organizer, now=now))
 
 
 def _write(what: str, name: str, people: Sequence[Person], *, now: datetime) -> None:
@@ -124,19 +134,79 @@ def _sold_out(now: datetime) -> Sequence[Row[Any]]:
     return read(lambda connection: connection.execute(query).all())
 
 
-def _wanting_summary() -> Sequence[Row[Any]]:
-    query: Select[Any] = select(organizers.c.id, organizers.c.email).where(
+def _without_summary(now: datetime) -> list[Row[Any]]:
+    """The organizers who want a summary and for whom none was written today."""
+    wanting: Select[Any] = select(organizers.c.id, organizers.c.email).where(
         organizers.c.wants_summary.is_(True), organizers.c.email.is_not(None)
     )
-    return read(lambda connection: connection.execute(query).all())
+
+    def work(connection: Connection) -> list[Row[Any]]:
+        found = connection.execute(wanting).all()
+        keys = [_summary_key(organizer.id, now.date()) for organizer in found]
+        known = select(deliveries.c.once).where(deliveries.c.once.in_(keys))
+        written = set(connection.execute(known).scalars()) if found else set()
+        pairs = zip(found, keys, strict=True)
+        return [organizer for organizer, key in pairs if key not in written]
+
+    return read(work)
 
 
-def summary_of(delivery: Row[Any]) -> list[Day]:
-    """The day before a summary, event by event. Raises `NothingToTell` after a quiet one."""
-    organizer_id = int(delivery.once.split(":")[1])
-    since = delivery.created_at - timedelta(days=1)
+def _summary_key(organizer_id: int, written_on: date) -> str:
+    return f"summary:{organizer_id}:{written_on}:0"
+
+
+def _write_summary(connection: Connection, *, organizer: Row[Any], now: datetime) -> None:
+    """Write the summary of yesterday, and of the days before that no summary has told.
+
+    A quiet day gets its row as well: the history has no index by time, so to ask each minute
+    whether there is something to tell would cost more than one row, and the row tells later
+    which days are done.
+    """
+    today = now.date()
+    earlier: Select[Any] = (
+        select(deliveries.c.details, deliveries.c.created_at)
+        .where(
+            deliveries.c.once >= _summary_key(organizer.id, date.min),
+            deliveries.c.once < _summary_key(organizer.id, today),
+        )
+        .order_by(deliveries.c.once.desc())
+        .limit(1)
+    )
+    last_day = first_day = today - DAY
+    if (previous := connection.execute(earlier).one_or_none()) is not None:
+        first_day = _days_of(previous)[1] + DAY
+    enqueue(
+        connection,
+        "summary",
+        recipient=organizer.email,
+        details={
+            "organizer_id": organizer.id,
+            "first_day": first_day.isoformat(),
+            "last_day": last_day.isoformat(),
+        },
+        bulk=True,
+        once=_summary_key(organizer.id, today),
+        now=now,
+    )
+
+
+def _days_of(delivery: Row[Any]) -> tuple[date, date]:
+    """The first and the last day that a summary tells."""
+    if delivery.details is None:  # The release before wrote none, and told the day before.
+        day = delivery.created_at.date() - DAY
+        return day, day
+    first_day, last_day = delivery.details["first_day"], delivery.details["last_day"]
+    return date.fromisoformat(first_day), date.fromisoformat(last_day)
+
+
+def summary_of(delivery: Row[Any]) -> Summary:
+    """What a summary tells, whenever it is sent. Raises `NothingToTell` after quiet days."""
+    details = delivery.details or {"organizer_id": int(delivery.once.split(":")[1])}
+    first_day, last_day = _days_of(delivery)
+    since = datetime.combine(first_day, time(), UTC)
+    until = datetime.combine(last_day + DAY, time(), UTC)
     own = select(events).where(
-        events.c.organizer_id == organizer_id,
+        events.c.organizer_id == details["organizer_id"],
         events.c.status == "published",
         or_(events.c.starts_at.is_(None), events.c.starts_at > since),
     )
@@ -144,22 +214,25 @@ def summary_of(delivery: Row[Any]) -> list[Day]:
         select(activities.c.event_id, activities.c.what, func.count())
         .where(
             activities.c.event_id.in_(own.with_only_columns(events.c.id)),
-            activities.c.at > since,
+            activities.c.at >= since,
+            activities.c.at < until,
             activities.c.what.in_(COUNTED),
         )
         .group_by(activities.c.event_id, activities.c.what)
     )
 
-    def work(connection: Connection) -> list[Day]:
+    def work(connection: Connection) -> list[EventNews]:
         happened = {(row[0], row[1]): row[2] for row in connection.execute(counts)}
         rows = connection.execute(own.order_by(events.c.starts_at, events.c.id)).all()
-        days = [Day(row, *(happened.get((row.id, what), 0) for what in COUNTED)) for row in rows]
-        return [day for day in days if any(day[1:])]
+        found = [
+            EventNews(row, *(happened.get((row.id, what), 0) for what in COUNTED)) for row in rows
+        ]
+        return [news for news in found if any(news[1:])]
 
-    days = read(work)
-    if not days:
+    found = read(work)
+    if not found:
         raise NothingToTell
-    return days
+    return Summary(first_day, last_day, found)
 
 
 def set_reminder(event_id: int, *, organizer_id: int, wanted: bool) -> None:
