@@ -6,14 +6,19 @@ from email.message import EmailMessage
 from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 from sqlalchemy import Row, insert, select
+from werkzeug.test import TestResponse
 
-from tests.delivery.conftest import Book, Clock, MakeEvent
+from tests.delivery.conftest import BASE_URL, Book, Clock, MakeEvent
+from tests.delivery.test_messages import owner, post
 from tests.support.mail import Mailbox, words_of
 from webapp.extensions import db
 from webapp.models import deliveries
-from webapp.services import bookings, clock, notices
+from webapp.services import bookings, clock, events, notices, verify
 from webapp.services.delivery import Deliverer
+
+__all__ = ["owner"]
 
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
@@ -180,3 +185,48 @@ def test_summary_of_the_release_before_tells_its_day(
     days.set(3, 6)
     tell()
     assert ["1 booked" in words_of(summary) for summary in summaries(mailbox)] == [True, True]
+
+
+def switch_reminder(owner: FlaskClient, event_id: int, *, on: bool) -> TestResponse:
+    mails = f"/organizer/events/{event_id}/mails"
+    return post(owner, mails, f"{mails}/reminder", reminds="yes" if on else "no")
+
+
+def test_reminder_is_switched_as_a_change_of_the_event_like_every_other(
+    owner: FlaskClient,
+    make_event: MakeEvent,
+    book: Book,
+    tell: Tell,
+    the_clock: Clock,
+    owner_id: int,
+) -> None:
+    event_id = make_event(starts_at=clock.now() + 3 * DAY)
+    book(event_id, "ada")
+    revisions = []
+    for on in (True, True, False, False, True):
+        assert switch_reminder(owner, event_id, on=on).status_code == 303
+        revisions.append(events.own_event(event_id, organizer_id=owner_id).revision)
+    first = revisions[0]
+    assert revisions == [first, first, first + 1, first + 1, first + 2]
+    history = owner.get(f"/organizer/events/{event_id}/history", base_url=BASE_URL).text
+    assert history.count("Reminder a day before switched on") == 2
+    assert history.count("Reminder a day before switched off") == 1
+    assert "Reminds" not in history
+    the_clock.put_forward(days=2, minutes=1)
+    tell()
+    assert len(written("reminder")) == 1
+    assert verify.verify().broken == []
+
+
+def test_cancelled_event_reminds_nobody_and_cannot_be_told_to(
+    owner: FlaskClient, make_event: MakeEvent, owner_id: int
+) -> None:
+    event_id = make_event()
+    mails = f"/organizer/events/{event_id}/mails"
+    page = owner.get(mails, base_url=BASE_URL).text
+    assert f"{mails}/reminder" in page
+    events.cancel_event(event_id, organizer_id=owner_id)
+    answer = switch_reminder(owner, event_id, on=True)
+    assert answer.status_code == 409
+    assert "This event has been cancelled." in answer.text
+    assert f"{mails}/reminder" not in answer.text

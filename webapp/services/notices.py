@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, Select, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from webapp.errors import EventNotFound
 from webapp.models import activities, bookings, deliveries, events, organizers
-from webapp.services import book, clock
+from webapp.services import clock
 from webapp.services.commands import Status, What
 from webapp.services.delivery import MAIL, NothingToTell, enqueue
+from webapp.services.events import change_event
 from webapp.services.transaction import read, write
 
 REMIND_BEFORE = timedelta(days=1)
@@ -236,15 +236,11 @@ def summary_of(delivery: Row[Any]) -> Summary:
 
 
 def set_reminder(event_id: int, *, organizer_id: int, wanted: bool) -> None:
-    """Have the attendees of an event reminded a day before, or not. Raises `EventNotFound`."""
+    """Have the attendees of an event reminded a day before, or not.
 
-    def work(connection: Connection) -> None:
-        if book.lock_event(connection, event_id).organizer_id != organizer_id:
-            raise EventNotFound
-        change = update(events).where(events.c.id == event_id).values(reminds=wanted)
-        connection.execute(change)
-
-    write(work)
+    Raises `EventNotFound`, `EventClosed` when it is cancelled.
+    """
+    change_event(event_id, "edited", {"reminds": wanted}, organizer_id=organizer_id)
 
 
 def notices_of(organizer_id: int) -> Row[Any]:
