@@ -22,17 +22,7 @@ from functools import partial
 from threading import Event
 from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Executable,
-    Row,
-    delete,
-    insert,
-    literal,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Executable, Row, delete, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from webapp.errors import Unavailable
@@ -43,8 +33,6 @@ from webapp.services.transaction import Conflict, read, write
 
 log = logging.getLogger(__name__)
 
-# The receiver of all that is written so far.
-MAIL = "mail"
 LEASE = timedelta(minutes=3)
 # No receiver takes longer over one row; a row is begun only while the lease outlasts that.
 LONGEST_SEND = timedelta(seconds=75)
@@ -88,31 +76,6 @@ class Receiver(Protocol):
 
     def rest(self) -> None:
         """Let go of what is only worth keeping while there is more to send."""
-
-
-def enqueue(
-    connection: Connection, what: str, *where: ColumnElement[bool], now: datetime, **columns: Any
-) -> None:
-    """Have a mail sent, with `columns` of its row: the recipient, and what the mail is made of.
-
-    A value may be a column of another table: one mail is sent for each row there that meets
-    `where`. In the transaction of an event's change, or under the lock of the event it names.
-    """
-    row = {
-        "receiver": MAIL,
-        "what": what,
-        "state": "pending",
-        "attempts": 0,
-        "next_try_at": now,
-        "created_at": now,
-        **columns,
-    }
-    values = [
-        value if isinstance(value, ColumnElement) else literal(value, deliveries.c[name].type)
-        for name, value in row.items()
-    ]
-    source = select(*values).where(*where)
-    connection.execute(insert(deliveries).from_select(list(row), source))
 
 
 class Portion(NamedTuple):

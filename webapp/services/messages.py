@@ -25,8 +25,9 @@ from webapp.logs import operation
 from webapp.models import bookings, deliveries, events, messages, opt_outs, organizers
 from webapp.services import book, clock, idempotency, record
 from webapp.services.commands import Status
-from webapp.services.delivery import MAIL, NothingToTell, enqueue
+from webapp.services.delivery import NothingToTell
 from webapp.services.idempotency import Once
+from webapp.services.outbox import MAIL, enqueue
 from webapp.services.transaction import new_id, read, write
 
 PAGE = 50

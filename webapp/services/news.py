@@ -13,9 +13,10 @@ from webapp.models import activities, bookings, deliveries, events
 from webapp.services import clock
 from webapp.services.availability import find_event, rank_of
 from webapp.services.commands import Status, What
-from webapp.services.delivery import NothingToTell, Refused, enqueue
+from webapp.services.delivery import NothingToTell, Refused
 from webapp.services.events import TOLD
 from webapp.services.lookup import booking_at
+from webapp.services.outbox import enqueue
 from webapp.services.transaction import read, write
 
 # What a mail says is true of a booking of these statuses only. Where one is missing here, the

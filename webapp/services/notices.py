@@ -16,8 +16,9 @@ from sqlalchemy.exc import IntegrityError
 from webapp.models import activities, bookings, deliveries, events, organizers
 from webapp.services import clock
 from webapp.services.commands import Status, What
-from webapp.services.delivery import MAIL, NothingToTell, enqueue
+from webapp.services.delivery import NothingToTell
 from webapp.services.events import change_event
+from webapp.services.outbox import MAIL, enqueue
 from webapp.services.transaction import read, write
 
 REMIND_BEFORE = timedelta(days=1)
