@@ -6,16 +6,19 @@ from email.message import EmailMessage
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Row, insert, select
 from werkzeug.test import TestResponse
 
 from tests.delivery.conftest import BASE_URL, Book, Clock, MakeEvent
 from tests.delivery.test_messages import owner, post
+from tests.services.tools import together
 from tests.support.mail import Mailbox, words_of
+from webapp.errors import Unavailable
 from webapp.extensions import db
 from webapp.models import deliveries
-from webapp.services import bookings, clock, events, notices, verify
+from webapp.services import bookings, clock, events, notices, transaction, verify
 from webapp.services.delivery import Deliverer
 
 __all__ = ["owner"]
@@ -185,6 +188,113 @@ def test_summary_of_the_release_before_tells_its_day(
     days.set(3, 6)
     tell()
     assert ["1 booked" in words_of(summary) for summary in summaries(mailbox)] == [True, True]
+
+
+def reminders(mailbox: Mailbox) -> list[tuple[str, str]]:
+    """Who was reminded, and of what."""
+    pairs = zip(mailbox.recipients, mailbox.messages, strict=True)
+    return [(to, message["Subject"]) for to, message in pairs if "See you" in message["Subject"]]
+
+
+@pytest.fixture
+def make_reminding(make_event: MakeEvent, owner_id: int) -> Callable[..., int]:
+    """Make an event that reminds; it starts so many days from now."""
+
+    def make(*, starts_in: float, tickets: int = 9, **fields: object) -> int:
+        starts_at = clock.now() + starts_in * DAY
+        event_id = make_event(tickets=tickets, starts_at=starts_at, **fields)
+        notices.set_reminder(event_id, organizer_id=owner_id, wanted=True)
+        return event_id
+
+    return make
+
+
+def test_everybody_with_a_ticket_is_reminded_however_many_they_are(
+    make_reminding: Callable[..., int],
+    book: Book,
+    tell: Tell,
+    the_clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(notices, "PORTION", 3)
+    for count in (5, 6, 7):
+        event_id = make_reminding(starts_in=3, tickets=count)
+        for number in range(count):
+            book(event_id, f"guest{number}")
+        book(event_id, "waits")
+    the_clock.put_forward(days=2, minutes=1)
+    for _ in range(2):
+        notices.write_due()
+    assert [row.position for row in written("reminder")] == [
+        *range(1, 6), *range(1, 7), *range(1, 8)
+    ]  # fmt: skip
+
+
+def test_reminders_that_were_cut_off_are_completed(
+    make_reminding: Callable[..., int],
+    book: Book,
+    the_clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    event_id = make_reminding(starts_in=3)
+    for number in range(7):
+        book(event_id, f"guest{number}")
+    the_clock.put_forward(days=2, minutes=1)
+    monkeypatch.setattr(notices, "PORTION", 2)
+    real, portions = transaction.write, iter(range(2))
+
+    def write_until_cut_off(work: Any) -> Any:
+        if next(portions, None) is None:
+            raise Unavailable
+        return real(work)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(notices, "write", write_until_cut_off)
+        with pytest.raises(Unavailable):
+            notices.write_due()
+    assert len(written("reminder")) == 4
+    for _ in range(2):
+        notices.write_due()
+        assert [row.position for row in written("reminder")] == [*range(1, 8)]
+
+
+def test_who_moves_up_on_the_last_day_is_told_that_and_not_reminded_as_well(
+    make_reminding: Callable[..., int],
+    book: Book,
+    tell: Tell,
+    mailbox: Mailbox,
+    the_clock: Clock,
+) -> None:
+    event_id = make_reminding(starts_in=3, tickets=1)
+    first = book(event_id, "ada")
+    book(event_id, "bob")
+    the_clock.put_forward(days=2, minutes=1)
+    tell()
+    bookings.cancel_booking(event_id, position=first.position)
+    tell()
+    assert [to for to, _ in reminders(mailbox)] == ["ada@example.org"]
+    assert "You moved up" in mailbox.to("bob@example.org")[-1]["Subject"]
+
+
+def test_several_who_look_at_once_write_each_notice_once(
+    app: Flask,
+    make_reminding: Callable[..., int],
+    book: Book,
+    the_clock: Clock,
+    days: Days,
+    owner_id: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(notices, "PORTION", 3)
+    notices.set_notices(owner_id, email=OWNER, wants_sold_out=True, wants_summary=True)
+    days.set(0, 12)
+    event_id = make_reminding(starts_in=3, tickets=10)
+    for number in range(10):
+        book(event_id, f"guest{number}")
+    days.set(2, 12, 1)
+    assert together(app, [notices.write_due] * 4) == [None] * 4
+    counts = {what: len(written(what)) for what in ("reminder", "sold_out", "summary")}
+    assert counts == {"reminder": 10, "sold_out": 1, "summary": 1}
 
 
 def switch_reminder(owner: FlaskClient, event_id: int, *, on: bool) -> TestResponse:
