@@ -1,6 +1,7 @@
 """What is told at its time: the summary of a day, reminders, and that an event is sold out."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from email.message import EmailMessage
 from typing import Any
@@ -19,6 +20,7 @@ from webapp.errors import Unavailable
 from webapp.extensions import db
 from webapp.models import deliveries
 from webapp.services import bookings, clock, events, notices, transaction, verify
+from webapp.services.clock import in_words
 from webapp.services.delivery import Deliverer
 
 __all__ = ["owner"]
@@ -209,6 +211,12 @@ def make_reminding(make_event: MakeEvent, owner_id: int) -> Callable[..., int]:
     return make
 
 
+def move(event_id: int, *, owner_id: int, by: timedelta) -> None:
+    event = events.own_event(event_id, organizer_id=owner_id)
+    details = replace(events.details_of(event), starts_at=event.starts_at + by)
+    events.edit_event(event_id, details, organizer_id=owner_id)
+
+
 def test_everybody_with_a_ticket_is_reminded_however_many_they_are(
     make_reminding: Callable[..., int],
     book: Book,
@@ -274,6 +282,31 @@ def test_who_moves_up_on_the_last_day_is_told_that_and_not_reminded_as_well(
     tell()
     assert [to for to, _ in reminders(mailbox)] == ["ada@example.org"]
     assert "You moved up" in mailbox.to("bob@example.org")[-1]["Subject"]
+
+
+def test_event_that_is_put_off_is_reminded_of_before_its_new_start(
+    make_reminding: Callable[..., int],
+    book: Book,
+    tell: Tell,
+    mailbox: Mailbox,
+    the_clock: Clock,
+    owner_id: int,
+) -> None:
+    event_id = make_reminding(starts_in=3)
+    book(event_id, "ada")
+    the_clock.put_forward(days=2, minutes=1)
+    for hours in (1, 24 * 7):
+        notices.write_due()
+        assert written("reminder")[-1].state == "pending"
+        move(event_id, owner_id=owner_id, by=timedelta(hours=hours))
+        tell()
+        assert not reminders(mailbox), "too early"
+        the_clock.put_forward(hours=hours)
+        notices.write_due()
+    tell()
+    ((_, subject),) = reminders(mailbox)
+    start = events.own_event(event_id, organizer_id=owner_id).starts_at
+    assert in_words(start, "UTC") in subject
 
 
 def test_several_who_look_at_once_write_each_notice_once(

@@ -59,8 +59,7 @@ def about(delivery: Row[Any]) -> About:
         raise NothingToTell from error
     if booking.status not in TRUE_OF[delivery.what]:
         raise NothingToTell
-    over = event.starts_at is not None and event.starts_at <= clock.now()
-    if delivery.what == "reminder" and over:
+    if delivery.what == "reminder" and not _is_before(delivery, event.starts_at):
         raise NothingToTell
     rank = None
     if booking.status == Status.WAITING:
@@ -72,6 +71,17 @@ def about(delivery: Row[Any]) -> About:
     if delivery.what in BY_ANYBODY:
         _refuse_flood(delivery)
     return About(booking, event, rank)
+
+
+def _is_before(reminder: Row[Any], starts_at: datetime | None) -> bool:
+    """Whether the event is still to come, and at the start that the reminder was written for.
+
+    For another start there are reminders of their own.
+    """
+    if starts_at is None or starts_at <= clock.now():
+        return False
+    # The release before wrote no details.
+    return reminder.details is None or reminder.details["starts_at"] == starts_at.isoformat()
 
 
 def _newer(delivery: Row[Any]) -> Select[Any]:

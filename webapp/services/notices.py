@@ -149,6 +149,7 @@ def _write_reminders(
         recipient=bookings.c.email,
         event_id=event.id,
         position=bookings.c.position,
+        details={"starts_at": event.starts_at.isoformat()},
         bulk=True,
         once=name,
         now=now,
