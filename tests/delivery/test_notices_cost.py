@@ -1,7 +1,8 @@
-"""What it costs to look each minute for what has to be told, where all of it is written."""
+"""What it costs to look each minute for what has to be told, and at what became of it."""
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import func, select, update
@@ -21,7 +22,8 @@ from tests.test_counts import (
 )
 from webapp.extensions import db
 from webapp.models import bookings, deliveries, events, organizers
-from webapp.services import clock, notices
+from webapp.services import clock, messages, notices
+from webapp.services.messages import Audience
 
 __all__ = ["counted_app", "filled", "small_world", "world"]
 
@@ -110,3 +112,14 @@ def test_no_table_is_read_as_a_whole_on_sqlite(small_reminding: World) -> None:
     for found in ("everything", "nothing"):
         steps = scans(notices.write_due, "EXPLAIN QUERY PLAN", is_scan_of_sqlite)
         assert steps == [], found
+
+
+def test_progress_of_a_message_is_found_among_the_keys(small_reminding: World) -> None:
+    event_id = small_reminding.event_id
+    for subject in ("A word", "Another"):
+        messages.send_message(
+            event_id, audience=Audience.ALL, subject=subject, text="Hello", organizer_id=1
+        )
+    assert [progress.pending for _, progress in messages.messages_of(event_id)] == [60, 60]
+    look = partial(messages.messages_of, event_id)
+    assert scans(look, "EXPLAIN QUERY PLAN", lambda step: "SCAN delivery" in step["detail"]) == []
