@@ -9,6 +9,7 @@ from jinja2_fragments.flask import render_block
 from werkzeug.exceptions import HTTPException
 
 from webapp.config import current_settings
+from webapp.htmx import wants_fragment
 from webapp.logs import request_id
 
 
@@ -211,7 +212,7 @@ def show(
             "detail": detail,
             "request_id": request_id(),
         }
-        if request.headers.get("HX-Request-Type") == "partial":
+        if wants_fragment():
             body = render_block("errors/error.html", "main", **context)
         else:
             body = render_template("errors/error.html", **context)

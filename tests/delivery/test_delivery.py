@@ -18,7 +18,7 @@ from webapp.errors import Unavailable
 from webapp.extensions import db
 from webapp.models import deliveries
 from webapp.services import bookings, clock, delivery, idempotency, news, transaction
-from webapp.services.delivery import LEASE, Deliverer, take
+from webapp.services.delivery import LEASE, Deliverer, NothingToTell, take
 
 
 class Memory:
@@ -40,12 +40,19 @@ def rows() -> Sequence[Row[Any]]:
         return connection.execute(select(deliveries).order_by(deliveries.c.id)).all()
 
 
-def put(count: int, *, receiver: str = "memory", bulk: bool = False, ago: float = 1) -> None:
+def put(
+    count: int,
+    *,
+    receiver: str = "memory",
+    bulk: bool = False,
+    ago: float = 1,
+    once: str | None = None,
+) -> None:
     """Have so many rows delivered to a receiver."""
     then = clock.now() - timedelta(seconds=ago)
     line = {
         "receiver": receiver, "what": "links", "recipient": "ada@example.org", "bulk": bulk,
-        "state": "pending", "attempts": 0, "next_try_at": then, "created_at": then,
+        "state": "pending", "attempts": 0, "next_try_at": then, "created_at": then, "once": once,
     }  # fmt: skip
     with db.engine.begin() as connection:
         connection.execute(insert(deliveries), [line] * count)
@@ -240,6 +247,29 @@ def test_internal_error_is_tried_again(app: Flask, capfd: pytest.CaptureFixture[
     assert [row.state for row in rows()] == ["pending", "sent"]
     assert "log has the details" in rows()[0].problem
     assert "ada@" not in capfd.readouterr().err
+
+
+def test_what_turns_out_to_be_nothing_leaves_its_dedupe_key_behind(
+    app: Flask, the_clock: Clock
+) -> None:
+    put(1)
+    put(1, once="a notice")
+    receiver = Memory()
+
+    def find_nothing(row: Row[Any]) -> None:
+        receiver.got.append(row.id)
+        raise NothingToTell
+
+    receiver.send = find_nothing  # type: ignore[method-assign]
+    Deliverer("memory", receiver).drain()
+    assert len(receiver.got) == 2
+    (kept,) = rows()
+    assert (kept.once, kept.state, kept.sent_at) == ("a notice", "sent", None)
+    the_clock.put_forward(days=1)
+    assert not take("memory").rows, "nobody looks at it again"
+    the_clock.put_forward(days=30)
+    delivery.forget_old("memory")
+    assert not rows()
 
 
 def test_old_rows_are_forgotten_with_their_addresses(app: Flask, the_clock: Clock) -> None:

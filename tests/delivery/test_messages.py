@@ -3,16 +3,19 @@
 import re
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import update
 from werkzeug.test import TestResponse
 
 from tests.delivery.conftest import BASE_URL, Book, Clock, Drain, MakeEvent, Outside
 from tests.support.mail import Mailbox, words_of
+from webapp.extensions import db
+from webapp.models import deliveries
 from webapp.services import accounts, bookings, messages, notices
 from webapp.services.delivery import Deliverer
 
@@ -150,6 +153,44 @@ def test_who_unsubscribes_meanwhile_gets_nothing(
     assert not recipients(mailbox, "A word")
 
 
+def test_who_cancels_meanwhile_is_not_counted_as_told(
+    owner: FlaskClient, make_event: MakeEvent, book: Book, drain: Drain, mailbox: Mailbox
+) -> None:
+    event_id = make_event(tickets=5)
+    for name in ("ada", "bob"):
+        book(event_id, name)
+    write(owner, event_id)
+    bookings.cancel_booking(event_id, attendee_id="bob@example.org")
+    drain()
+    assert recipients(mailbox, "A word") == {"ada@example.org": 1}
+    page = owner.get(f"/organizer/events/{event_id}/mails", base_url=BASE_URL).text
+    assert "1 of 1 mail sent" in page
+    assert "could not be delivered" not in page
+
+
+@pytest.mark.parametrize("written_by", ["this release", "the release before"])
+def test_message_is_known_by_what_its_delivery_carries(
+    owner: FlaskClient,
+    make_event: MakeEvent,
+    book: Book,
+    drain: Drain,
+    mailbox: Mailbox,
+    written_by: str,
+) -> None:
+    event_id = make_event(tickets=5)
+    book(event_id, "ada")
+    write(owner, event_id)
+    of_messages = update(deliveries).where(deliveries.c.what == "message")
+    if written_by == "this release":
+        changed = of_messages.values(once="a key that says nothing")
+    else:
+        changed = of_messages.values(details=None)
+    with db.engine.begin() as connection:
+        assert connection.execute(changed).rowcount == 1
+    drain()
+    assert recipients(mailbox, "A word") == {"ada@example.org": 1}
+
+
 def test_subject_cannot_forge_headers(
     owner: FlaskClient, make_event: MakeEvent, book: Book, drain: Drain, mailbox: Mailbox
 ) -> None:
@@ -278,39 +319,6 @@ def test_organizer_hears_of_a_sold_out_event_once(
     (notice,) = mailbox.to("owner@example.org")
     assert notice["Subject"] == "Sold out: Harvest Supper"
     assert f"{BASE_URL}/organizer/events/{event_id}" in words_of(notice)
-
-
-def test_summary_comes_each_morning_with_something_new(
-    owner_id: int,
-    make_event: MakeEvent,
-    book: Book,
-    deliverer: Deliverer,
-    mailbox: Mailbox,
-    the_clock: Clock,
-) -> None:
-    notices.set_notices(
-        owner_id, email="owner@example.org", wants_sold_out=False, wants_summary=True
-    )
-    morning = datetime.now(UTC).replace(hour=7, minute=0) + timedelta(days=2)
-    the_clock.ahead = morning - datetime.now(UTC)
-    deliverer.chore = notices.write_due
-    event_id = make_event(tickets=1)
-    make_event(name="Quiet")
-    deliverer.drain()
-    assert not mailbox.to("owner@example.org"), "nothing happened yet"
-    first = book(event_id, "ada")
-    book(event_id, "bob")
-    bookings.cancel_booking(event_id, position=first.position)
-    the_clock.put_forward(hours=22)
-    deliverer.drain()
-    assert not mailbox.to("owner@example.org"), "too early in the day"
-    the_clock.put_forward(hours=1, minutes=30)
-    for _ in range(2):
-        deliverer.drain()
-    (summary,) = mailbox.to("owner@example.org")
-    words = words_of(summary)
-    assert "2 booked, 1 cancelled, 1 moved up. Now 1 of 1 ticket taken, 0 waiting." in words
-    assert "Quiet" not in words
 
 
 def test_wishes_need_an_address(owner: FlaskClient) -> None:

@@ -43,6 +43,14 @@ def test_lost_booking_leads_to_the_search_for_it(person: Person) -> None:
     assert "Find your bookings" in text_of(page)
 
 
+def test_htmx_gets_the_error_without_the_page_around_it(person: Person) -> None:
+    whole = person.get("/bookings/cut-off")
+    part = person.get("/bookings/cut-off", fragment=True)
+    assert "<html" in whole.text
+    assert "<html" not in part.text
+    assert "Find your bookings" in text_of(part)
+
+
 def test_programs_get_the_phrase_of_http(app: Flask) -> None:
     answer = error_page(app, 404, path="/api/x").get_json()
     assert answer["title"] == "Not Found"

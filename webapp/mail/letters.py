@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from types import SimpleNamespace
 from typing import Any
 
@@ -182,17 +183,18 @@ def _sold_out(delivery: Row[Any]) -> Letter:
 
 
 def _summary(delivery: Row[Any]) -> Letter:
-    days = notices.summary_of(delivery)
-    letter = Letter(*_words("summary", days=days), reason=FOR_ORGANIZER)
+    summary = notices.summary_of(delivery)
+    words = _words("summary", first=_day(summary.first_day), last=_day(summary.last_day))
+    letter = Letter(*words, reason=FOR_ORGANIZER)
     letter.links = [
         Link(
-            day.event.name,
-            link("organizer.event", event_id=day.event.id),
-            f"{day.booked:,} booked, {day.cancelled:,} cancelled, {day.promoted:,} moved up. "
-            f"Now {day.event.confirmed:,} of {count(day.event.capacity, 'ticket')} taken, "
-            f"{day.event.waiting:,} waiting.",
+            each.event.name,
+            link("organizer.event", event_id=each.event.id),
+            f"{each.booked:,} booked, {each.cancelled:,} cancelled, {each.promoted:,} moved up. "
+            f"Now {each.event.confirmed:,} of {count(each.event.capacity, 'ticket')} taken, "
+            f"{each.event.waiting:,} waiting.",
         )
-        for day in days
+        for each in summary.events
     ]
     return letter
 
@@ -232,6 +234,10 @@ def _compared(before: list[Fact], now: list[Fact]) -> list[Fact]:
 
 def _when(event: Row[Any] | Any) -> str:
     return span(event).striptags()
+
+
+def _day(day: date) -> str:
+    return f"{day:%a} {day.day} {day:%B %Y}"
 
 
 def _event_link(event: Row[Any]) -> str:

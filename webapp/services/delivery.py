@@ -6,6 +6,9 @@ that lease is over, and a row whose deliverer died becomes due again by itself. 
 attempts is also what a late deliverer is known by: it changes nothing that another one took since.
 The row of the receiver's pace is locked and written in that same transaction, so deliverers take
 up work one after the other, on the nodes of a cluster as well, and keep one pace between them.
+
+A row with a dedupe key (`once`) that turns out to have nothing to tell is kept, or its writer would
+take it for missing and write it again. It is done with, so it is `sent`, but without `sent_at`.
 """
 
 import logging
@@ -165,7 +168,7 @@ class Deliverer:
         try:
             self.receiver.send(delivery)
         except NothingToTell:
-            _keep_trying(lease_ends, partial(_drop, delivery))
+            _keep_trying(lease_ends, partial(_leave_untold, delivery))
         except Refused as refusal:
             _keep_trying(lease_ends, partial(_park, delivery, str(refusal)))
             operation("delivery refused", **named)
@@ -274,8 +277,11 @@ def _failed(delivery: Row[Any], reason: str) -> None:
     _change(delivery, next_try_at=clock.now() + delay, problem=reason[:LONGEST_PROBLEM])
 
 
-def _drop(delivery: Row[Any]) -> None:
-    write(partial(_execute, statement=delete(deliveries).where(*_held(delivery))))
+def _leave_untold(delivery: Row[Any]) -> None:
+    if delivery.once is None:
+        write(partial(_execute, statement=delete(deliveries).where(*_held(delivery))))
+    else:
+        _change(delivery, state="sent", problem=None)
 
 
 def _change(delivery: Row[Any], **values: object) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, func, insert, or_, select
+from sqlalchemy import Row, Select, func, or_, select
 
 from webapp.errors import BookingNotFound, EventNotFound
 from webapp.models import activities, bookings, deliveries, events
@@ -16,6 +16,7 @@ from webapp.services.commands import ACTIVE, Status, What, takes_tickets
 from webapp.services.delivery import NothingToTell, Refused
 from webapp.services.events import TOLD
 from webapp.services.lookup import booking_at
+from webapp.services.outbox import enqueue
 from webapp.services.transaction import read, write
 
 # What a mail says is true of a booking of these statuses only. Where one is missing here, the
@@ -58,8 +59,7 @@ def about(delivery: Row[Any]) -> About:
         raise NothingToTell from error
     if booking.status not in TRUE_OF[delivery.what]:
         raise NothingToTell
-    over = event.starts_at is not None and event.starts_at <= clock.now()
-    if delivery.what == "reminder" and over:
+    if delivery.what == "reminder" and not _is_before(delivery, event.starts_at):
         raise NothingToTell
     rank = None
     if booking.status == Status.WAITING:
@@ -71,6 +71,17 @@ def about(delivery: Row[Any]) -> About:
     if delivery.what in BY_ANYBODY:
         _refuse_flood(delivery)
     return About(booking, event, rank)
+
+
+def _is_before(reminder: Row[Any], starts_at: datetime | None) -> bool:
+    """Whether the event is still to come, and at the start that the reminder was written for.
+
+    For another start there are reminders of their own.
+    """
+    if starts_at is None or starts_at <= clock.now():
+        return False
+    # The release before wrote no details.
+    return reminder.details is None or reminder.details["starts_at"] == starts_at.isoformat()
 
 
 def _newer(delivery: Row[Any]) -> Select[Any]:
@@ -188,18 +199,4 @@ def current_bookings(email: str) -> Sequence[Row[Any]]:
 
 def send_links(email: str) -> None:
     """Have the links of an address's bookings sent there; nothing is sent if it has none."""
-    now = clock.now()
-    line = {
-        "receiver": "mail",
-        "what": "links",
-        "recipient": email,
-        "state": "pending",
-        "attempts": 0,
-        "next_try_at": now,
-        "created_at": now,
-    }
-    write(partial(_insert, line=line))
-
-
-def _insert(connection: Connection, *, line: dict[str, Any]) -> None:
-    connection.execute(insert(deliveries), line)
+    write(partial(enqueue, what="links", recipient=email, now=clock.now()))
