@@ -6,17 +6,7 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Row,
-    bindparam,
-    func,
-    insert,
-    literal,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Row, bindparam, func, insert, literal, or_, select, update
 
 from webapp.errors import EventClosed, EventNotFound, InvalidInput
 from webapp.logs import operation
@@ -114,19 +104,21 @@ def details_of(event: Row[Any]) -> Details:
 
 
 def edit_event(
-    event_id: int, details: Details, *, organizer_id: int, before: Details | None = None
+    event_id: int,
+    details: Details | Callable[[Row[Any]], Details],
+    *,
+    organizer_id: int,
 ) -> list[int]:
     """Give an event other details and promote whom a larger capacity reaches; say who.
 
-    With `before` only what differs from it is set, so that somebody else's change of another
-    detail in the meantime stays.
+    `details` may be a function that makes them from the event's row, which is locked meanwhile.
     Raises `EventNotFound`, `EventClosed` when it is cancelled, `InvalidInput` (totalTickets) when
     the new capacity is less than what is confirmed or than the largest party waiting.
     """
-    wanted = asdict(details)
-    if before is not None:
-        known = asdict(before)
-        wanted = {name: value for name, value in wanted.items() if value != known[name]}
+
+    def wanted(event: Row[Any]) -> Mapping[str, Any]:
+        return asdict(details(event) if callable(details) else details)
+
     return change_event(event_id, "edited", wanted, organizer_id=organizer_id)
 
 
@@ -248,7 +240,7 @@ def _own(connection: Connection, event_id: int, organizer_id: int) -> Row[Any]:
 def change_event(
     event_id: int,
     what: str,
-    wanted: Mapping[str, Any],
+    wanted: Mapping[str, Any] | Callable[[Row[Any]], Mapping[str, Any]],
     *,
     organizer_id: int,
     also: Callable[[Connection], None] | None = None,
@@ -267,10 +259,11 @@ def change_event(
         attempted = event.revision + 1
         if event.status == "cancelled":
             raise EventClosed("This event has been cancelled.")
-        if wanted.get("status") == "draft" and event.next_position > 1:
+        row = connection.execute(_whole, {"event_id": event_id}).one()
+        before, columns = row._mapping, wanted(row) if callable(wanted) else wanted
+        if columns.get("status") == "draft" and event.next_position > 1:
             raise EventClosed("This event has bookings. Cancel the event instead.")
-        before = connection.execute(_whole, {"event_id": event_id}).one()._mapping
-        changes = {key: value for key, value in wanted.items() if value != before[key]}
+        changes = {key: value for key, value in columns.items() if value != before[key]}
         if not changes:
             return []
         now = clock.now()
