@@ -1,6 +1,6 @@
 """Create, edit, publish and cancel events; lists of events."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from types import SimpleNamespace
@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, insert, literal, or_, select, update
 
-from webapp.errors import EventClosed, EventNotFound, InvalidInput
+from webapp.errors import EditConflict, EventClosed, EventNotFound, InvalidInput
 from webapp.logs import operation
 from webapp.models import Organizer, activities, bookings, events
 from webapp.services import book, clock, idempotency, record
@@ -108,18 +108,21 @@ def edit_event(
     details: Details | Callable[[Row[Any]], Details],
     *,
     organizer_id: int,
+    seen: int | None = None,
 ) -> list[int]:
     """Give an event other details and promote whom a larger capacity reaches; say who.
 
     `details` may be a function that makes them from the event's row, which is locked meanwhile.
-    Raises `EventNotFound`, `EventClosed` when it is cancelled, `InvalidInput` (totalTickets) when
-    the new capacity is less than what is confirmed or than the largest party waiting.
+    `seen` is the revision that the caller has read; see `change_event`.
+    Raises `EventNotFound`, `EventClosed` when it is cancelled, `EditConflict`, `InvalidInput`
+    (totalTickets) when the new capacity is less than what is confirmed or than the largest party
+    waiting.
     """
 
     def wanted(event: Row[Any]) -> Mapping[str, Any]:
         return asdict(details(event) if callable(details) else details)
 
-    return change_event(event_id, "edited", wanted, organizer_id=organizer_id)
+    return change_event(event_id, "edited", wanted, organizer_id=organizer_id, seen=seen)
 
 
 def publish_event(event_id: int, *, organizer_id: int) -> None:
@@ -244,11 +247,16 @@ def change_event(
     *,
     organizer_id: int,
     also: Callable[[Connection], None] | None = None,
+    seen: int | None = None,
+    in_view_of: Collection[str] = (),
 ) -> list[int]:
     """Set columns of an event and promote whom that makes room for; say who.
 
-    `also` is done in the same transaction, unless nothing changes.
-    Raises `EventNotFound`, `EventClosed` when it is cancelled, `InvalidInput` (totalTickets).
+    `also` is done in the same transaction, unless nothing changes. With `seen`, a revision of the
+    event, nothing is set if a column that would change, or one of `in_view_of`, has been edited
+    since; bookings in between do not matter.
+    Raises `EventNotFound`, `EventClosed` when it is cancelled, `EditConflict`, `InvalidInput`
+    (totalTickets).
     """
     actor, batch = f"organizer:{organizer_id}", book.new_reference()
     attempted = 0
@@ -266,6 +274,10 @@ def change_event(
         changes = {key: value for key, value in columns.items() if value != before[key]}
         if not changes:
             return []
+        if seen is not None:
+            edited = record.edited_since(connection, row, seen) & {*changes, *in_view_of}
+            if edited:
+                raise EditConflict({key: before[key] for key in edited}, row=row)
         now = clock.now()
         inventory = book.inventory_of(SimpleNamespace(**{**before, **changes}), now)
         inventory.capacity = event.capacity
