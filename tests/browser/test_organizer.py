@@ -117,6 +117,12 @@ def test_form_overtaken_by_somebody_else_is_saved_when_asked_to(site: Site, page
     expect(page.get_by_text("Saved.")).to_be_visible()
     expect(page.get_by_role("heading", name="Mine")).to_be_visible()
     expect(page.locator("#figures")).to_contain_text("0 of 100")
+    # Line breaks come back as the browser sends them, which is no change.
+    page.get_by_role("link", name="Edit").click()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    page.get_by_role("link", name="History of this event").click()
+    expect(page.get_by_text("Description:")).to_have_count(2)
 
 
 def test_figures_follow_the_bookings(site: Site, visitor: Visitor, log_in: LogIn) -> None:

@@ -249,6 +249,29 @@ def test_event_cancelled_meanwhile_is_not_edited(
     assert "Renamed" not in history(owner, event_id)
 
 
+@pytest.mark.parametrize("description", ["One\nTwo\r\nThree", "\n\nIn the middle\n", "Old\rMac"])
+def test_line_breaks_of_browsers_are_no_change(
+    app: Flask,
+    owner: Person,
+    owner_id: int,
+    make_event: MakeEvent,
+    change: Change,
+    description: str,
+) -> None:
+    event_id = make_event(description="Before")
+    path = path_of(event_id)
+    old = open_form(owner, path)
+    change(event_id, description=description)
+    shown = open_form(owner, path)["description"]
+    answer = owner.client.post(path, data={**old, "description": shown, "location": "Barn"})
+    assert answer.status_code == 303, "it is what is there by now"
+    told = history(owner, event_id)
+    assert (told.count("Description"), told.count("Location")) == (1, 1)
+    with app.app_context():
+        kept = events.own_event(event_id, organizer_id=owner_id)
+    assert kept.description == description
+
+
 def test_seconds_that_no_field_shows_are_kept_and_are_no_conflict(
     app: Flask, owner: Person, owner_id: int, make_event: MakeEvent, change: Change
 ) -> None:

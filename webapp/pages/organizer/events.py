@@ -234,9 +234,11 @@ def _kept(details: Details, event: Row[Any]) -> Details:
     """Details as they are where the form shows no change of them.
 
     A field for moments knows neither seconds nor which of two equal hours is meant when clocks go
-    back.
+    back, and browsers send every line break as two characters.
     """
     before = events_service.details_of(event)
+    if _lines(details.description) == _lines(before.description):
+        details = replace(details, description=before.description)
     if details.time_zone != before.time_zone:
         return details
     kept: dict[str, Any] = {}
@@ -246,6 +248,10 @@ def _kept(details: Details, event: Row[Any]) -> Details:
             if local_input(getattr(details, name), before.time_zone) == shown:
                 kept[name] = value
     return replace(details, **kept)
+
+
+def _lines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 @cache
