@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 
 from tests.pages.conftest import Person, forms_of, text_of
 from tests.pages.test_lost_login import log_in_again, lose_login
+from tests.pages.test_pictures import drawn, send, upload, urls_on
 from webapp.services import events
 from webapp.services.events import details_of, edit_event
 
@@ -283,3 +284,68 @@ def test_seconds_that_no_field_shows_are_kept_and_are_no_conflict(
     with app.app_context():
         event = events.own_event(event_id, organizer_id=owner_id)
     assert event.starts_at == START + timedelta(seconds=30)
+
+
+def test_another_picture_is_not_replaced_unseen(owner: Person, make_event: MakeEvent) -> None:
+    event_id = make_event()
+    path = f"/organizer/events/{event_id}/picture"
+    form = open_form(owner, path)
+    upload(owner, event_id, drawn(), "A choir")
+    (theirs,) = urls_on(owner.get(path))
+    mine = drawn((300, 300))
+    answer = send(owner, path, mine, **{**form, "description": "A square"})
+    assert answer.status_code == 409
+    assert OVERTAKEN in text_of(answer)
+    assert notes_of(answer) == {
+        "picture": "Meanwhile replaced: it is shown above.",
+        "description": "Meanwhile changed to A choir.",
+    }
+    assert urls_on(answer) == [theirs]
+    again = forms_of(answer)[path]
+    assert again["description"] == "A square"
+    assert send(owner, path, mine, **again).status_code == 303
+    assert urls_on(owner.get(path)) != [theirs]
+
+
+def test_words_for_one_picture_are_not_given_to_another(
+    owner: Person, make_event: MakeEvent
+) -> None:
+    event_id = make_event()
+    path = f"/organizer/events/{event_id}/picture"
+    upload(owner, event_id, drawn(), "")
+    form = open_form(owner, path)
+    upload(owner, event_id, drawn((300, 300)), "")
+    answer = send(owner, path, b"", **{**form, "description": "A choir"})
+    assert answer.status_code == 409
+    assert notes_of(answer) == {"picture": "Meanwhile replaced: it is shown above."}
+    assert send(owner, path, b"", **forms_of(answer)[path]).status_code == 303
+    assert forms_of(owner.get(path))[path]["description"] == "A choir"
+
+
+def test_words_of_somebody_else_are_not_undone(owner: Person, make_event: MakeEvent) -> None:
+    event_id = make_event()
+    path = f"/organizer/events/{event_id}/picture"
+    upload(owner, event_id, drawn(), "A choir")
+    form = open_form(owner, path)
+    upload(owner, event_id, b"", "A choir on a stage")
+    answer = send(owner, path, b"", **{**form, "description": "A band"})
+    assert notes_of(answer) == {"description": "Meanwhile changed to A choir on a stage."}
+    assert (
+        send(owner, path, b"", **{**form, "description": "A choir on a stage"}).status_code == 303
+    )
+
+
+def test_another_picture_is_not_removed_unseen(owner: Person, make_event: MakeEvent) -> None:
+    event_id = make_event()
+    page = f"/organizer/events/{event_id}/picture"
+    upload(owner, event_id, drawn(), "A choir")
+    form = forms_of(owner.get(page))[f"{page}/remove"]
+    upload(owner, event_id, drawn((300, 300)), "A square")
+    (theirs,) = urls_on(owner.get(page))
+    answer = owner.client.post(f"{page}/remove", data=form)
+    assert answer.status_code == 409
+    assert "The picture was changed after you opened this page." in text_of(answer)
+    assert urls_on(answer) == [theirs]
+    again = forms_of(answer)[f"{page}/remove"]
+    assert owner.client.post(f"{page}/remove", data=again).status_code == 303
+    assert urls_on(owner.get(page)) == []
