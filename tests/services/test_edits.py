@@ -10,7 +10,7 @@ from tests.services.conftest import Clock, MakeEvent
 from tests.services.tools import figures, fill, together
 from tests.support.changes import set_capacity
 from webapp.errors import EditConflict
-from webapp.services import events
+from webapp.services import events, notices
 from webapp.services.availability import find_event
 from webapp.services.bookings import cancel_booking
 from webapp.services.events import Details, details_of, edit_event
@@ -142,3 +142,28 @@ def test_capacity_set_after_a_conflict_promotes_as_ever(
         edit_event(event_id, wanted, organizer_id=organizer_id, seen=1)
     assert figures(event_id) == (2, 1, 0)
     assert edit_event(event_id, wanted, organizer_id=organizer_id, seen=seen) == [3]
+
+
+def test_mails_to_the_organizer_set_at_the_same_time_are_not_undone(
+    in_app: Flask, organizer_id: int
+) -> None:
+    seen = dict(notices.notices_of(organizer_id)._mapping)
+    wishes = [f"olga{number}@example.org" for number in range(4)]
+    results = together(
+        in_app,
+        [
+            partial(
+                notices.set_notices,
+                organizer_id,
+                email=email,
+                wants_sold_out=True,
+                wants_summary=False,
+                seen=seen,
+            )
+            for email in wishes
+        ],
+    )
+    [won] = [email for email, result in zip(wishes, results, strict=True) if result is None]
+    lost = [result for result in results if isinstance(result, EditConflict)]
+    assert [refused.changed for refused in lost] == [{"email": won}] * 3
+    assert tuple(notices.notices_of(organizer_id)) == (won, True, False)
