@@ -121,6 +121,24 @@ class NameTaken(DomainError):
     title = "Name taken"
 
 
+class EditConflict(DomainError):
+    """What was to be overwritten has been changed since the caller read it.
+
+    `changed` is {column: value now} of what stands in the way, `row` the whole row as it is now.
+    """
+
+    status = 409
+    code = "edit_conflict"
+    title = "Changed meanwhile"
+
+    def __init__(self, changed: dict[str, Any], *, row: Any) -> None:
+        super().__init__(
+            "This was changed after you read it. Read it again, then send your change."
+        )
+        self.changed = changed
+        self.row = row
+
+
 class Unavailable(DomainError):
     """The database is away or too busy; the same request may be sent again."""
 

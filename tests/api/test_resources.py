@@ -1,11 +1,14 @@
 """Events, bookings and waiting lists, read and changed one by one."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from tests.api.conftest import Api
+from tests.services.tools import together
 
 
 def all_pages(
@@ -205,6 +208,24 @@ def test_change_touches_only_what_is_sent(api: Api, organizer: dict[str, str]) -
     after = api.patch(f"/events/{event_id}", {"waitingListLimit": None}, headers=organizer)
     assert after.get_json()["waitingListLimit"] is None
     assert api.patch(f"/events/{event_id}", {}, headers=organizer).status_code == 200
+
+
+def test_changes_at_the_same_time_do_not_add_up_to_what_is_refused(
+    app: Flask, api: Api, organizer: dict[str, str]
+) -> None:
+    """Each fits the event as it was, the two together do not."""
+    hours = {"startsAt": "2031-07-01T10:00Z", "endsAt": "2031-07-01T12:00Z"}
+    event_id = api.event(organizer, **hours)
+    changes = ({"startsAt": "2031-07-01T11:30Z"}, {"endsAt": "2031-07-01T11:00Z"})
+
+    def send(change: dict[str, str]) -> int:
+        path = f"/api/events/{event_id}"
+        return app.test_client().patch(path, json=change, headers=organizer).status_code
+
+    for _ in range(5):
+        answers = together(app, [partial(send, change) for change in changes])
+        assert sorted(map(str, answers)) == ["200", "400"]
+        assert api.patch(f"/events/{event_id}", hours, headers=organizer).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -137,6 +137,11 @@ def test_organizers_pages_are_accessible(
         page.goto(path)
         page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
         check(page, path)
+    page.goto(f"/organizer/events/{event}/edit")
+    site.change_event(event, location="Mill", description="Soup", startsAt="2031-07-01T19:30")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    check(page, "overtaken edit")
 
 
 def test_ticket_is_booked_and_cancelled_by_keyboard_alone(visitor: Visitor, site: Site) -> None:

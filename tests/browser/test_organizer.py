@@ -98,6 +98,33 @@ def test_refused_edit_keeps_what_was_typed(site: Site, page: Page) -> None:
     expect(page.get_by_label("Place")).to_have_value("Barn")
 
 
+def test_form_overtaken_by_somebody_else_is_saved_when_asked_to(site: Site, page: Page) -> None:
+    event_id = site.make_event("Overtaken", 50, location="Barn", description="Bring a spoon.")
+    page.goto(f"/organizer/events/{event_id}/edit")
+    page.get_by_label("Name").fill("Mine")
+    page.get_by_label("Description", exact=False).fill("Bring two\nspoons.")
+    site.change_event(event_id, totalTickets=100, description="Bring a fork.")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert")).to_contain_text("nothing of yours is saved yet")
+    expect(page.get_by_role("alert")).to_be_focused()
+    expect(page.get_by_label("Name")).to_have_value("Mine")
+    tickets = page.get_by_label("Tickets in all")
+    expect(tickets).to_have_value("50")
+    expect(tickets).to_have_accessible_description("Meanwhile changed to 100.")
+    expect(page.get_by_label("as it reads now")).to_have_value("Bring a fork.")
+    tickets.fill("100")
+    page.get_by_role("button", name="Save mine").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Mine")).to_be_visible()
+    expect(page.locator("#figures")).to_contain_text("0 of 100")
+    # Line breaks come back as the browser sends them, which is no change.
+    page.get_by_role("link", name="Edit").click()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    page.get_by_role("link", name="History of this event").click()
+    expect(page.get_by_text("Description:")).to_have_count(2)
+
+
 def test_figures_follow_the_bookings(site: Site, visitor: Visitor, log_in: LogIn) -> None:
     event_id = site.make_event("Busy Desk", 5)
     page = visitor(viewport=DESK)

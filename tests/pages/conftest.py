@@ -44,6 +44,10 @@ class Forms(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag == "textarea":
             self.fill(self.textarea, "")
+            if self.textarea:
+                # Browsers leave out a line break that comes first.
+                fields = self.found[-1][1]
+                fields[self.textarea] = fields[self.textarea].removeprefix("\n")
             self.textarea = ""
 
     def fill(self, name: str, text: str) -> None:

@@ -26,6 +26,7 @@ from webapp.schemas import MAX_ID, EventFields, Input, from_form, from_json
 from webapp.services import events
 from webapp.services.availability import find_event, ranks_of
 from webapp.services.bookings import references_of
+from webapp.services.events import Details
 from webapp.services.lookup import event_bookings
 
 EVENT = f"/events/<int(min=1, max={MAX_ID}):event_id>"
@@ -95,16 +96,14 @@ def event(event_id: int) -> Response:
 def edit(event_id: int) -> Response:
     account = required_account()
     change = read_json()
-    now = events.own_event(event_id, organizer_id=account.id)
-    if isinstance(change, dict) and "status" in change:
-        raise InvalidInput({"status": "Use the calls publish, unpublish and cancel."})
-    whole = {**editable_fields(now), **change} if isinstance(change, dict) else change
-    promoted = events.edit_event(
-        event_id,
-        from_json(EventFields, whole).details(),
-        organizer_id=account.id,
-        before=events.details_of(now),
-    )
+
+    def changed(event: Row[Any]) -> Details:
+        if isinstance(change, dict) and "status" in change:
+            raise InvalidInput({"status": "Use the calls publish, unpublish and cancel."})
+        whole = {**editable_fields(event), **change} if isinstance(change, dict) else change
+        return from_json(EventFields, whole).details()
+
+    promoted = events.edit_event(event_id, changed, organizer_id=account.id)
     return show_changed(event_id, account.id, promoted)
 
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException
 
 from webapp import errors
-from webapp.errors import DomainError, InvalidInput, Unavailable
+from webapp.errors import DomainError, EditConflict, InvalidInput, Unavailable
 from webapp.extensions import limiter
 from webapp.security import is_from_another_site
 from webapp.services import idempotency
@@ -26,12 +26,19 @@ from webapp.services.idempotency import Once
 View = Callable[..., ResponseReturnValue]
 
 KEY_FIELD = "requestKey"
+# Tells what a form was made from, so that it overwrites nothing that was saved since.
+SEEN_FIELD = "seen"
 NEVER_KEPT = {"csrf_token", "password"}
 is_key = re.compile(r"[A-Za-z0-9_-]{16,64}").fullmatch
+is_revision = re.compile(r"[0-9]{1,18}").fullmatch
 
 LOST_SESSION = "This page was open for too long. Nothing was sent yet: please send it again."
 TOO_OFTEN = "That was too often. Nothing was sent: wait a little, then send it again."
 LOOK_AGAIN = "Please look at the marked fields."
+OVERTAKEN = (
+    "This was changed after you opened it, and nothing of yours is saved yet. Take over what you"
+    " want from the marked fields, then choose “Save mine”."
+)
 LOGGED_IN_AGAIN = "You are logged in again. Nothing was sent yet: please send it again."
 
 
@@ -43,11 +50,31 @@ class Form:
     typed: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
     problem: str = ""
+    overtaken: bool = False
 
     def value(self, name: str, default: object = "") -> object:
         """What a field shows: what was typed, else `default`."""
         typed = self.typed.get(name)
         return ("" if default is None else default) if typed is None else typed
+
+    def seen(self, now: object) -> object:
+        """What the form was made from: `now`, unless it comes back as it was filled in."""
+        return self.typed.get(SEEN_FIELD, "") if self.typed else now
+
+
+class Overtaken(DomainError):
+    """A form would overwrite what was saved since it was made; `errors` says what that is.
+
+    Sent once more it carries `seen`, and does.
+    """
+
+    status = EditConflict.status
+    code = EditConflict.code
+    title = EditConflict.title
+
+    def __init__(self, errors: dict[str, str], *, seen: object, problem: str = OVERTAKEN) -> None:
+        super().__init__(problem, errors=errors)
+        self.seen = str(seen)
 
 
 class Carried(BaseModel):
@@ -80,6 +107,15 @@ def once(operation: str, *, caller: str, **content: object) -> Once | None:
     """The one-time key that the form was sent with, bound to what is asked."""
     key = request.form.get(KEY_FIELD, "")
     return idempotency.once(operation, caller=caller, key=key, **content) if is_key(key) else None
+
+
+def seen() -> int:
+    """The revision that the form of this request was made from.
+
+    It is 0, which is before everything, for a form that does not say.
+    """
+    text = request.form.get(SEEN_FIELD, "")
+    return int(text) if is_revision(text) else 0
 
 
 def carry() -> str:
@@ -145,8 +181,9 @@ def _show_again(error: DomainError) -> Response:
     response = _page_of_form(
         error.status,
         LOOK_AGAIN if isinstance(error, InvalidInput) and known else error.detail,
-        typed=_typed(),
+        typed={**_typed(), SEEN_FIELD: error.seen} if isinstance(error, Overtaken) else _typed(),
         errors=error.errors,
+        overtaken=isinstance(error, Overtaken),
         # Under the same key it is safe to send again what may or may not have arrived.
         keep_key=busy,
     )
@@ -182,10 +219,11 @@ def _page_of_form(
     typed: Mapping[str, str],
     errors: Mapping[str, str] | None = None,
     keep_key: bool = False,
+    overtaken: bool = False,
 ) -> Response:
     key = typed.get(KEY_FIELD, "")
     keep_key = keep_key and is_key(key) is not None
-    g.refused_form = Form(key if keep_key else new_key(), typed, errors or {}, problem)
+    g.refused_form = Form(key if keep_key else new_key(), typed, errors or {}, problem, overtaken)
     page = current_app.view_functions[_page_with_form()]
     wanted = inspect.signature(page).parameters
     values = {k: v for k, v in (request.view_args or {}).items() if k in wanted}

@@ -1,24 +1,14 @@
 """Create, edit, publish and cancel events; lists of events."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Row,
-    bindparam,
-    func,
-    insert,
-    literal,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Row, bindparam, func, insert, literal, or_, select, update
 
-from webapp.errors import EventClosed, EventNotFound, InvalidInput
+from webapp.errors import EditConflict, EventClosed, EventNotFound, InvalidInput
 from webapp.logs import operation
 from webapp.models import Organizer, activities, bookings, events
 from webapp.services import book, clock, idempotency, record
@@ -114,20 +104,25 @@ def details_of(event: Row[Any]) -> Details:
 
 
 def edit_event(
-    event_id: int, details: Details, *, organizer_id: int, before: Details | None = None
+    event_id: int,
+    details: Details | Callable[[Row[Any]], Details],
+    *,
+    organizer_id: int,
+    seen: int | None = None,
 ) -> list[int]:
     """Give an event other details and promote whom a larger capacity reaches; say who.
 
-    With `before` only what differs from it is set, so that somebody else's change of another
-    detail in the meantime stays.
-    Raises `EventNotFound`, `EventClosed` when it is cancelled, `InvalidInput` (totalTickets) when
-    the new capacity is less than what is confirmed or than the largest party waiting.
+    `details` may be a function that makes them from the event's row, which is locked meanwhile.
+    `seen` is the revision that the caller has read; see `change_event`.
+    Raises `EventNotFound`, `EventClosed` when it is cancelled, `EditConflict`, `InvalidInput`
+    (totalTickets) when the new capacity is less than what is confirmed or than the largest party
+    waiting.
     """
-    wanted = asdict(details)
-    if before is not None:
-        known = asdict(before)
-        wanted = {name: value for name, value in wanted.items() if value != known[name]}
-    return change_event(event_id, "edited", wanted, organizer_id=organizer_id)
+
+    def wanted(event: Row[Any]) -> Mapping[str, Any]:
+        return asdict(details(event) if callable(details) else details)
+
+    return change_event(event_id, "edited", wanted, organizer_id=organizer_id, seen=seen)
 
 
 def publish_event(event_id: int, *, organizer_id: int) -> None:
@@ -248,15 +243,20 @@ def _own(connection: Connection, event_id: int, organizer_id: int) -> Row[Any]:
 def change_event(
     event_id: int,
     what: str,
-    wanted: Mapping[str, Any],
+    wanted: Mapping[str, Any] | Callable[[Row[Any]], Mapping[str, Any]],
     *,
     organizer_id: int,
     also: Callable[[Connection], None] | None = None,
+    seen: int | None = None,
+    in_view_of: Collection[str] = (),
 ) -> list[int]:
     """Set columns of an event and promote whom that makes room for; say who.
 
-    `also` is done in the same transaction, unless nothing changes.
-    Raises `EventNotFound`, `EventClosed` when it is cancelled, `InvalidInput` (totalTickets).
+    `also` is done in the same transaction, unless nothing changes. With `seen`, a revision of the
+    event, nothing is set if a column that would change, or one of `in_view_of`, has been edited
+    since; bookings in between do not matter.
+    Raises `EventNotFound`, `EventClosed` when it is cancelled, `EditConflict`, `InvalidInput`
+    (totalTickets).
     """
     actor, batch = f"organizer:{organizer_id}", book.new_reference()
     attempted = 0
@@ -267,12 +267,17 @@ def change_event(
         attempted = event.revision + 1
         if event.status == "cancelled":
             raise EventClosed("This event has been cancelled.")
-        if wanted.get("status") == "draft" and event.next_position > 1:
+        row = connection.execute(_whole, {"event_id": event_id}).one()
+        before, columns = row._mapping, wanted(row) if callable(wanted) else wanted
+        if columns.get("status") == "draft" and event.next_position > 1:
             raise EventClosed("This event has bookings. Cancel the event instead.")
-        before = connection.execute(_whole, {"event_id": event_id}).one()._mapping
-        changes = {key: value for key, value in wanted.items() if value != before[key]}
+        changes = {key: value for key, value in columns.items() if value != before[key]}
         if not changes:
             return []
+        if seen is not None:
+            edited = record.edited_since(connection, row, seen) & {*changes, *in_view_of}
+            if edited:
+                raise EditConflict({key: before[key] for key in edited}, row=row)
         now = clock.now()
         inventory = book.inventory_of(SimpleNamespace(**{**before, **changes}), now)
         inventory.capacity = event.capacity

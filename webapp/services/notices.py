@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from webapp.errors import EventNotFound
+from webapp.errors import EditConflict, EventNotFound
 from webapp.models import activities, bookings, deliveries, events, organizers
 from webapp.services import book, clock, idempotency
 from webapp.services.commands import Status, What
@@ -309,21 +309,42 @@ def set_reminder(event_id: int, *, organizer_id: int, wanted: bool) -> None:
     change_event(event_id, "edited", {"reminds": wanted}, organizer_id=organizer_id)
 
 
+_notices: Select[Any] = select(
+    organizers.c.email, organizers.c.wants_sold_out, organizers.c.wants_summary
+)
+
+
 def notices_of(organizer_id: int) -> Row[Any]:
     """Where an organizer wants to be written to, and about what."""
-    query: Select[Any] = select(
-        organizers.c.email, organizers.c.wants_sold_out, organizers.c.wants_summary
-    ).where(organizers.c.id == organizer_id)
+    query = _notices.where(organizers.c.id == organizer_id)
     return read(lambda connection: connection.execute(query).one())
 
 
 def set_notices(
-    organizer_id: int, *, email: str | None, wants_sold_out: bool, wants_summary: bool
+    organizer_id: int,
+    *,
+    email: str | None,
+    wants_sold_out: bool,
+    wants_summary: bool,
+    seen: Mapping[str, object] | None = None,
 ) -> None:
-    """Set what `notices_of` tells."""
-    change = (
-        update(organizers)
-        .where(organizers.c.id == organizer_id)
-        .values(email=email, wants_sold_out=wants_sold_out, wants_summary=wants_summary)
-    )
-    write(lambda connection: connection.execute(change).rowcount)
+    """Set what `notices_of` tells.
+
+    `seen` is {column: value} as the caller has read it: nothing is set if one that would change is
+    another by now. Raises `EditConflict`.
+    """
+    own = organizers.c.id == organizer_id
+    wanted = {"email": email, "wants_sold_out": wants_sold_out, "wants_summary": wants_summary}
+
+    def work(connection: Connection) -> None:
+        now = connection.execute(_notices.where(own).with_for_update()).one()
+        changed = {
+            name: value
+            for name, value in now._mapping.items()
+            if seen is not None and value not in (wanted[name], seen[name])
+        }
+        if changed:
+            raise EditConflict(changed, row=now)
+        connection.execute(update(organizers).where(own).values(wanted))
+
+    write(work)

@@ -17,10 +17,14 @@ Size = Literal["large", "small"]
 REMEMBERED = 64
 
 
-def set_picture(event_id: int, data: bytes, *, description: str, organizer_id: int) -> None:
+def set_picture(
+    event_id: int, data: bytes, *, description: str, organizer_id: int, seen: int | None = None
+) -> None:
     """Give an event a picture in place of the one it had, and say in words what it shows.
 
-    Raises `EventNotFound`, `EventClosed` when it is cancelled, `InvalidInput` (picture).
+    `seen` is the revision of the event that the caller has read; see `change_event`.
+    Raises `EventNotFound`, `EventClosed` when it is cancelled, `EditConflict`, `InvalidInput`
+    (picture).
     """
     developed = develop(data)
     change_event(
@@ -29,23 +33,39 @@ def set_picture(event_id: int, data: bytes, *, description: str, organizer_id: i
         {"picture": developed.name, "picture_description": description},
         organizer_id=organizer_id,
         also=partial(_keep, event_id=event_id, developed=developed),
+        seen=seen,
     )
 
 
-def describe_picture(event_id: int, *, description: str, organizer_id: int) -> None:
-    """Say otherwise what the picture shows. Raises `EventNotFound`, `EventClosed`."""
-    wanted = {"picture_description": description}
-    change_event(event_id, "edited", wanted, organizer_id=organizer_id)
+def describe_picture(
+    event_id: int, *, description: str, organizer_id: int, seen: int | None = None
+) -> None:
+    """Say otherwise what the picture shows; `seen` is as for `set_picture`.
+
+    Raises `EventNotFound`, `EventClosed`, `EditConflict`.
+    """
+    change_event(
+        event_id,
+        "edited",
+        {"picture_description": description},
+        organizer_id=organizer_id,
+        seen=seen,
+        in_view_of=["picture"],
+    )
 
 
-def remove_picture(event_id: int, *, organizer_id: int) -> None:
-    """Take the picture away; again is harmless. Raises `EventNotFound`, `EventClosed`."""
+def remove_picture(event_id: int, *, organizer_id: int, seen: int | None = None) -> None:
+    """Take the picture away; again is harmless; `seen` is as for `set_picture`.
+
+    Raises `EventNotFound`, `EventClosed`, `EditConflict`.
+    """
     change_event(
         event_id,
         "edited",
         {"picture": None, "picture_description": ""},
         organizer_id=organizer_id,
         also=partial(_drop, event_id=event_id),
+        seen=seen,
     )
 
 

@@ -278,6 +278,19 @@ def has_landed(connection: Connection, event_id: int, *, revision: int, batch: s
     return connection.execute(query.limit(1)).scalar() == batch
 
 
+def edited_since(connection: Connection, event: Row[Any], seen: int) -> set[str]:
+    """The columns of an event that were edited after the revision `seen` of it."""
+    if seen == event.revision:
+        return set()
+    query = select(activities.c.details).where(
+        activities.c.event_id == event.id,
+        activities.c.position.is_(None),
+        # A revision that is still to come was seen in a database that was restored since.
+        activities.c.revision > (seen if seen < event.revision else 0),
+    )
+    return {column for details in connection.execute(query).scalars() for column in details or ()}
+
+
 def _booking(
     event_id: int, claim: Claim, particulars: Particulars, now: datetime
 ) -> dict[str, Any]:

@@ -11,12 +11,13 @@ from flask import flash, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Row
 
+from webapp.errors import EditConflict
 from webapp.htmx import fragment, move_to, show, wants_fragment
 from webapp.pages import forms
-from webapp.pages.forms import form_on
+from webapp.pages.forms import Overtaken, form_on
 from webapp.pages.organizer import bp, cursor_argument, is_cursor, organizer_id
 from webapp.pages.organizer.attention import Need, needs_of
-from webapp.pages.organizer.wording import moved_up
+from webapp.pages.organizer.wording import meanwhile, moved_up
 from webapp.pages.presentation import count, local_input
 from webapp.schemas import EventFields, all_zones, from_form
 from webapp.services import clock, lookup, samples
@@ -32,6 +33,21 @@ REGIONS = (
     *("Atlantic", "Australia", "Europe", "Indian", "Pacific"),
 )
 EVENT = "/events/<int(max=9223372036854775807):event_id>"
+# The field that holds a column.
+FIELDS = {
+    "name": "eventName",
+    "capacity": "totalTickets",
+    "description": "description",
+    "location": "location",
+    "time_zone": "timeZone",
+    "starts_at": "startsAt",
+    "ends_at": "endsAt",
+    "sales_open_at": "salesOpenAt",
+    "sales_close_at": "salesCloseAt",
+    "cancel_until": "cancelUntil",
+    "max_tickets_per_booking": "maxTicketsPerBooking",
+    "waiting_list_limit": "waitingListLimit",
+}
 
 
 @bp.get("")
@@ -117,8 +133,14 @@ def edit(event_id: int) -> ResponseReturnValue:
 @form_on("organizer.edit")
 def save(event_id: int) -> ResponseReturnValue:
     """Save an event's details; more tickets go to those who wait, at once."""
-    details = _with_moments_kept(from_form(EventFields, request.form).details())
-    promoted = events_service.edit_event(event_id, details, organizer_id=organizer_id())
+    kept = partial(_kept, from_form(EventFields, request.form).details())
+    try:
+        promoted = events_service.edit_event(
+            event_id, kept, organizer_id=organizer_id(), seen=forms.seen()
+        )
+    except EditConflict as conflict:
+        g.event = conflict.row
+        raise Overtaken(_told(conflict), seen=conflict.row.revision) from conflict
     flash(" ".join(["Saved.", moved_up(event_id, promoted)]).strip())
     return move_to(url_for("organizer.event", event_id=event_id))
 
@@ -197,12 +219,26 @@ def _like() -> int | None:
     return int(text) if is_cursor(text) else None
 
 
-def _with_moments_kept(details: Details) -> Details:
-    """Moments as they were where the form shows no change of them.
+def _told(conflict: EditConflict) -> dict[str, str]:
+    """What each field that was changed meanwhile is now, in words."""
+    told: dict[str, str] = {
+        FIELDS[column]: meanwhile(value, conflict.row.time_zone)
+        for column, value in conflict.changed.items()
+    }
+    if conflict.changed.get("description"):
+        told["description"] = "Meanwhile changed. How it reads now is shown below."
+    return told
 
-    A field knows neither seconds nor which of two equal hours is meant when clocks go back.
+
+def _kept(details: Details, event: Row[Any]) -> Details:
+    """Details as they are where the form shows no change of them.
+
+    A field for moments knows neither seconds nor which of two equal hours is meant when clocks go
+    back, and browsers send every line break as two characters.
     """
-    before = events_service.details_of(g.event)
+    before = events_service.details_of(event)
+    if _lines(details.description) == _lines(before.description):
+        details = replace(details, description=before.description)
     if details.time_zone != before.time_zone:
         return details
     kept: dict[str, Any] = {}
@@ -212,6 +248,10 @@ def _with_moments_kept(details: Details) -> Details:
             if local_input(getattr(details, name), before.time_zone) == shown:
                 kept[name] = value
     return replace(details, **kept)
+
+
+def _lines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 @cache

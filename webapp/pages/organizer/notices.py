@@ -1,20 +1,35 @@
 """Mails to the organizer: where to, and about what."""
 
+import json
+from typing import Any
+
 from flask import flash, request, url_for
 from flask.typing import ResponseReturnValue
+from pydantic import ValidationError
+from sqlalchemy import Row
 
-from webapp.errors import InvalidInput
+from webapp.errors import EditConflict, InvalidInput
 from webapp.htmx import move_to, show
-from webapp.pages.forms import form_on
+from webapp.pages.forms import SEEN_FIELD, Overtaken, form_on
 from webapp.pages.organizer import bp, organizer_id
-from webapp.schemas import FindBookings, from_form
+from webapp.pages.organizer.wording import meanwhile
+from webapp.schemas import FindBookings, Input, from_form
 from webapp.services import notices as notices_service
+
+
+class Seen(Input):
+    """What the form was made from; nothing was set where it does not say."""
+
+    email: str | None = None
+    wants_sold_out: bool = False
+    wants_summary: bool = False
 
 
 @bp.get("/notices")
 def notices() -> ResponseReturnValue:
     """What the organizer is written about."""
-    return show("organizer/notices.html", notices=notices_service.notices_of(organizer_id()))
+    now = notices_service.notices_of(organizer_id())
+    return show("organizer/notices.html", notices=now, now=_as_text(now))
 
 
 @bp.post("/notices")
@@ -26,6 +41,33 @@ def set_notices() -> ResponseReturnValue:
     email = from_form(FindBookings, request.form).email if given else None
     if email is None and any(wishes.values()):
         raise InvalidInput({"email": "Fill in the address to write to."})
-    notices_service.set_notices(organizer_id(), email=email, **wishes)
+    try:
+        notices_service.set_notices(organizer_id(), email=email, **wishes, seen=_seen())
+    except EditConflict as conflict:
+        raise Overtaken(_told(conflict), seen=_as_text(conflict.row)) from conflict
     flash("Saved.")
     return move_to(url_for("organizer.notices"))
+
+
+def _as_text(notices: Row[Any]) -> str:
+    """What the form is made from, for its hidden field."""
+    return json.dumps(notices._asdict())
+
+
+def _seen() -> dict[str, Any]:
+    """What `_as_text` made text of."""
+    try:
+        return Seen.model_validate_json(request.form.get(SEEN_FIELD, "")).model_dump()
+    except ValidationError:
+        return Seen().model_dump()
+
+
+def _told(conflict: EditConflict) -> dict[str, str]:
+    """What each field that was changed meanwhile is now, in words."""
+    told: dict[str, str] = {}
+    for name, value in conflict.changed.items():
+        if isinstance(value, bool):
+            told[name] = f"Meanwhile switched {'on' if value else 'off'}."
+        else:
+            told[name] = meanwhile(value, "UTC")
+    return told

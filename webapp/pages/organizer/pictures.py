@@ -1,5 +1,6 @@
 """The picture of an organizer's event: uploading, replacing, describing and removing it."""
 
+from functools import partial
 from typing import Any
 
 from flask import flash, g, request, url_for
@@ -7,13 +8,14 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from webapp import errors
-from webapp.errors import InvalidInput
+from webapp.errors import EditConflict, InvalidInput
 from webapp.htmx import move_to, show
 from webapp.imaging import FIELD, LARGEST_FILE, LARGEST_FILE_MB
 from webapp.pages import forms
-from webapp.pages.forms import form_on
+from webapp.pages.forms import Overtaken, form_on
 from webapp.pages.organizer import bp, organizer_id
 from webapp.pages.organizer.events import EVENT
+from webapp.pages.organizer.wording import meanwhile
 from webapp.schemas import Input, Line, from_form
 from webapp.security import current_account
 from webapp.services import pictures
@@ -21,6 +23,10 @@ from webapp.services import pictures
 # So much is read that a file which is somewhat too large is refused with what was typed kept.
 LARGEST_BODY = 3 * LARGEST_FILE
 TOO_LARGE = f"That file is too large. Choose one of at most {LARGEST_FILE_MB} MB."
+ANOTHER_PICTURE = (
+    "The picture was changed after you opened this page. Nothing is removed yet: look at it, then"
+    " remove it if you still want to."
+)
 
 
 class PictureFields(Input):
@@ -61,12 +67,18 @@ def set_picture(event_id: int) -> ResponseReturnValue:
     """Keep the picture that was sent; without one, what is said of the present one."""
     description = from_form(PictureFields, request.form).description
     file = request.files.get(FIELD)
-    if file and (data := file.read(LARGEST_FILE + 1)):
-        pictures.set_picture(event_id, data, description=description, organizer_id=organizer_id())
+    data = file.read(LARGEST_FILE + 1) if file else b""
+    if data:
+        set_or_describe = partial(pictures.set_picture, event_id, data)
     elif g.event.picture is not None:
-        pictures.describe_picture(event_id, description=description, organizer_id=organizer_id())
+        set_or_describe = partial(pictures.describe_picture, event_id)
     else:
         raise InvalidInput({FIELD: "Choose a file."})
+    try:
+        set_or_describe(description=description, organizer_id=organizer_id(), seen=forms.seen())
+    except EditConflict as conflict:
+        g.event = conflict.row
+        raise Overtaken(_told(conflict), seen=conflict.row.revision) from conflict
     flash("The picture is saved.")
     return move_to(url_for("organizer.picture", event_id=event_id))
 
@@ -75,6 +87,22 @@ def set_picture(event_id: int) -> ResponseReturnValue:
 @form_on("organizer.picture")
 def remove_picture(event_id: int) -> ResponseReturnValue:
     """Take the picture away."""
-    pictures.remove_picture(event_id, organizer_id=organizer_id())
+    try:
+        pictures.remove_picture(event_id, organizer_id=organizer_id(), seen=forms.seen())
+    except EditConflict as conflict:
+        g.event = conflict.row
+        raise Overtaken({}, seen=conflict.row.revision, problem=ANOTHER_PICTURE) from conflict
     flash("The picture is removed.")
     return move_to(url_for("organizer.picture", event_id=event_id))
+
+
+def _told(conflict: EditConflict) -> dict[str, str]:
+    """What was changed meanwhile, in words, beside the field that it concerns."""
+    told: dict[str, str] = {}
+    if "picture" in conflict.changed:
+        become = "replaced: it is shown above" if conflict.row.picture else "removed"
+        told[FIELD] = f"Meanwhile {become}."
+    if "picture_description" in conflict.changed:
+        described = conflict.changed["picture_description"]
+        told["description"] = meanwhile(described, conflict.row.time_zone)
+    return told

@@ -1,8 +1,11 @@
 """Sentences that organizers read in more than one place."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from webapp.pages.presentation import count
+from markupsafe import Markup, escape
+
+from webapp.pages.presentation import count, moment
 from webapp.services import lookup
 
 NAMED = 3
@@ -20,3 +23,17 @@ def moved_up(event_id: int, promoted: Sequence[int]) -> str:
     if len(promoted) == 1:
         return f"{who} moved up from the waiting list and has {count(rows[0].tickets, 'ticket')}."
     return f"{who} moved up from the waiting list and have their tickets."
+
+
+def meanwhile(value: object, time_zone: str) -> Markup:
+    """What somebody has made of a field while a form with it was open."""
+    match value:
+        case None | "":
+            return Markup("Meanwhile emptied.")
+        case datetime():
+            told = moment(value, time_zone)
+        case int():
+            told = escape(f"{value:,}")
+        case _:
+            told = Markup("<bdi>{}</bdi>").format(value)
+    return Markup("Meanwhile changed to {}.").format(told)
