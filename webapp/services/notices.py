@@ -5,6 +5,7 @@ deliverers, or the same one again, do no harm. A look that finds all of them wri
 and locks nothing.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
