@@ -13,7 +13,7 @@ from werkzeug.exceptions import TooManyRequests
 from webapp import errors
 from webapp.api import budgets
 from webapp.errors import Unavailable
-from webapp.extensions import basic_auth, token_auth
+from webapp.extensions import PerApp, basic_auth, token_auth
 from webapp.logs import operation
 from webapp.services import accounts
 from webapp.services.accounts import Account
@@ -59,20 +59,17 @@ class VerifiedLogins:
                 del self._logins[next(iter(self._logins))]
             self._logins[name] = verified
 
-    def forget(self) -> None:
-        with self._lock:
-            self._logins.clear()
 
-
-verified_logins = VerifiedLogins()
+verified_logins = PerApp(VerifiedLogins)
 
 
 def check_password(username: str, password: str) -> Account | None:
     """The account of a username and its password. Raises `TooManyRequests`, `Unavailable`."""
     if not username:
         return None
-    name = verified_logins.name(username, password)
-    account = verified_logins.find(name)
+    logins = verified_logins.own
+    name = logins.name(username, password)
+    account = logins.find(name)
     if account is None:
         try:
             account = _checks.submit(name, (username, password))
@@ -84,14 +81,15 @@ def check_password(username: str, password: str) -> Account | None:
 def _check_slowly(name: bytes, logins: list[tuple[str, str]]) -> list[Account | None]:
     """Check one login for all who present it at the same time."""
     username, password = logins[0]
-    account = verified_logins.find(name)
+    verified = verified_logins.own
+    account = verified.find(name)
     if account is None:
         _refuse_after_failures(username)
         account = accounts.check_login(username=username, password=password)
         if account is None:
             _note_failure(username)
         else:
-            verified_logins.remember(name, account)
+            verified.remember(name, account)
     return [account] * len(logins)
 
 
