@@ -71,10 +71,14 @@ def check_password(username: str, password: str) -> Account | None:
     name = logins.name(username, password)
     account = logins.find(name)
     if account is None:
+        # Each caller for themselves: only the check is shared.
+        _refuse_after_failures(username)
         try:
             account = _checks.submit(name, (username, password))
         except Overloaded as error:
             raise Unavailable from error
+        if account is None:
+            _note_failure(username)
     return account
 
 
@@ -84,11 +88,8 @@ def _check_slowly(name: bytes, logins: list[tuple[str, str]]) -> list[Account | 
     verified = verified_logins.own
     account = verified.find(name)
     if account is None:
-        _refuse_after_failures(username)
         account = accounts.check_login(username=username, password=password)
-        if account is None:
-            _note_failure(username)
-        else:
+        if account is not None:
             verified.remember(name, account)
     return [account] * len(logins)
 
