@@ -14,6 +14,7 @@ from webapp import errors
 from webapp.api import budgets
 from webapp.errors import Unavailable
 from webapp.extensions import PerApp, basic_auth, token_auth
+from webapp.limits import client
 from webapp.logs import operation
 from webapp.services import accounts
 from webapp.services.accounts import Account
@@ -139,19 +140,19 @@ def _refuse_after_failures(username: str) -> None:
     limits = budgets.current()
     if limits is None:
         return
-    of_client = limits.failures_of_client.spend(budgets.client(), cost=0)
+    of_client = limits.failures_of_client.spend(client(), cost=0)
     of_username = limits.failures_of_username.spend(_short(username), cost=0)
     for spent in (of_client, of_username):
         if spent.left <= 0:
-            operation("login throttled", username=username[:64], client=budgets.client())
+            operation("login throttled", username=username[:64], client=client())
             raise TooManyRequests(retry_after=spent.retry_after)
 
 
 def _note_failure(username: str) -> None:
-    operation("login refused", username=username[:64], client=budgets.client())
+    operation("login refused", username=username[:64], client=client())
     limits = budgets.current()
     if limits is not None:
-        limits.failures_of_client.spend(budgets.client())
+        limits.failures_of_client.spend(client())
         limits.failures_of_username.spend(_short(username))
 
 

@@ -5,15 +5,13 @@ several times what counting does, so here a request is counted by one call of th
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
-from ipaddress import IPv6Address
 from typing import cast
 
-from flask import current_app, request
+from flask import current_app
 
 from webapp.config import Settings
 from webapp.extensions import limiter
-from webapp.limits import Budget, Spent
+from webapp.limits import Budget, Spent, client
 from webapp.services.accounts import Account
 
 TIMES_FOR_ACCOUNT = 10
@@ -55,21 +53,3 @@ def spend(account: Account | None) -> Spent | None:
     if account is not None:
         return budgets.account.spend(str(account.id))
     return budgets.client.spend(client())
-
-
-def client() -> str:
-    """Who is counted as one client: an IPv4 address, or the network that IPv6 gives a customer."""
-    return _network(request.remote_addr or "")
-
-
-@lru_cache(maxsize=4096)
-def _network(address: str) -> str:
-    if ":" not in address:
-        return address
-    try:
-        numeric = IPv6Address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if numeric.ipv4_mapped is not None:
-        return str(numeric.ipv4_mapped)
-    return f"{IPv6Address(int(numeric) >> 64 << 64)}/64"
