@@ -10,7 +10,7 @@ from flask.globals import request_ctx
 from flask.templating import Environment
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from webapp import api, cli, database, errors, health, htmx, logs, security
+from webapp import api, budgets, cli, database, errors, health, htmx, logs, security
 from webapp.config import ROOT, Settings, SettingsError, load_settings
 from webapp.extensions import csrf, limiter, migrate
 from webapp.pages import (
@@ -147,7 +147,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["limiter"] = {limiter}
     limiter.init_app(app)
     csrf.init_app(app)
-    for part in (logs, errors, security, htmx, presentation, pictures, forms, health, cli):
+    for part in (budgets, logs, errors, security, htmx, presentation, pictures, forms, health, cli):
         part.init_app(app)
     pages = (attendee.bp, pictures.bp, find.bp, auth.bp, organizer.bp, unsubscribe.bp)
     for blueprint in (*pages, api.bp):

@@ -10,8 +10,7 @@ from typing import NoReturn, cast
 from flask import abort, g, request
 from werkzeug.exceptions import TooManyRequests
 
-from webapp import errors
-from webapp.api import budgets
+from webapp import budgets, errors
 from webapp.errors import Unavailable
 from webapp.extensions import PerApp, basic_auth, token_auth
 from webapp.limits import client

@@ -140,7 +140,9 @@ def _of_booking(delivery: Row[Any]) -> Letter:
 
 
 def _links(delivery: Row[Any]) -> Letter:
-    found = news.current_bookings(delivery.recipient)
+    about_one = delivery.position is not None
+    first = (delivery.event_id, delivery.position) if about_one else None
+    found = news.current_bookings(delivery.recipient, first=first)
     if not found:
         raise NothingToTell
     words = _words("links", found=found)
