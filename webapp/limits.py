@@ -1,7 +1,7 @@
-"""Where the rate limiter counts: exact under threads, one round trip, never a reason to fail.
+"""Whom the rate limiter counts, and where: exact, one round trip, never a reason to fail.
 
-Flask-Limiter finds these by the scheme of RATELIMIT_STORAGE_URI in place of the storages of the
-`limits` library: the one in memory there may admit one request too few or too many when threads
+Flask-Limiter finds the storages here by the scheme of RATELIMIT_STORAGE_URI in place of those of
+the `limits` library: the one in memory there may admit one request too few or too many when threads
 count at the same time and starts a thread for its cleaning, and the one for Redis needs three
 round trips for a count with its window.
 """
@@ -10,9 +10,12 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
 from threading import Lock
 from typing import Any, NamedTuple, TypeVar, cast
 
+from flask import request
 from limits import RateLimitItem, parse_many
 from limits.storage import RedisStorage, Storage
 from redis.backoff import NoBackoff
@@ -25,6 +28,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+NO_ADDRESS = "unknown"
+# An IPv6 address in full, with brackets, a zone and a port.
+LONGEST_ADDRESS = 80
 # Windows kept before the first cleaning; then it waits for twice of what it left.
 FEW_WINDOWS = 1024
 REDIS_TIMEOUT_SECONDS = 0.5
@@ -46,6 +52,34 @@ for i, key in ipairs(KEYS) do
 end
 return taken
 """
+
+
+def client() -> str:
+    """Who counts as one client: an IPv4 address, or the /64 that IPv6 gives a customer.
+
+    The address is the one of the hop that TRUSTED_PROXIES names, without its port. All that is no
+    address is one client, "unknown": else whoever makes some up could be as many as they like.
+    """
+    address = request.remote_addr or ""
+    return _network(address) if len(address) <= LONGEST_ADDRESS else NO_ADDRESS
+
+
+@lru_cache(maxsize=4096)
+def _network(address: str) -> str:
+    host = address
+    if address.startswith("["):
+        host = address[1:].partition("]")[0]
+    elif address.count(":") == 1:
+        host = address.partition(":")[0]
+    try:
+        found = ip_address(host.partition("%")[0])
+    except ValueError:
+        return NO_ADDRESS
+    if not isinstance(found, IPv6Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return f"{IPv6Address(int(found) >> 64 << 64)}/64"
 
 
 class Window(NamedTuple):

@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
+from itertools import islice
 from typing import Annotated, Any, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -30,6 +31,7 @@ MAX_TICKETS = 1_000
 MAX_DESCRIPTION = 20_000
 MAX_ID = 2**63 - 1
 MAX_USER_ID = 64
+MOST_ERRORS = 10
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -151,10 +153,6 @@ class BookRequest(Input):
     name: Line = ""
     email: Email | None = None
 
-    @property
-    def attendee_id(self) -> str:
-        return attendee_id_of(self.userId)
-
 
 class CancelRequest(Input):
     """The booking of an attendee (for the organizer), or the one of a reference."""
@@ -266,20 +264,36 @@ def placed(field: str, value: datetime | None, time_zone: str) -> datetime | Non
     return value
 
 
-def attendee_id_of(user_id: int | str) -> str:
-    """The text that identifies an attendee: an e-mail address does so in lower case."""
+def attendee_id_of(user_id: int | str, *, checked: bool = False) -> str:
+    """The text that identifies an attendee: an e-mail address does so as `clean_email` has it.
+
+    What has an @ and is none does so in lower case, or raises `InvalidInput` (userId) if `checked`.
+    """
     text = str(user_id)
-    return text.lower() if "@" in text else text
+    if "@" not in text:
+        return text
+    try:
+        return clean_email(text)
+    except PydanticCustomError as error:
+        if checked:
+            raise InvalidInput({"userId": error.message()}) from error
+        return text.lower()
 
 
 def from_json(model: type[Model], data: object) -> Model:
-    """Read a JSON object: types are taken as they are. Raises `InvalidInput`."""
+    """Read a JSON object: types are taken as they are.
+
+    Raises `InvalidInput` with the first `MOST_ERRORS` fields that are wrong.
+    """
     if not isinstance(data, dict):
         raise InvalidInput({"body": "Send a JSON object."})
+    # Of what is not known no more is looked at than will be told.
+    unknown = islice((name for name in data if name not in model.model_fields), MOST_ERRORS)
+    looked_at = {name: data[name] for name in (*model.model_fields, *unknown) if name in data}
     try:
-        return model.model_validate(data, strict=True)
+        return model.model_validate(looked_at, strict=True)
     except ValidationError as error:
-        raise _invalid(error) from error
+        raise InvalidInput(dict(islice(_problems(error).items(), MOST_ERRORS))) from error
 
 
 def from_form(model: type[Model], form: Mapping[str, str]) -> Model:
@@ -290,10 +304,10 @@ def from_form(model: type[Model], form: Mapping[str, str]) -> Model:
     try:
         return model.model_validate({k: v for k, v in form.items() if k in model.model_fields})
     except ValidationError as error:
-        raise _invalid(error) from error
+        raise InvalidInput(_problems(error)) from error
 
 
-def _invalid(error: ValidationError) -> InvalidInput:
+def _problems(error: ValidationError) -> dict[str, str]:
     """One plain sentence for each wrong field, named as it was sent."""
     problems: dict[str, str] = {}
     for item in error.errors(include_url=False, include_input=False):
@@ -301,7 +315,7 @@ def _invalid(error: ValidationError) -> InvalidInput:
         if not field.isprintable():
             field = "body"
         problems.setdefault(field[:MAX_NAME], _sentence(item["type"], item))
-    return InvalidInput(problems)
+    return problems
 
 
 def _sentence(kind: str, item: Any) -> str:

@@ -7,8 +7,8 @@ from itertools import count
 
 from flask import Blueprint, Flask, Response, jsonify
 
-from webapp import logs
-from webapp.api import blueprint, budgets
+from webapp import budgets, logs
+from webapp.api import blueprint
 from webapp.api.wire import answer, read_json
 from webapp.config import load_settings
 from webapp.extensions import limiter
@@ -51,7 +51,7 @@ def make_app() -> Flask:
     app.extensions["limiter"] = {limiter}
     limiter.init_app(app)
     logs.init_app(app)
-    app.extensions["api_budgets"] = budgets.make(settings)
+    budgets.init_app(app)
     app.register_blueprint(bp)
     app.add_url_rule("/healthz", view_func=lambda: jsonify(status="ok"))
     return app

@@ -105,7 +105,7 @@ class Api:
 
 @pytest.fixture
 def api(app: Flask) -> Api:
-    verified_logins.forget()
+    verified_logins.clear()
     return Api(app)
 
 
@@ -114,7 +114,7 @@ def make_api(make_app: Callable[..., Flask]) -> Callable[..., Api]:
     """The API with other settings: `make_api(RATELIMIT_DEFAULT="3 per minute")`."""
 
     def make(**environ: str) -> Api:
-        verified_logins.forget()
+        verified_logins.clear()
         return Api(make_app(**environ))
 
     return make

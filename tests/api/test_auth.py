@@ -5,11 +5,13 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.api.conftest import PASSWORD, Api, basic, bearer
+from tests.support.servers import wait_until
 from webapp.api import auth
 from webapp.services import accounts
 
@@ -217,3 +219,39 @@ def test_organizers_calls_need_credentials(api: Api, organizer: dict[str, str]) 
         *(api.post(f"/events/{event_id}/{verb}") for verb in ("publish", "unpublish", "cancel")),
     ]
     assert [response.status_code for response in calls] == [401] * len(calls)
+
+
+@pytest.mark.usefixtures("ada")
+def test_client_is_throttled_for_its_own_failures_alone(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever sends the same login at the same time shares the check, and nothing else."""
+
+    def ask(client: str) -> int:
+        address = {"REMOTE_ADDR": client}
+        headers = basic("ada", "wrong")
+        return api.get("/events", headers=headers, environ_overrides=address).status_code
+
+    assert [ask("192.0.2.1") for _ in range(20)] == [401] * 20
+    checking, go_on = threading.Event(), threading.Event()
+    check = accounts.check_login
+
+    def held(**login: str) -> accounts.Account | None:
+        checking.set()
+        assert go_on.wait(10)
+        return check(**login)
+
+    monkeypatch.setattr(accounts, "check_login", held)
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(ask, "192.0.2.2")
+        assert checking.wait(10)
+        throttled = pool.submit(ask, "192.0.2.1")
+        wait_until(lambda: throttled.done() or waiting_for_a_check(1), timeout=10)
+        third = pool.submit(ask, "192.0.2.3")
+        wait_until(lambda: waiting_for_a_check(1 if throttled.done() else 2), timeout=10)
+        go_on.set()
+        assert [future.result(10) for future in (first, throttled, third)] == [401, 429, 401]
+
+
+def waiting_for_a_check(count: int) -> bool:
+    return any(len(queue) >= count for queue in list(auth._checks._queues.values()))

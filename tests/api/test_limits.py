@@ -85,7 +85,9 @@ def test_each_client_has_a_budget_of_its_own(make_api: Callable[..., Api]) -> No
     assert codes("192.0.2.1", "192.0.2.2", "192.0.2.1") == [200, 200, 429]
     # A customer has a whole network of IPv6.
     assert codes("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1") == [200, 429, 200]
-    assert codes("::ffff:192.0.2.2", "fe80::1%eth0", "unix", "") == [429, 200, 200, 200]
+    assert codes("::ffff:192.0.2.2", "fe80::1%eth0") == [429, 200]
+    # What is no address is nobody in particular, whatever it is called.
+    assert codes("unix", "", "unknown", "1.2.3", "x" * 10_000) == [200, 429, 429, 429, 429]
 
 
 def test_forwarded_address_counts_only_behind_a_trusted_proxy(
@@ -98,6 +100,34 @@ def test_forwarded_address_counts_only_behind_a_trusted_proxy(
     assert [proxied.get("/events", headers=h).status_code for h in forwarded] == [200] * 3
     lie = {"X-Forwarded-For": "198.51.100.1, 192.0.2.2"}
     assert proxied.get("/events", headers=lie).status_code == 429
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "same"),
+    [
+        ("192.0.2.1", "192.0.2.1:5678"),
+        ("192.0.2.1:1", "192.0.2.1:65535"),
+        ("2001:db8::1", "[2001:db8::2]:80"),
+        ("[2001:db8::1]", '"[2001:db8::1]:443"'),
+        ("192.0.2.1", "[::ffff:192.0.2.1]:80"),
+        ("198.51.100.7, 192.0.2.1", "198.51.100.8, 192.0.2.1:80"),
+    ],
+)
+def test_port_that_a_proxy_tells_is_no_other_client(
+    make_api: Callable[..., Api], forwarded: str, same: str
+) -> None:
+    api = make_api(RATELIMIT_DEFAULT="1 per minute", TRUSTED_PROXIES="1")
+    asked = [forwarded, same, "192.0.2.99:5678", "[2001:db8:9::]:80"]
+    answers = [api.get("/events", headers={"X-Forwarded-For": address}) for address in asked]
+    assert [answer.status_code for answer in answers] == [200, 429, 200, 200]
+
+
+@pytest.mark.parametrize("nonsense", ["unknown", "_hidden", ":", "[", "[]:", "[x]:80", "%", "::%"])
+def test_proxy_that_tells_no_address_is_answered(
+    make_api: Callable[..., Api], nonsense: str
+) -> None:
+    api = make_api(TRUSTED_PROXIES="1")
+    assert api.get("/events", headers={"X-Forwarded-For": nonsense}).status_code == 200
 
 
 def test_organizer_has_a_larger_budget_from_anywhere(make_api: Callable[..., Api]) -> None:

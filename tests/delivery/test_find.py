@@ -9,6 +9,8 @@ from werkzeug.test import TestResponse
 
 from tests.delivery.conftest import BASE_URL, Book, Drain, MakeEvent
 from tests.support.mail import Mailbox, words_of
+from webapp.services import news
+from webapp.services.bookings import book_tickets, cancel_booking
 
 
 @pytest.fixture
@@ -64,20 +66,73 @@ def test_wrong_address_is_said(client: FlaskClient) -> None:
     assert "Give an e-mail address" in answer.text
 
 
-def test_who_books_again_gets_the_link_again(
-    client: FlaskClient, make_event: MakeEvent, book: Book, drain: Drain, mailbox: Mailbox
+def book_on_page(client: FlaskClient, event_id: int, email: str) -> TestResponse:
+    path = f"/events/{event_id}-harvest-supper"
+    page = client.get(path, base_url=BASE_URL)
+    token = re.findall(r'csrf_token" value="([^"]+)', page.text)[-1]
+    fields = {"csrf_token": token, "name": "X", "email": email, "tickets": "1"}
+    return client.post(path, data=fields, base_url=BASE_URL)
+
+
+@pytest.mark.parametrize("email", ["ada@example.org", "office@example.org", None])
+def test_who_books_again_gets_the_link_again_wherever_the_first_one_was_told(
+    client: FlaskClient, make_event: MakeEvent, drain: Drain, mailbox: Mailbox, email: str | None
 ) -> None:
     event_id = make_event(tickets=9)
-    receipt = book(event_id, "ada")
-    page = client.get(f"/events/{event_id}-harvest-supper", base_url=BASE_URL)
-    token = re.findall(r'csrf_token" value="([^"]+)', page.text)[-1]
-    fields = {"csrf_token": token, "name": "X", "email": "ada@example.org", "tickets": "1"}
-    answer = client.post(f"/events/{event_id}-harvest-supper", data=fields, base_url=BASE_URL)
+    receipt = book_tickets(event_id, attendee_id="ada@example.org", email=email)
+    drain()
+    before = len(mailbox.messages)
+    answer = book_on_page(client, event_id, "Ada@example.org")
     drain()
     assert answer.status_code == 409
     assert "We mail its link there again" in answer.text
     assert receipt.reference not in answer.text
-    assert receipt.reference in words_of(mailbox.to("ada@example.org")[1])
+    assert mailbox.recipients[before:] == ["ada@example.org"]
+    assert receipt.reference in words_of(mailbox.messages[-1])
+
+
+def test_link_that_is_mailed_again_comes_before_all_others(
+    client: FlaskClient,
+    make_event: MakeEvent,
+    book: Book,
+    drain: Drain,
+    mailbox: Mailbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(news, "MOST_LINKS", 1)
+    receipts = [book(make_event(), "ada") for _ in range(3)]
+    drain()
+    assert book_on_page(client, receipts[2].event_id, "ada@example.org").status_code == 409
+    drain()
+    words = words_of(mailbox.messages[-1])
+    assert [words.count(receipt.reference) for receipt in receipts] == [1, 0, 1]
+    assert words.index(receipts[2].reference) < words.index(receipts[0].reference)
+
+
+def test_page_says_when_the_link_is_not_mailed_again(
+    client: FlaskClient, make_event: MakeEvent, book: Book, drain: Drain, mailbox: Mailbox
+) -> None:
+    event_id = make_event(tickets=9)
+    book(event_id, "ada")
+    for _ in range(3):
+        assert "We mail its link" in book_on_page(client, event_id, "ada@example.org").text
+    answer = book_on_page(client, event_id, "ada@example.org")
+    assert answer.status_code == 409
+    assert "We mail its link" not in answer.text
+    assert "try again in an hour" in answer.text
+    drain()
+    assert len(mailbox.to("ada@example.org")) == 1 + 3
+
+
+def test_link_of_a_booking_that_is_cancelled_meanwhile_is_not_mailed(
+    client: FlaskClient, make_event: MakeEvent, drain: Drain, mailbox: Mailbox
+) -> None:
+    event_id = make_event(tickets=9)
+    receipt = book_tickets(event_id, attendee_id="ada@example.org")
+    assert book_on_page(client, event_id, "ada@example.org").status_code == 409
+    cancel_booking(event_id, position=receipt.position)
+    drain()
+    assert not mailbox.messages
 
 
 def test_links_do_not_follow_the_host_header(

@@ -16,6 +16,7 @@ from tests.services.test_transaction import losing_commit
 from tests.services.tools import LONG, figures, fill, rows, statuses, together
 from webapp.database import write_engine
 from webapp.errors import AlreadyBooked, EventNotFound, IdempotencyConflict
+from webapp.extensions import PerApp
 from webapp.models import events
 from webapp.services import batch, book, idempotency, record
 from webapp.services.batch import Request, Settled
@@ -175,7 +176,7 @@ def test_nobody_waits_for_an_event_that_another_writer_holds_but_its_own_attende
     waiting = threading.Thread(target=attend(held, "ada"))
     with held_elsewhere(held):
         waiting.start()
-        while not batch._queues.is_busy(held):
+        while not batch._queues.own.is_busy(held):
             assert waiting.is_alive()
         for number in range(3):
             attend(free, f"bob{number}")()
@@ -202,8 +203,8 @@ def test_who_is_left_out_has_other_chances_before_a_batch_of_their_own(
         runs.append("alone")
         return batch.run(event_id, requests)
 
-    monkeypatch.setattr(batch, "_together", GroupCommit(run_together))
-    monkeypatch.setattr(batch, "_queues", GroupCommit(run))
+    monkeypatch.setattr(batch, "_together", PerApp(lambda: GroupCommit(run_together)))
+    monkeypatch.setattr(batch, "_queues", PerApp(lambda: GroupCommit(run)))
     batch.submit(booking(event_id, "ada"))
     last = "alone" if left_out == batch.CHANCES else "together"
     assert runs == ["together"] * left_out + [last]
@@ -220,7 +221,7 @@ def test_who_was_in_a_batch_that_failed_is_run_for_their_event_at_once(
         failed.append(len(requests))
         raise RuntimeError("somebody else's fault")
 
-    monkeypatch.setattr(batch, "_together", GroupCommit(fail))
+    monkeypatch.setattr(batch, "_together", PerApp(lambda: GroupCommit(fail)))
     batch.submit(booking(event_id, "ada"))
     assert failed == [1]
     assert statuses(event_id) == ["confirmed"]

@@ -132,6 +132,7 @@ def without_one_time_keys() -> None:
 def with_a_stale_cache() -> None:
     """An event's figures are kept for a moment instead of being read."""
     from webapp.services import availability
+    from webapp.services.group_commit import GroupCommit
 
     read = availability._read_event
     kept: dict[int, tuple[float, Any]] = {}
@@ -143,7 +144,7 @@ def with_a_stale_cache() -> None:
             kept[event_id] = time.monotonic(), row
         return [row] * len(entries)
 
-    availability._event_reads._run = remembered
+    availability._event_reads._make = lambda: GroupCommit(remembered)
 
 
 def letting_newcomers_pass() -> None:

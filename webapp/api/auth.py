@@ -10,10 +10,10 @@ from typing import NoReturn, cast
 from flask import abort, g, request
 from werkzeug.exceptions import TooManyRequests
 
-from webapp import errors
-from webapp.api import budgets
+from webapp import budgets, errors
 from webapp.errors import Unavailable
-from webapp.extensions import basic_auth, token_auth
+from webapp.extensions import PerApp, basic_auth, token_auth
+from webapp.limits import client
 from webapp.logs import operation
 from webapp.services import accounts
 from webapp.services.accounts import Account
@@ -59,39 +59,38 @@ class VerifiedLogins:
                 del self._logins[next(iter(self._logins))]
             self._logins[name] = verified
 
-    def forget(self) -> None:
-        with self._lock:
-            self._logins.clear()
 
-
-verified_logins = VerifiedLogins()
+verified_logins = PerApp(VerifiedLogins)
 
 
 def check_password(username: str, password: str) -> Account | None:
     """The account of a username and its password. Raises `TooManyRequests`, `Unavailable`."""
     if not username:
         return None
-    name = verified_logins.name(username, password)
-    account = verified_logins.find(name)
+    logins = verified_logins.own
+    name = logins.name(username, password)
+    account = logins.find(name)
     if account is None:
+        # Each caller for themselves: only the check is shared.
+        _refuse_after_failures(username)
         try:
             account = _checks.submit(name, (username, password))
         except Overloaded as error:
             raise Unavailable from error
+        if account is None:
+            _note_failure(username)
     return account
 
 
 def _check_slowly(name: bytes, logins: list[tuple[str, str]]) -> list[Account | None]:
     """Check one login for all who present it at the same time."""
     username, password = logins[0]
-    account = verified_logins.find(name)
+    verified = verified_logins.own
+    account = verified.find(name)
     if account is None:
-        _refuse_after_failures(username)
         account = accounts.check_login(username=username, password=password)
-        if account is None:
-            _note_failure(username)
-        else:
-            verified_logins.remember(name, account)
+        if account is not None:
+            verified.remember(name, account)
     return [account] * len(logins)
 
 
@@ -140,19 +139,19 @@ def _refuse_after_failures(username: str) -> None:
     limits = budgets.current()
     if limits is None:
         return
-    of_client = limits.failures_of_client.spend(budgets.client(), cost=0)
+    of_client = limits.failures_of_client.spend(client(), cost=0)
     of_username = limits.failures_of_username.spend(_short(username), cost=0)
     for spent in (of_client, of_username):
         if spent.left <= 0:
-            operation("login throttled", username=username[:64], client=budgets.client())
+            operation("login throttled", username=username[:64], client=client())
             raise TooManyRequests(retry_after=spent.retry_after)
 
 
 def _note_failure(username: str) -> None:
-    operation("login refused", username=username[:64], client=budgets.client())
+    operation("login refused", username=username[:64], client=client())
     limits = budgets.current()
     if limits is not None:
-        limits.failures_of_client.spend(budgets.client())
+        limits.failures_of_client.spend(client())
         limits.failures_of_username.spend(_short(username))
 
 

@@ -5,7 +5,8 @@ from flask.sansio.app import App
 from flask.sansio.blueprints import BlueprintSetupState
 from werkzeug.exceptions import TooManyRequests
 
-from webapp.api import auth, budgets
+from webapp import budgets
+from webapp.api import auth
 from webapp.config import Settings
 
 bp = Blueprint("api", __name__, url_prefix="/api")
@@ -26,7 +27,6 @@ PREFLIGHT_HEADERS = {
 @bp.record_once
 def prepare(state: BlueprintSetupState) -> None:
     settings: Settings = state.app.extensions["settings"]
-    state.app.extensions["api_budgets"] = budgets.make(settings)
     if settings.cors_origins:
         allow_origins(state.app, frozenset(settings.cors_origins))
 

@@ -6,7 +6,15 @@ from webapp.api.auth import refuse
 from webapp.api.blueprint import bp
 from webapp.api.representations import attendee_booking, booked, released
 from webapp.api.wire import answer, one_time, read_json
-from webapp.schemas import BookRequest, CancelRequest, FewerTickets, attendee_id_of, from_json
+from webapp.budgets import mail_links
+from webapp.errors import AlreadyBooked, InvalidInput
+from webapp.schemas import (
+    BookRequest,
+    CancelRequest,
+    FewerTickets,
+    attendee_id_of,
+    from_json,
+)
 from webapp.services.availability import find_event
 from webapp.services.bookings import book_tickets, cancel_booking, change_tickets
 from webapp.services.lookup import find_booking, position_of
@@ -15,15 +23,29 @@ from webapp.services.lookup import find_booking, position_of
 @bp.post("/events/book")
 def book() -> Response:
     asked = from_json(BookRequest, read_json())
-    receipt = book_tickets(
-        asked.eventId,
-        attendee_id=asked.attendee_id,
-        tickets=asked.tickets,
-        name=asked.name,
-        email=asked.email,
-        organizer_id=organizer_of(asked.eventId),
-        once=one_time("book", asked),
-    )
+    organizer_id = organizer_of(asked.eventId)
+    by_stranger = organizer_id is None
+    attendee_id, email = attendee_id_of(asked.userId, checked=by_stranger), asked.email
+    is_named_by_address = by_stranger and "@" in attendee_id
+    if is_named_by_address:
+        # Nobody books in the name of an address that does not hear of it.
+        if email not in (None, attendee_id):
+            raise InvalidInput({"email": "Leave it out, or repeat the address of userId."})
+        email = attendee_id
+    try:
+        receipt = book_tickets(
+            asked.eventId,
+            attendee_id=attendee_id,
+            tickets=asked.tickets,
+            name=asked.name,
+            email=email,
+            organizer_id=organizer_id,
+            once=one_time("book", asked),
+        )
+    except AlreadyBooked as error:
+        if is_named_by_address:
+            mail_links(attendee_id, first=(asked.eventId, error.position))
+        raise
     return answer(booked(receipt, user_id=asked.userId), 201)
 
 

@@ -15,6 +15,7 @@ from webapp.api.blueprint import bp
 from webapp.api.operations import OPERATIONS, Operation
 from webapp.api.wire import answer_if_changed
 from webapp.config import current_settings
+from webapp.schemas import MOST_ERRORS
 
 API_VERSION = "1"
 EVERYWHERE = (429, 500, 503)
@@ -35,6 +36,7 @@ PROBLEM = {
         "errors": {
             "type": "object",
             "description": "What is wrong, field by field.",
+            "maxProperties": MOST_ERRORS,
             "additionalProperties": {"type": "string"},
         },
     },

@@ -42,7 +42,10 @@ OPERATIONS = {
     ),
     "api.book": Operation(
         summary="Book tickets",
-        detail="Confirmed while there is room and nobody waits, else put on the waiting list.",
+        detail="Confirmed while there is room and nobody waits, else put on the waiting list."
+        " Unless the event's organizer asks, a userId with an @ has to be an e-mail address, which"
+        " is told of the booking; email can then only repeat it. Whatever its case, it is one"
+        " attendee.",
         who="either",
         body=BookRequest,
         status=201,

@@ -11,8 +11,8 @@ from flask import Response, current_app, g, request
 from pydantic import BaseModel
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
-from webapp.api import budgets
 from webapp.errors import InvalidInput
+from webapp.limits import client
 from webapp.services import idempotency
 from webapp.services.idempotency import Once
 
@@ -99,7 +99,7 @@ def _caller() -> str:
         return f"organizer:{g.caller.id}"
     secret = current_app.secret_key
     assert isinstance(secret, str)
-    digest = hmac.digest(secret.encode(), budgets.client().encode(), "sha256")
+    digest = hmac.digest(secret.encode(), client().encode(), "sha256")
     return f"client:{digest.hex()[:32]}"
 
 

@@ -141,7 +141,8 @@ def _of_booking(delivery: Row[Any]) -> Letter:
 
 
 def _links(delivery: Row[Any]) -> Letter:
-    found = news.current_bookings(delivery.recipient)
+    first = (delivery.details or {}).get("first")
+    found = news.current_bookings(delivery.recipient, first=tuple(first) if first else None)
     if not found:
         raise NothingToTell
     words = _words("links", found=found)

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import Row
 from werkzeug.exceptions import NotFound
 
+from webapp.budgets import mail_links
 from webapp.calendar import calendar_file
 from webapp.config import current_settings
 from webapp.errors import AlreadyBooked, DomainError
@@ -18,7 +19,6 @@ from webapp.extensions import limiter
 from webapp.htmx import fragment, move_to, show, show_anew, wants_fragment
 from webapp.models import MAX_NAME
 from webapp.pages import forms, presentation, remembered
-from webapp.pages.find import mail_links
 from webapp.pages.forms import form_on
 from webapp.pages.offer import Offer, offer_of
 from webapp.pages.presentation import absolute_url, event_path, local
@@ -49,10 +49,11 @@ class AddressHasBooking(DomainError):
     code = AlreadyBooked.code
     title = AlreadyBooked.title
 
-    def __init__(self) -> None:
-        super().__init__(
-            "This address already has a booking for this event. We mail its link there again."
-        )
+    def __init__(self, *, is_mailed: bool) -> None:
+        found = "This address already has a booking for this event."
+        mailed = "We mail its link there again."
+        later = "We cannot mail its link there so soon again: try again in an hour."
+        super().__init__(f"{found} {mailed if is_mailed else later}")
 
 
 @bp.get("/")
@@ -123,8 +124,8 @@ def book(event_id: int, slug: str) -> ResponseReturnValue:
             once=forms.once("book", caller="page", **form.model_dump()),
         )
     except AlreadyBooked as error:
-        mail_links(form.email)
-        raise AddressHasBooking from error
+        is_mailed = mail_links(form.email, first=(event_id, error.position))
+        raise AddressHasBooking(is_mailed=is_mailed) from error
     remembered.remember(receipt.reference)
     if receipt.status is Status.WAITING:
         flash("You are on the waiting list. Keep the address of this page: it is your booking.")

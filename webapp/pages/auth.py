@@ -6,6 +6,7 @@ from flask.typing import ResponseReturnValue
 from webapp.errors import InvalidInput
 from webapp.extensions import limiter
 from webapp.htmx import move_to, show
+from webapp.limits import client
 from webapp.logs import operation
 from webapp.pages import forms
 from webapp.pages.forms import form_on
@@ -71,10 +72,10 @@ def try_login() -> ResponseReturnValue:
     form = from_form(Login, request.form)
     account = check_login(username=form.username, password=form.password)
     if account is None:
-        operation("login refused", username=form.username, client=request.remote_addr)
+        operation("login refused", username=form.username, client=client())
         raise WrongLogin
     log_in(account)
-    operation("login", username=account.username, client=request.remote_addr)
+    operation("login", username=account.username, client=client())
     return _go_on()
 
 

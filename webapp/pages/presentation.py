@@ -52,17 +52,22 @@ def init_app(app: Flask) -> None:
     app.context_processor(lambda: {"site_name": current_settings().site_name})
 
 
-@cache
 def static_path(name: str) -> str:
     """The address of a file in static/: another one once there is something else in the file."""
-    content = Path(current_app.static_folder or "", name).read_bytes()
-    return url_for("static", filename=name, v=hashlib.sha256(content).hexdigest()[:12])
+    return url_for("static", filename=name, v=_version(current_app.static_folder or "", name))
+
+
+@cache
+def _version(folder: str, name: str) -> str:
+    """What is in a file, in 12 characters; files do not change while we run."""
+    return hashlib.sha256(Path(folder, name).read_bytes()).hexdigest()[:12]
 
 
 def keep_static_file(response: Response, name: str) -> Response:
     """Let browsers keep a file of static/ for ever, if they asked for what is in it now."""
     # A stranger's roundabout way to it is the same file, and no further one to remember.
-    if static_path(posixpath.normpath(name)).endswith(f"v={request.args.get('v')}"):
+    plain = posixpath.normpath(name)
+    if request.args.get("v") == _version(current_app.static_folder or "", plain):
         response.headers["Cache-Control"] = FOR_EVER
     return response
 

@@ -12,6 +12,7 @@ from werkzeug.security import check_password_hash, generate_password_hash
 
 from webapp.database import WAIT_SECONDS
 from webapp.errors import InvalidInput, NameTaken, Unavailable
+from webapp.extensions import PerApp
 from webapp.models import organizers, tokens
 from webapp.services import clock
 from webapp.services.group_commit import GroupCommit, Overloaded
@@ -107,7 +108,7 @@ def find_account(account_id: int) -> Account | None:
     Raises `Unavailable`.
     """
     try:
-        return _account_reads.submit(account_id, None)
+        return _account_reads.own.submit(account_id, None)
     except Overloaded as error:
         raise Unavailable from error
 
@@ -120,7 +121,9 @@ def _read_account(account_id: int, askers: list[None]) -> list[Account | None]:
     return [Account(*row) if row else None] * len(askers)
 
 
-_account_reads: GroupCommit[int, None, Account | None] = GroupCommit(_read_account)
+_account_reads: PerApp[GroupCommit[int, None, Account | None]] = PerApp(
+    lambda: GroupCommit(_read_account)
+)
 
 
 def create_token(*, username: str, name: str) -> str:

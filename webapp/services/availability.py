@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select
 
 from webapp.errors import EventNotFound, Unavailable
+from webapp.extensions import PerApp
 from webapp.models import activities, bookings, events
 from webapp.services.book import BY_STATUS
 from webapp.services.commands import Status
@@ -75,10 +76,10 @@ class WaitingList:
             del self.positions[index]
 
 
-def shared(reads: GroupCommit[Key, Entry, Result], key: Key, entry: Entry) -> Result:
+def shared(reads: PerApp[GroupCommit[Key, Entry, Result]], key: Key, entry: Entry) -> Result:
     """One reader's part of a query that all share who ask for it now. Raises `Unavailable`."""
     try:
-        return reads.submit(key, entry)
+        return reads.own.submit(key, entry)
     except Overloaded as error:
         raise Unavailable from error
 
@@ -110,8 +111,7 @@ def ranks_of(event_id: int, positions: Sequence[int]) -> dict[int, int]:
 
 def forget() -> None:
     """Drop what is remembered, as when another database takes the place of this one."""
-    with _lists_lock:
-        _lists.clear()
+    _lists.clear()
 
 
 def _read_event(event_id: int, entries: list[None]) -> list[Row[Any] | None]:
@@ -122,13 +122,14 @@ def _read_event(event_id: int, entries: list[None]) -> list[Row[Any] | None]:
 
 def _read_ranks(event_id: int, asked: list[Sequence[int]]) -> list[dict[int, int]]:
     # One reader at a time leads an event's reads, so its list is never changed by two.
+    lists = _lists.own
     with _lists_lock:
-        known = _lists.pop(event_id, None)
+        known = lists.pop(event_id, None)
     current = read(lambda connection: _brought_up_to_date(connection, event_id, known))
     with _lists_lock:
-        _lists[event_id] = current
-        while len(_lists) > KEPT_LISTS:
-            _lists.popitem(last=False)
+        lists[event_id] = current
+        while len(lists) > KEPT_LISTS:
+            lists.popitem(last=False)
     return [
         {position: rank for position in positions if (rank := current.rank(position))}
         for positions in asked
@@ -152,7 +153,11 @@ def _brought_up_to_date(
     return WaitingList(revision or 0, array("q", positions))
 
 
-_event_reads: GroupCommit[int, None, Row[Any] | None] = GroupCommit(_read_event)
-_rank_reads: GroupCommit[int, Sequence[int], dict[int, int]] = GroupCommit(_read_ranks)
-_lists: OrderedDict[int, WaitingList] = OrderedDict()
+_event_reads: PerApp[GroupCommit[int, None, Row[Any] | None]] = PerApp(
+    lambda: GroupCommit(_read_event)
+)
+_rank_reads: PerApp[GroupCommit[int, Sequence[int], dict[int, int]]] = PerApp(
+    lambda: GroupCommit(_read_ranks)
+)
+_lists: PerApp[OrderedDict[int, WaitingList]] = PerApp(OrderedDict)
 _lists_lock = Lock()

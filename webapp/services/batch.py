@@ -24,6 +24,7 @@ from webapp.errors import (
     Unavailable,
     WaitingListFull,
 )
+from webapp.extensions import PerApp
 from webapp.services import book, clock, idempotency, record
 from webapp.services.commands import (
     Book,
@@ -83,13 +84,13 @@ def submit(request: Request) -> Settled:
 
     Raises the domain error that refused it, or `Unavailable`.
     """
-    event_id, began = request.event_id, time.monotonic()
+    event_id, queues, began = request.event_id, _queues.own, time.monotonic()
     try:
         for _ in range(CHANCES):
-            if _queues.is_busy(event_id):
+            if queues.is_busy(event_id):
                 break
             try:
-                settled = _together.submit(None, request, waited=time.monotonic() - began)
+                settled = _together.own.submit(None, request, waited=time.monotonic() - began)
             except (DomainError, Overloaded):
                 raise
             except Exception:
@@ -97,7 +98,7 @@ def submit(request: Request) -> Settled:
                 break
             if settled is not None:
                 return settled
-        return _queues.submit(event_id, request, waited=time.monotonic() - began)
+        return queues.submit(event_id, request, waited=time.monotonic() - began)
     except Overloaded as error:
         raise Unavailable from error
 
@@ -138,8 +139,10 @@ def run_together(_: None, requests: list[Request]) -> Sequence[Settled | Excepti
         return [None] * len(requests)
 
 
-_queues: GroupCommit[int, Request, Settled] = GroupCommit(run)
-_together: GroupCommit[None, Request, Settled | None] = GroupCommit(run_together)
+_queues: PerApp[GroupCommit[int, Request, Settled]] = PerApp(lambda: GroupCommit(run))
+_together: PerApp[GroupCommit[None, Request, Settled | None]] = PerApp(
+    lambda: GroupCommit(run_together)
+)
 
 
 class _Batch:

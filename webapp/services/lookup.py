@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, Select, or_, select
 
 from webapp.errors import BookingNotFound
+from webapp.extensions import PerApp
 from webapp.models import activities, bookings
 from webapp.services.availability import find_event, rank_of, shared
 from webapp.services.book import BY_STATUS
@@ -148,7 +149,9 @@ def _read_places(_: None, references: list[str]) -> list[tuple[int, int] | None]
     return [places.get(reference) for reference in references]
 
 
-_places: GroupCommit[None, str, tuple[int, int] | None] = GroupCommit(_read_places)
+_places: PerApp[GroupCommit[None, str, tuple[int, int] | None]] = PerApp(
+    lambda: GroupCommit(_read_places)
+)
 _searched = (bookings.c.name, bookings.c.email, bookings.c.attendee_id)
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, Select, func, or_, select
+from sqlalchemy import Connection, Row, Select, func, or_, select
 
 from webapp.errors import BookingNotFound, EventNotFound
 from webapp.models import activities, bookings, deliveries, events
@@ -172,9 +172,13 @@ def ending_of(booking: Row[Any]) -> Ending:
     return Ending(line.actor.startswith("organizer:"), takes_tickets(line.status_before))
 
 
-def current_bookings(email: str) -> Sequence[Row[Any]]:
-    """An address's active bookings of events that are not over, with `event_name` and its times."""
-    query = (
+def current_bookings(email: str, *, first: tuple[int, int] | None = None) -> Sequence[Row[Any]]:
+    """An address's active bookings of events that are not over, with `event_name` and its times.
+
+    The booking `first`, an event and a position, leads them; it need not be told at the address as
+    long as that is its attendee's id.
+    """
+    active: Select[Any] = (
         select(
             bookings,
             events.c.name.label("event_name"),
@@ -183,9 +187,11 @@ def current_bookings(email: str) -> Sequence[Row[Any]]:
             events.c.time_zone,
         )
         .join(events, events.c.id == bookings.c.event_id)
-        .where(
+        .where(bookings.c.active == 1)
+    )
+    told_there = (
+        active.where(
             bookings.c.email == email,
-            bookings.c.active == 1,
             or_(
                 events.c.starts_at.is_(None),
                 func.coalesce(events.c.ends_at, events.c.starts_at) > clock.now(),
@@ -194,9 +200,23 @@ def current_bookings(email: str) -> Sequence[Row[Any]]:
         .order_by(events.c.starts_at, bookings.c.event_id)
         .limit(MOST_LINKS)
     )
-    return read(lambda connection: connection.execute(query).all())
+    event_id, position = first or (0, 0)
+    leading = active.where(
+        bookings.c.event_id == event_id,
+        bookings.c.position == position,
+        bookings.c.attendee_id == email,
+    )
+
+    def work(connection: Connection) -> Sequence[Row[Any]]:
+        rows = [*connection.execute(leading)] if first else []
+        others = connection.execute(told_there).all()
+        return [*rows, *(row for row in others if (row.event_id, row.position) != first)]
+
+    return read(work)
 
 
-def send_links(email: str) -> None:
-    """Have the links of an address's bookings sent there; nothing is sent if it has none."""
-    write(partial(enqueue, what="links", recipient=email, now=clock.now()))
+def send_links(email: str, *, first: tuple[int, int] | None = None) -> None:
+    """Have the links of `current_bookings` sent to the address; nothing is sent if it has none."""
+    # In the details: a row that names an event would have to wait for the event's lock.
+    details = {"first": first} if first else None
+    write(partial(enqueue, what="links", recipient=email, details=details, now=clock.now()))

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 from sqlalchemy import func, select
 
+from webapp.extensions import PerApp
 from webapp.models import activities
 from webapp.services.commands import Status, What
 from webapp.services.transaction import read
@@ -36,7 +37,7 @@ class _Tally:
     days: Mapping[date, Day] = field(default_factory=dict)
 
 
-_tallies: dict[int, _Tally] = {}
+_tallies: PerApp[dict[int, _Tally]] = PerApp(dict)
 
 
 def sales_of(event_id: int) -> Sequence[Day]:
@@ -44,7 +45,8 @@ def sales_of(event_id: int) -> Sequence[Day]:
 
     Reads only what has happened since it was last asked, by the index of event and revision.
     """
-    tally = _tallies.get(event_id, _Tally())
+    tallies = _tallies.own
+    tally = tallies.get(event_id, _Tally())
     day = func.date(activities.c.at)
     query = (
         select(
@@ -72,10 +74,10 @@ def sales_of(event_id: int) -> Sequence[Day]:
         kind = "cancelled" if row.what in GIVEN_UP else "waiting" if waits else "confirmed"
         days[at] = replace(found, **{kind: getattr(found, kind) + row.number})
     if counts:
-        if len(_tallies) >= MOST_TALLIES:
-            _tallies.clear()
+        if len(tallies) >= MOST_TALLIES:
+            tallies.clear()
         # A tally is whole in itself: of two that are made at once either may stay.
-        _tallies[event_id] = _Tally(max(row.revision for row in counts), days)
+        tallies[event_id] = _Tally(max(row.revision for row in counts), days)
     if not days:
         return []
     first, last = min(days), max(days)

@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from webapp.database import WAIT_SECONDS, write_engine
 from webapp.errors import Unavailable
-from webapp.extensions import db
+from webapp.extensions import PerApp, db
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ class Yielded(Exception):
     """The work met somebody else's and was rolled back; the caller chose not to insist."""
 
 
-_sqlite_writer = Lock()
+_sqlite_writer = PerApp(Lock)
 
 
 def fault_of(error: Exception) -> Fault:
@@ -146,12 +146,13 @@ def _transact(work: Callable[[Connection], T]) -> T:
     if engine.dialect.name != "sqlite":
         return _commit(work)
     # Without it the threads of a process would poll SQLite's file lock and starve each other.
-    if not _sqlite_writer.acquire(timeout=WAIT_SECONDS):
+    writer = _sqlite_writer.own
+    if not writer.acquire(timeout=WAIT_SECONDS):
         raise Unavailable
     try:
         return _commit(work)
     finally:
-        _sqlite_writer.release()
+        writer.release()
 
 
 def _commit(work: Callable[[Connection], T]) -> T:
