@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by bin/run and bin/test: goes to the project's folder and keeps its .venv up to date.
 
 set -euo pipefail

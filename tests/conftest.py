@@ -1,12 +1,14 @@
 """Real databases, the application on each of them, and the real server.
 
 A test that takes `app`, `client` or `database_url` runs once per database: SQLite, a private
-MariaDB and, where TEST_DATABASE_URL names one, a further server.
+MariaDB and, where TEST_DATABASE_URL names one, a further server. In the rooms that are named in
+ON_SQLITE it runs on SQLite alone, unless it is marked with `every_database` or the long tier runs.
 """
 
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -19,15 +21,27 @@ from sqlalchemy import URL, Engine, create_engine, make_url, text
 from werkzeug.security import generate_password_hash
 
 from tests.support.servers import ROOT, AppServer, MariaDB, Redis
+from tests.support.shared_app import SharedApp, forget
 from webapp import create_app
 from webapp.config import Settings
 from webapp.extensions import db, limiter
-from webapp.services import accounts, availability
+from webapp.services import accounts
+
+pytest_plugins = ["tests.support.budget"]
 
 SERVERS = ("mariadb", "redis", "galera", "chromium", "wrk")
 EXTRA_DATABASE_URL = os.environ.get("TEST_DATABASE_URL")
 DATABASES = ["sqlite", "mariadb", *(["extra"] if EXTRA_DATABASE_URL else [])]
 DATABASE_NAME = f"nextup_test_{os.getpid()}"
+# What pages and the API say is the same on every database; the services below them run on each.
+ON_SQLITE = {"pages", "api"}
+# How often the long tier runs a race.
+RACES = 100
+# Begun first, so that no process is left alone with one of them at the end of a run.
+SLOWEST = ("reliability", "test_server.py", "browser", "test_bench.py", "test_counts.py")
+# An application that differs from another in these alone is shared: one for each BASE_URL, and
+# MAIL_URL is read when a mail is to leave.
+SHARED_ACROSS = {"BASE_URL", "MAIL_URL"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,20 +52,46 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=SERVERS,
         help="leave out the tests that need this server (without it they fail)",
     )
+    parser.addoption(
+        "--long",
+        action="store_true",
+        help="run also what takes long, and the tests of every room on every database",
+    )
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    test, long = metafunc.definition, metafunc.config.getoption("--long")
+    if test.get_closest_marker("race") and long:
+        metafunc.fixturenames.append("race")
+        metafunc.parametrize("race", range(RACES))
+    chosen = {mark.args[0] for mark in test.iter_markers("parametrize")}
+    if "database_url" in metafunc.fixturenames and "database_url" not in chosen:
+        everywhere = long or test.get_closest_marker("every_database")
+        alone = test.path.parent.name in ON_SQLITE and not everywhere
+        names = ["sqlite"] if alone else DATABASES
+        metafunc.parametrize("database_url", names, indirect=True, scope="session")
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     absent = set(config.getoption("--without"))
-    soak = "soak" in config.getoption("markexpr")
+    long = config.getoption("--long")
     left_out = {
         item
         for item in items
         if not absent.isdisjoint(needed_servers(item))
-        or (item.get_closest_marker("soak") and not soak)
+        or (item.get_closest_marker("long") and not long)
     }
     if left_out:
         config.hook.pytest_deselected(items=list(left_out))
         items[:] = [item for item in items if item not in left_out]
+    items.sort(key=turn)
+
+
+def turn(item: pytest.Item) -> int:
+    """Where the test's file or folder stands among the slowest."""
+    name = item.path.relative_to(ROOT / "tests").parts[0]
+    return SLOWEST.index(name) if name in SLOWEST else len(SLOWEST)
 
 
 def needed_servers(item: pytest.Item) -> set[str]:
@@ -95,24 +135,57 @@ def redis_server(server_folder: Path) -> Iterator[Redis]:
         yield server
 
 
-@pytest.fixture(scope="session", params=DATABASES)
-def database_url(request: pytest.FixtureRequest, server_folder: Path) -> Iterator[str]:
-    """The URL of an empty, migrated database."""
-    match request.param:
-        case "sqlite":
-            url = f"sqlite:///{server_folder / 'nextup.db'}"
-        case "mariadb":
-            url = request.getfixturevalue("mariadb_server").create_database(DATABASE_NAME)
-        case _:
-            url = create_extra_database(DATABASE_NAME)
-    settings = make_settings(url, server_folder)
-    migrating = create_app(settings)
-    with migrating.app_context():
-        upgrade(directory=str(ROOT / "migrations"))
-    dispose(migrating)
-    yield url
-    if request.param == "extra":
+@dataclass(frozen=True, slots=True)
+class Database:
+    """An empty, migrated database that tests use in turn, and the applications that they share."""
+
+    url: str
+    cleaner: Engine
+    apps: dict[str | None, SharedApp]
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[dict[str, Database]]:
+    """The databases made so far, by name: they stay, in whatever order tests ask for them."""
+    made: dict[str, Database] = {}
+    yield made
+    for database in made.values():
+        database.cleaner.dispose()
+    if "extra" in made:
         drop_extra_database(DATABASE_NAME)
+
+
+@pytest.fixture(scope="session")
+def database_url(
+    request: pytest.FixtureRequest, databases: dict[str, Database], server_folder: Path
+) -> str:
+    """The URL of an empty, migrated database; pytest_generate_tests says of which."""
+    name = request.param
+    if name not in databases:
+        match name:
+            case "sqlite":
+                url = f"sqlite:///{server_folder / 'nextup.db'}"
+            case "mariadb":
+                url = request.getfixturevalue("mariadb_server").create_database(DATABASE_NAME)
+            case _:
+                url = create_extra_database(DATABASE_NAME)
+        migrating = create_app(make_settings(url, server_folder))
+        with migrating.app_context():
+            upgrade(directory=str(ROOT / "migrations"))
+        dispose(migrating)
+        databases[name] = Database(url, create_engine(url), {})
+    return databases[name].url
+
+
+@pytest.fixture(scope="session")
+def database(database_url: str, databases: dict[str, Database]) -> Database:
+    return next(known for known in databases.values() if known.url == database_url)
+
+
+@pytest.fixture(scope="session")
+def cleaner(database: Database) -> Engine:
+    """For `empty_tables`, where a test does not do so by `make_app`."""
+    return database.cleaner
 
 
 def extra_server() -> URL:
@@ -161,13 +234,6 @@ def dispose(app: Flask) -> None:
 
 
 @pytest.fixture(scope="session")
-def cleaner(database_url: str) -> Iterator[Engine]:
-    engine = create_engine(database_url)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture(scope="session")
 def compiled_templates(server_folder: Path) -> FileSystemBytecodeCache:
     """To compile them for each test's application takes longer than most tests."""
     folder = server_folder / "templates"
@@ -177,27 +243,40 @@ def compiled_templates(server_folder: Path) -> FileSystemBytecodeCache:
 
 @pytest.fixture
 def make_app(
-    database_url: str,
-    cleaner: Engine,
-    tmp_path: Path,
-    compiled_templates: FileSystemBytecodeCache,
+    database: Database, tmp_path: Path, compiled_templates: FileSystemBytecodeCache
 ) -> Iterator[Callable[..., Flask]]:
-    """Make the application with other settings: `make_app(RATELIMIT_DEFAULT="3 per minute")`."""
-    made: list[Flask] = []
+    """The application, or one with other settings: `make_app(RATELIMIT_DEFAULT="3 per minute")`.
 
-    def make(**environ: str) -> Flask:
-        app = create_app(make_settings(database_url, tmp_path, **environ))
-        app.testing = True
-        app.jinja_env.bytecode_cache = compiled_templates
-        limiter.reset()
-        availability.forget()
-        made.append(app)
+    To make one takes longer than most tests. So tests share it where the settings allow that, and
+    find it as if it were new; a test that adds to it, not only to `app.config`, asks for its `own`.
+    """
+    used: list[Flask] = []
+
+    def make(*, own: bool = False, **environ: str) -> Flask:
+        forget()
+        settings = make_settings(database.url, tmp_path, **environ)
+        if own or not environ.keys() <= SHARED_ACROSS:
+            app = for_tests(create_app(settings), compiled_templates)
+            limiter.reset()
+        else:
+            base_url = environ.get("BASE_URL")
+            if base_url not in database.apps:
+                app = for_tests(create_app(settings), compiled_templates)
+                database.apps[base_url] = SharedApp(app)
+            app = database.apps[base_url].begin_anew(settings)
+        used.append(app)
         return app
 
     yield make
-    for app in made:
+    for app in used:
         dispose(app)
-    empty_tables(cleaner)
+    empty_tables(database.cleaner)
+
+
+def for_tests(app: Flask, templates: FileSystemBytecodeCache) -> Flask:
+    app.testing = True
+    app.jinja_env.bytecode_cache = templates
+    return app
 
 
 def empty_tables(engine: Engine) -> None:
@@ -209,6 +288,12 @@ def empty_tables(engine: Engine) -> None:
 @pytest.fixture
 def app(make_app: Callable[..., Flask]) -> Flask:
     return make_app()
+
+
+@pytest.fixture
+def own_app(make_app: Callable[..., Flask]) -> Flask:
+    """An application that no other test uses, to add to it."""
+    return make_app(own=True)
 
 
 @pytest.fixture

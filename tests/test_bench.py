@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,8 +27,9 @@ def wrk() -> str:
 
 
 @pytest.mark.usefixtures("wrk", "mariadb_server", "redis_server")
-def test_what_is_sold_under_load_is_what_was_answered() -> None:
-    only = [part for name in SELLING for part in ("--only", name)]
+@pytest.mark.parametrize("parts", [["sqlite"], pytest.param(SELLING, marks=pytest.mark.long)])
+def test_what_is_sold_under_load_is_what_was_answered(parts: Sequence[str]) -> None:
+    only = [part for name in parts for part in ("--only", name)]
     done = subprocess.run(
         [sys.executable, "-m", "bench", "--check", *only],
         cwd=ROOT,

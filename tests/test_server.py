@@ -6,8 +6,9 @@ import signal
 import socket
 import sqlite3
 import stat
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import httpx
@@ -19,6 +20,24 @@ PASSWORD = "a password for tests"
 ORGANIZER = {"ORGANIZER_USERNAME": "anna", "ORGANIZER_PASSWORD": PASSWORD}
 BASIC = ("anna", PASSWORD)
 StartServer = Callable[..., AppServer]
+
+
+class Impatient(AppServer):
+    """Nextup that gives a worker that hangs a second to stop, where it has ten."""
+
+    def command(self) -> Sequence[str]:
+        change = (
+            "from webapp import server; server.STOP_SECONDS = 1; raise SystemExit(server.main())"
+        )
+        return [sys.executable, "-c", change]
+
+
+@pytest.fixture(scope="module")
+def running(server_folder: Path) -> Iterator[AppServer]:
+    """A server for tests that change nothing but its events; others start one of their own."""
+    server = AppServer(server_folder / "running", environ=ORGANIZER)
+    with server:
+        yield server
 
 
 @pytest.fixture
@@ -147,9 +166,9 @@ def test_taken_port_stops_the_start_with_one_line(unstarted: AppServer) -> None:
 
 
 def test_second_server_on_the_same_port_is_refused(
-    start_server: StartServer, unstarted: AppServer
+    running: AppServer, unstarted: AppServer
 ) -> None:
-    unstarted.port = start_server().port
+    unstarted.port = running.port
     assert f"port {unstarted.port}" in refusal(unstarted)
     assert unstarted.process.returncode == 1
 
@@ -267,22 +286,22 @@ def test_workers_end_with_their_parent(start_server: StartServer) -> None:
     assert wait_until(lambda: not Path(f"/proc/{worker}").exists(), timeout=15)
 
 
-def test_worker_that_hangs_does_not_keep_the_server_from_stopping(
-    start_server: StartServer,
-) -> None:
-    server = start_server()
-    (worker,) = server.worker_pids()
-    os.kill(worker, signal.SIGSTOP)
-    assert server.stop() == 0
-    assert not Path(f"/proc/{worker}").exists()
+def test_worker_that_hangs_does_not_keep_the_server_from_stopping(server_folder: Path) -> None:
+    server = Impatient(server_folder / "hanging")
+    try:
+        (worker,) = server.start().worker_pids()
+        os.kill(worker, signal.SIGSTOP)
+        assert server.stop() == 0
+        assert not Path(f"/proc/{worker}").exists()
+    finally:
+        server.kill()
 
 
-def test_large_body_is_refused_with_an_answer(start_server: StartServer) -> None:
-    server = start_server()
+def test_large_body_is_refused_with_an_answer(running: AppServer) -> None:
     ten_megabytes = b"x" * 10_000_000
     for _ in range(3):
         answer = httpx.post(
-            f"{server.url}/api/events/book",
+            f"{running.url}/api/events/book",
             content=ten_megabytes,
             headers={"Content-Type": "application/json"},
         )
@@ -290,9 +309,8 @@ def test_large_body_is_refused_with_an_answer(start_server: StartServer) -> None
         assert answer.headers["X-Request-ID"]
 
 
-def test_request_that_is_cut_off_books_nothing(start_server: StartServer) -> None:
-    server = start_server(**ORGANIZER)
-    event_id = make_event(server)
+def test_request_that_is_cut_off_books_nothing(running: AppServer) -> None:
+    event_id = make_event(running)
     body = f'{{"userId": 1, "eventId": {event_id}}}'
     # What arrived would be a request of its own, but it is not all that was said to come.
     for missing in (1, 100, 100_000):
@@ -300,13 +318,13 @@ def test_request_that_is_cut_off_books_nothing(start_server: StartServer) -> Non
             "POST /api/events/book HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(body) + missing}\r\n\r\n"
         )
-        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        with socket.create_connection(("127.0.0.1", running.port)) as connection:
             connection.sendall(f"{head}{body}".encode())
             connection.shutdown(socket.SHUT_WR)
             connection.settimeout(30)
             while connection.recv(4096):
                 pass
-    assert book(server, event_id, 2).json()["status"] == "confirmed"
-    status = httpx.get(f"{server.url}/api/events/status/{event_id}").json()
+    assert book(running, event_id, 2).json()["status"] == "confirmed"
+    status = httpx.get(f"{running.url}/api/events/status/{event_id}").json()
     assert status["availableTickets"] == 99
-    assert "Traceback" not in server.output()
+    assert "Traceback" not in running.output()

@@ -12,7 +12,6 @@ from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 from werkzeug.test import TestResponse
 
-from webapp.api.auth import verified_logins
 from webapp.services import accounts
 
 PASSWORD = "correct horse"
@@ -105,7 +104,6 @@ class Api:
 
 @pytest.fixture
 def api(app: Flask) -> Api:
-    verified_logins.clear()
     return Api(app)
 
 
@@ -114,7 +112,6 @@ def make_api(make_app: Callable[..., Flask]) -> Callable[..., Api]:
     """The API with other settings: `make_api(RATELIMIT_DEFAULT="3 per minute")`."""
 
     def make(**environ: str) -> Api:
-        verified_logins.clear()
         return Api(make_app(**environ))
 
     return make

@@ -39,6 +39,7 @@ def checks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize(
     "authorization",
     [
@@ -91,6 +92,7 @@ def test_password_is_checked_slowly_once_a_minute(
     assert checks == ["ada", "ada"]
 
 
+@pytest.mark.every_database
 @pytest.mark.usefixtures("ada")
 def test_new_password_voids_the_old_one_at_once(api: Api) -> None:
     assert api.get("/organizer/events", headers=basic("ada")).status_code == 200

@@ -185,6 +185,7 @@ def test_large_body_that_hides_its_length_is_refused(api: Api) -> None:
         assert response.status_code == status
 
 
+@pytest.mark.every_database
 def test_longest_description_fits_however_it_is_escaped(
     api: Api, organizer: dict[str, str]
 ) -> None:
@@ -228,6 +229,7 @@ def test_mistake_of_ours_tells_nothing(api: Api, monkeypatch: pytest.MonkeyPatch
     assert "secret" not in response.get_data(as_text=True)
 
 
+@pytest.mark.every_database
 def test_a_thousand_bad_requests_leave_no_connection_behind(
     api: Api, organizer: dict[str, str]
 ) -> None:

@@ -7,6 +7,8 @@ import pytest
 from tests.api.conftest import PASSWORD, Api, basic
 from webapp.services import accounts
 
+pytestmark = pytest.mark.every_database
+
 
 def test_organizer_initializes_an_event_that_is_open_at_once(
     api: Api, organizer: dict[str, str]

@@ -7,6 +7,8 @@ import pytest
 
 from tests.api.conftest import Api
 
+pytestmark = pytest.mark.every_database
+
 
 def key(value: str) -> dict[str, str]:
     return {"Idempotency-Key": value}

@@ -10,6 +10,8 @@ from flask import Flask
 from tests.api.conftest import Api
 from tests.services.tools import together
 
+pytestmark = pytest.mark.every_database
+
 
 def all_pages(
     api: Api, path: str, name: str, *, headers: dict[str, str] | None = None, **query: Any

@@ -151,6 +151,28 @@ def test_cancels_in_flight_promote_exactly_the_first_in_line_each_once(site: Sit
     )
 
 
+@pytest.mark.race
+def test_last_ticket_is_had_by_one_of_32_who_ask_at_once(site: Site) -> None:
+    event_id = site.event(1)
+    answers = at_once(site.port, [book(event_id, user) for user in range(32)])
+    assert Counter(answer.status for answer in answers) == {201: 32}
+    assert Counter(answer["status"] for answer in answers) == {"confirmed": 1, "waiting": 31}
+    ranks = [a["waitingListPosition"] for a in answers if a["status"] == "waiting"]
+    assert sorted(ranks) == list(range(1, 32))
+    assert site.figures(event_id) == (1, 31, 0)
+    assert site.statuses(event_id) == ["confirmed"] + ["waiting"] * 31
+
+
+@pytest.mark.race
+def test_one_key_sent_20_times_at_once_has_one_effect_and_one_answer(site: Site) -> None:
+    event_id = site.event(100)
+    answers = at_once(site.port, [book(event_id, "ada", 2, key="k")] * 20)
+    assert {answer.status for answer in answers} == {201}
+    assert len({answer["bookingReference"] for answer in answers}) == 1
+    assert site.figures(event_id) == (2, 0, 98)
+
+
+@pytest.mark.race
 def test_one_user_booking_32_times_at_once_has_one_booking(site: Site) -> None:
     event_id = site.event(100)
     answers = at_once(site.port, [book(event_id, "ada", 2)] * 32)
@@ -159,6 +181,7 @@ def test_one_user_booking_32_times_at_once_has_one_booking(site: Site) -> None:
     assert site.figures(event_id) == (2, 0, 98)
 
 
+@pytest.mark.race
 def test_one_booking_cancelled_16_times_at_once_frees_its_ticket_once(site: Site) -> None:
     event_id, references = site.event_with(3, 8)
     answers = at_once(site.port, [cancel(references[0], site.login)] * 16)
@@ -168,6 +191,7 @@ def test_one_booking_cancelled_16_times_at_once_frees_its_ticket_once(site: Site
     assert site.statuses(event_id) == ["cancelled"] + ["confirmed"] * 3 + ["waiting"] * 4
 
 
+@pytest.mark.race
 def test_waiting_user_who_cancels_frees_no_ticket(site: Site) -> None:
     event_id, references = site.event_with(2, 8)
     answers = at_once(site.port, [cancel(reference) for reference in references[3:6]])

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from tests.support.mail import Mailbox, SmtpServer, make_certificate
 from webapp.config import current_settings
 from webapp.mail.receiver import NAME, MailReceiver
-from webapp.services import accounts, availability, bookings, clock, events
+from webapp.services import accounts, bookings, clock, events
 from webapp.services.bookings import Receipt
 from webapp.services.delivery import Deliverer
 from webapp.services.events import Details
@@ -24,12 +24,6 @@ StartSmtp = Callable[..., SmtpServer]
 MakeEvent = Callable[..., int]
 Book = Callable[..., Receipt]
 Drain = Callable[[], None]
-
-
-@pytest.fixture(autouse=True)
-def forget_ranks() -> None:
-    """Between tests the tables are emptied, which memory cannot know."""
-    availability.forget()
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from tests.delivery.test_processes import deliverer_of, make_event_by_api
 from tests.support.mail import Mailbox, SmtpServer
 from tests.support.servers import AppServer, MariaDB, wait_until
 
-pytestmark = pytest.mark.soak
+pytestmark = pytest.mark.long
 ROUNDS, BOOKINGS, CONNECTIONS = 8, 400, 16
 
 

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from webapp.services import accounts, availability, bookings, events, sales
+from webapp.services import accounts, bookings, events
 from webapp.services.events import Details
 
 PASSWORD = "a password for tests"
@@ -98,13 +98,6 @@ class Person:
 
     def log_in(self, username: str = "owner", password: str = PASSWORD) -> TestResponse:
         return self.submit("/login", username=username, password=password)
-
-
-@pytest.fixture(autouse=True)
-def forget_events() -> None:
-    """Between tests the tables are emptied and ids begin again, which memory cannot know."""
-    availability.forget()
-    sales._tallies.clear()
 
 
 @pytest.fixture

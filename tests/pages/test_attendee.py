@@ -1,4 +1,4 @@
-"""What an attendee sees and does, without scripts, on each database."""
+"""What an attendee sees and does, without scripts."""
 
 import re
 from collections.abc import Callable
@@ -93,6 +93,7 @@ def test_repeated_post_leads_to_the_same_booking(person: Person, make_event: Mak
     assert "4 of 5 tickets left" in text_of(person.get(f"/events/{event_id}-harvest-supper"))
 
 
+@pytest.mark.every_database
 def test_booked_address_is_told_nothing(person: Person, make_event: MakeEvent) -> None:
     event_id = make_event()
     reference = person.book(event_id).location.rpartition("/")[2]
@@ -159,6 +160,7 @@ def test_name_without_latin_letters_needs_no_slug(person: Person, make_event: Ma
     assert person.get(f"/events/{make_event(name='音楽の夜')}").status_code == 200
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize(
     "path",
     ["/events/0", f"/events/{2**63}", "/events/99999", "/events/x", "/bookings/none", "/nothing"],
@@ -313,6 +315,7 @@ def test_htmx_is_sent_on_with_a_header(person: Person, make_event: MakeEvent) ->
     assert "<html" not in refused.text
 
 
+@pytest.mark.every_database
 def test_list_is_paged_and_searched(person: Person, make_event: MakeEvent) -> None:
     start = datetime.now(UTC) + timedelta(days=400)
     for number in range(30):

@@ -99,6 +99,7 @@ def test_most_urgent_comes_first_and_then_what_is_soonest() -> None:
     assert [need.event.id for need in needs] == [5, 3, 4, 3, 2, 1]
 
 
+@pytest.mark.every_database
 def test_dashboard_says_what_needs_attention_and_where_to_go(
     app: Flask, owner: Person, make_event: MakeEvent, book: Book
 ) -> None:
@@ -128,6 +129,7 @@ def test_dashboard_says_what_needs_attention_and_where_to_go(
     assert said.index("Mails for Failed") < said.index("nobody can see") < said.index("waits")
 
 
+@pytest.mark.every_database
 def test_event_that_starts_next_is_seen_behind_many_newer_ones(
     app: Flask, owner: Person, make_event: MakeEvent
 ) -> None:

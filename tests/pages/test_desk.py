@@ -31,6 +31,7 @@ def rows_of(person: Person, event_id: int) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(answer.data.decode("utf-8-sig"), newline="")))
 
 
+@pytest.mark.every_database
 @pytest.mark.usefixtures("small_portions")
 def test_export_equals_the_database(
     app: Flask, owner: Person, make_event: MakeEvent, book: Book

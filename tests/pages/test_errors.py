@@ -12,6 +12,11 @@ from tests.pages.conftest import Person, text_of
 from webapp.errors import Unavailable
 
 
+@pytest.fixture
+def app(own_app: Flask) -> Flask:
+    return own_app
+
+
 def error_page(app: Flask, status: int, *, method: str = "GET", path: str = "/x") -> TestResponse:
     def fail() -> NoReturn:
         raise Unavailable if status == 503 else default_exceptions[status]

@@ -71,6 +71,7 @@ def test_lost_session_keeps_what_was_typed(person: Person, make_event: MakeEvent
     assert f'requestKey" value="{key}"' in answer.text
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_every_route_hides_events_of_others(
     app: Flask, make_event: MakeEvent, book: Book, method: str
@@ -120,6 +121,7 @@ def every_page(app: Flask, owner: Person, make_event: MakeEvent, book: Book) -> 
     yield "/nothing-here"
 
 
+@pytest.mark.every_database
 def test_every_page_is_guarded_by_its_headers(
     app: Flask, owner: Person, make_event: MakeEvent, book: Book
 ) -> None:

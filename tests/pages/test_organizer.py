@@ -1,10 +1,11 @@
-"""What an organizer sees and does, on each database."""
+"""What an organizer sees and does."""
 
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from flask import Flask
 
 from tests.pages.conftest import PASSWORD, Person, text_of
@@ -45,6 +46,7 @@ def test_repeated_post_makes_one_event(owner: Person) -> None:
     assert owner.submit("/organizer/events/new", **fields).location == first.location
 
 
+@pytest.mark.every_database
 def test_edit_form_gives_back_what_was_saved(owner: Person, make_event: MakeEvent) -> None:
     event_id = make_event(
         time_zone="Europe/Berlin",
@@ -74,6 +76,7 @@ def test_larger_capacity_promotes_and_says_whom(
     assert 'value="Barn"' in refused.text
 
 
+@pytest.mark.every_database
 def test_message_full_of_long_names_fits_into_a_cookie(
     owner: Person, make_event: MakeEvent, book: Book
 ) -> None:
@@ -129,6 +132,7 @@ def test_cancelled_event_cancels_its_bookings(
         assert "organizer cancelled the event" in text_of(person.get(f"/bookings/{reference}"))
 
 
+@pytest.mark.every_database
 def test_waiting_list_is_shown_in_order_with_ranks(
     owner: Person, make_event: MakeEvent, book: Book
 ) -> None:
@@ -143,6 +147,7 @@ def test_waiting_list_is_shown_in_order_with_ranks(
     assert "Grace" not in found
 
 
+@pytest.mark.every_database
 def test_bookings_are_paged(owner: Person, make_event: MakeEvent, book: Book) -> None:
     event_id = make_event(tickets=100)
     for number in range(53):
@@ -184,6 +189,7 @@ def test_organizer_adds_changes_and_is_told_of_doubles(
     assert "number 1." in text_of(again)
 
 
+@pytest.mark.every_database
 def test_samples_are_removed_with_one_click(app: Flask, owner: Person, owner_id: int) -> None:
     with app.app_context():
         events.create_event(

@@ -30,6 +30,7 @@ def entry_of(person: Person, reference: str) -> Any:
     return calendar.events[0]
 
 
+@pytest.mark.every_database
 def test_bookings_of_this_device_are_listed(
     app: Flask, person: Person, make_event: MakeEvent
 ) -> None:

@@ -191,6 +191,7 @@ def test_only_this_form_takes_large_bodies_and_only_from_organizers(
     assert answer.location == f"/login?next=/organizer/events/{event_id}/picture"
 
 
+@pytest.mark.every_database
 def test_picture_is_described_replaced_and_removed(
     owner: Person, person: Person, make_event: MakeEvent
 ) -> None:
@@ -243,6 +244,7 @@ def test_picture_of_a_draft_is_for_its_organizer_alone(
     assert person.get(url).status_code == 200
 
 
+@pytest.mark.every_database
 def test_event_like_another_gets_its_picture(
     owner: Person, person: Person, make_event: MakeEvent
 ) -> None:

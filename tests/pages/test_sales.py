@@ -21,6 +21,7 @@ def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
     return lambda moment: monkeypatch.setattr(clock, "now", lambda: moment)
 
 
+@pytest.mark.every_database
 def test_days_tell_what_came_in_and_what_was_given_back(
     app: Flask, make_event: MakeEvent, book: Book, at: Callable[[datetime], None]
 ) -> None:

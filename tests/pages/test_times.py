@@ -88,6 +88,7 @@ def test_programs_read_the_moment_and_the_clocks_of_the_place(
     assert '<time datetime="2031-10-26T02:30:00+01:00">' in page.text
 
 
+@pytest.mark.every_database
 def test_saving_an_event_moves_none_of_its_times(owner: Person, make_event: MakeEvent) -> None:
     second_half_past_two = BACK + timedelta(minutes=30, seconds=7)
     event_id = make_event(

@@ -163,6 +163,7 @@ MUTANTS: dict[Callable[[], None], str] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
 def test_a_missing_guard_is_noticed(
     galera_server: Cluster, start_sites: StartSites, mutant: Callable[[], None]

@@ -307,10 +307,10 @@ def test_any_address_is_answered(app: Flask, made: Busy, logged_in: bool) -> Non
 
 
 @pytest.mark.parametrize("action", ["", "/cancel", "/messages"])
-@pytest.mark.parametrize("reference", [*awkward, "a" * 3000])
-def test_any_reference_is_answered(app: Flask, made: Busy, reference: str, action: str) -> None:
-    path = f"/bookings/{quoted(reference)}{action}"
-    assert app.test_client().post(path, data={"tickets": "1"}).status_code == 404
+def test_any_reference_is_answered(app: Flask, made: Busy, action: str) -> None:
+    for reference in (*awkward, "a" * 3000):
+        path = f"/bookings/{quoted(reference)}{action}"
+        assert app.test_client().post(path, data={"tickets": "1"}).status_code == 404, path
 
 
 def quoted(value: object) -> str:

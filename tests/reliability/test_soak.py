@@ -1,4 +1,4 @@
-"""Everything that can go wrong, again and again: `bin/test -m soak` (SOAK_SECONDS, else 300)."""
+"""Everything that can go wrong, again and again: `bin/test --long` (SOAK_SECONDS, else 300)."""
 
 import os
 import random
@@ -20,7 +20,7 @@ CAPACITY = 300
 CALM, TROUBLES = 400, 4
 
 
-@pytest.mark.soak
+@pytest.mark.long
 def test_nothing_is_lost_however_often_things_break(
     durable_server: MariaDB,
     fresh_url: str,

@@ -458,6 +458,7 @@ def test_hundreds_of_promotions_beyond_one_page_of_the_list(
     assert list(cancel_booking(event_id, position=1).promoted) == [count + 1]
 
 
+@pytest.mark.race
 def test_one_attendee_booking_many_times_at_once_gets_one_booking(
     in_app: Flask, make_event: MakeEvent
 ) -> None:
@@ -468,6 +469,7 @@ def test_one_attendee_booking_many_times_at_once_gets_one_booking(
     assert figures(event_id) == (1, 0, 49)
 
 
+@pytest.mark.race
 def test_one_booking_cancelled_many_times_at_once_frees_its_tickets_once(
     in_app: Flask, make_event: MakeEvent
 ) -> None:
@@ -480,6 +482,19 @@ def test_one_booking_cancelled_many_times_at_once_frees_its_tickets_once(
     assert figures(event_id) == (2, 1, 0)
 
 
+@pytest.mark.race
+def test_last_ticket_is_had_by_one_of_32_who_ask_at_once(
+    in_app: Flask, make_event: MakeEvent
+) -> None:
+    event_id = make_event(capacity=1)
+    calls = [partial(book_tickets, event_id, attendee_id=f"u{n}") for n in range(32)]
+    answers = together(in_app, calls)
+    ranks = {answer.rank for answer in answers if isinstance(answer, Receipt)}
+    assert ranks == {None, *range(1, 32)}
+    assert figures(event_id) == (1, 31, 0)
+
+
+@pytest.mark.race
 def test_more_callers_than_tickets_are_confirmed_and_ranked_without_gaps(
     in_app: Flask, make_event: MakeEvent
 ) -> None:
@@ -494,6 +509,7 @@ def test_more_callers_than_tickets_are_confirmed_and_ranked_without_gaps(
     assert waiting == [(20 + rank, rank) for rank in range(1, 13)]
 
 
+@pytest.mark.race
 def test_bookings_and_cancels_racing_keep_every_rule(in_app: Flask, make_event: MakeEvent) -> None:
     event_id = make_event(capacity=10)
     fill(event_id, *[2] * 12)

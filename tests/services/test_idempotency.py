@@ -62,6 +62,7 @@ def test_keys_are_told_apart_exactly(make_event: MakeEvent, other: str) -> None:
     assert book_tickets(event_id, attendee_id="bob", once=key_for(other)).position == 2
 
 
+@pytest.mark.race
 def test_twenty_at_once_get_one_booking_and_equal_answers(
     make_app: Callable[..., Flask], make_event: MakeEvent
 ) -> None:

@@ -17,12 +17,13 @@ SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request to the API; `login` is the value of an Authorization header."""
+    """One request to the API, with its Authorization (`login`) and Idempotency-Key (`key`)."""
 
     method: str
     path: str
     json: dict[str, Any] | None = None
     login: str | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,9 @@ class Answer:
         return self.json[name]
 
 
-def book(event_id: int, user_id: int | str, tickets: int = 1) -> Call:
+def book(event_id: int, user_id: int | str, tickets: int = 1, key: str | None = None) -> Call:
     body = {"userId": user_id, "eventId": event_id, "tickets": tickets}
-    return Call("POST", "/api/events/book", body)
+    return Call("POST", "/api/events/book", body, key=key)
 
 
 def cancel(reference: str, login: str | None = None) -> Call:
@@ -70,6 +71,8 @@ class Connection:
         headers = {"Content-Type": "application/json"} if call.json is not None else {}
         if call.login is not None:
             headers["Authorization"] = call.login
+        if call.key is not None:
+            headers["Idempotency-Key"] = call.key
         body = None if call.json is None else json.dumps(call.json).encode()
         self._http.request(call.method, call.path, body, headers)
         response = self._http.getresponse()

@@ -28,6 +28,9 @@ ROOT = Path(__file__).resolve().parents[2]
 FIRST_PORT, LAST_PORT = 20000, 32000
 PORT_TRIES = 5
 
+# A port that was given out may not be in use yet; nobody else of this run is given it meanwhile.
+_given_out: set[int] = set()
+
 
 class ServerMissing(Exception):
     """A program that the server needs is not installed; the message names it and its package."""
@@ -46,12 +49,19 @@ def find_program(name: str, *, package: str) -> str:
 
 
 def free_port() -> int:
-    """A port of loopback on which nobody listens now."""
+    """A port of loopback on which nobody listens now, another one each time.
+
+    Of the processes among which pytest-xdist shares out a run, each chooses among its own.
+    """
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     while True:
-        port = random.randint(FIRST_PORT, LAST_PORT)
+        port = random.choice(range(FIRST_PORT + number, LAST_PORT, processes))
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
-            return port
+            if port not in _given_out:
+                _given_out.add(port)
+                return port
 
 
 def wait_until(condition: Callable[[], bool], *, timeout: float, every: float = 0.02) -> bool:

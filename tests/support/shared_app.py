@@ -1,0 +1,43 @@
+"""An application that one test after the other uses, each as if it had just been made."""
+
+import logging
+from pathlib import Path
+
+from flask import Flask
+
+from webapp import budgets, logs
+from webapp.api.auth import verified_logins
+from webapp.config import Settings
+from webapp.extensions import limiter
+from webapp.services import availability, pictures, sales
+
+
+class SharedApp:
+    """Flask itself refuses what would add to an application that has answered a request."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._config = dict(app.config)
+
+    def begin_anew(self, settings: Settings) -> Flask:
+        """The application with other settings, of which only what is read late may differ."""
+        app = self._app
+        app.config.clear()
+        app.config.update(self._config)
+        app.test_client_class = None
+        app.instance_path = settings.instance_path
+        app.extensions["settings"] = settings
+        # The limiter and the log belong to the application that was made last.
+        limiter.init_app(app)
+        budgets.init_app(app)
+        logs._output.turn_to(logs.LogFile(Path(settings.log_file)))
+        logging.getLogger().setLevel(settings.log_level)
+        return app
+
+
+def forget() -> None:
+    """Drop what the process remembers: between tests the tables are emptied and ids begin again."""
+    availability.forget()
+    pictures.picture_data.cache_clear()
+    sales._tallies.clear()
+    verified_logins.clear()
