@@ -15,7 +15,6 @@ from webapp.services.availability import find_event, rank_of
 from webapp.services.commands import Status, What
 from webapp.services.delivery import NothingToTell, Refused
 from webapp.services.events import TOLD
-from webapp.services.lookup import booking_at
 from webapp.services.transaction import read, write
 
 # What a mail says is true of a booking of these statuses only. Where one is missing here, the
@@ -52,7 +51,7 @@ class About(NamedTuple):
 def about(delivery: Row[Any]) -> About:
     """What a delivery tells of. Raises `NothingToTell`, `Refused` when it would be a flood."""
     try:
-        booking = booking_at(delivery.event_id, delivery.position)
+        booking = _booking(delivery)
         event = find_event(delivery.event_id, with_drafts=True)
     except (BookingNotFound, EventNotFound) as error:
         raise NothingToTell from error
@@ -71,6 +70,16 @@ def about(delivery: Row[Any]) -> About:
     if delivery.what in BY_ANYBODY:
         _refuse_flood(delivery)
     return About(booking, event, rank)
+
+
+def _booking(delivery: Row[Any]) -> Row[Any]:
+    query = select(bookings).where(
+        bookings.c.event_id == delivery.event_id, bookings.c.position == delivery.position
+    )
+    booking = read(lambda connection: connection.execute(query).one_or_none())
+    if booking is None:
+        raise BookingNotFound
+    return booking
 
 
 def _newer(delivery: Row[Any]) -> Select[Any]:
