@@ -21,6 +21,7 @@ from sqlalchemy import event as sqlalchemy_event
 
 from bench import fill
 from tests.conftest import dispose, make_settings
+from tests.services.tools import event_bookings
 from tests.support.servers import ROOT, MariaDB
 from webapp import create_app
 from webapp.extensions import db
@@ -72,10 +73,10 @@ class World:
 
     def head_of_line(self) -> Any:
         """The first booking that waits."""
-        return lookup.event_bookings(self.event_id, status="waiting", limit=1)[0]
+        return event_bookings(self.event_id, status="waiting", limit=1)[0]
 
     def first_confirmed(self) -> Any:
-        return lookup.event_bookings(self.event_id, status="confirmed", limit=1)[0]
+        return event_bookings(self.event_id, status="confirmed", limit=1)[0]
 
     def count(self, action: Callable[[], object]) -> Counts:
         """What `action` makes the database do, without what it takes to ask."""
@@ -252,7 +253,7 @@ def cancelling_by_reference(world: World) -> Action:
 
 
 def looking_up_references(world: World) -> Action:
-    found = lookup.event_bookings(world.event_id, limit=32)
+    found = event_bookings(world.event_id, limit=32)
     references = [booking.reference for booking in found]
 
     def look() -> None:

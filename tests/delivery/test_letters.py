@@ -12,6 +12,7 @@ from flask import Flask
 from icalendar import Calendar
 
 from tests.delivery.conftest import BASE_URL, Book, Clock, Drain, MakeEvent
+from tests.services.tools import event_bookings
 from tests.support.mail import Mailbox, words_of
 from webapp.config import current_settings
 from webapp.mail.receiver import NAME, MailReceiver
@@ -204,7 +205,7 @@ def test_following_links_shows_pages_and_changes_nothing(
     bookings.cancel_booking(event_id, position=first.position)
     news.send_links("carol@example.org")
     drain()
-    before = [row.status for row in lookup.event_bookings(event_id)]
+    before = [row.status for row in event_bookings(event_id)]
     client = app.test_client()
     followed = set()
     for message in mailbox.messages:
@@ -217,7 +218,7 @@ def test_following_links_shows_pages_and_changes_nothing(
         page = client.get(link.removeprefix(BASE_URL) or "/", follow_redirects=True)
         assert page.status_code == 200, link
     assert len(followed) == 4
-    assert [row.status for row in lookup.event_bookings(event_id)] == before
+    assert [row.status for row in event_bookings(event_id)] == before
 
 
 def test_asked_links_are_those_of_current_bookings(

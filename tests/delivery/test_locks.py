@@ -86,7 +86,7 @@ def steps(
     message = partial(messages.send_message, audience=audience, subject=subject, text=text)
     once_more = idempotency.once("message", caller="page", key="a key")
     yield "message with a key", by_owner(message, once=once_more)
-    yield "mail again", lambda: messages.mail_again(event_id, 1)
+    yield "mail again", by_owner(messages.mail_again, position=1)
     the_clock.put_forward(days=2, minutes=1)
     yield "reminders and sold out", notices.write_due
     yield "cancel the event", by_owner(events.cancel_event)

@@ -2,14 +2,15 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import update
+from sqlalchemy import Row, update
 from werkzeug.test import TestResponse
 
 from tests.delivery.conftest import BASE_URL, Book, Clock, Drain, MakeEvent, Outside
@@ -17,6 +18,7 @@ from tests.support.mail import Mailbox, words_of
 from webapp.extensions import db
 from webapp.models import deliveries
 from webapp.services import accounts, bookings, messages, notices
+from webapp.services.availability import find_event
 from webapp.services.delivery import Deliverer
 
 TEXT = "Bring a coat.\r\n\r\nIt is cold: https://weather.example/today"
@@ -47,6 +49,11 @@ def write(client: FlaskClient, event_id: int, **fields: str) -> TestResponse:
     mails = f"/organizer/events/{event_id}/mails"
     values = {"audience": "all", "subject": "A word", "text": TEXT, **fields}
     return post(client, mails, mails, **values)
+
+
+def parked(event_id: int) -> Sequence[Row[Any]]:
+    event = find_event(event_id)
+    return messages.parked(event, organizer_id=event.organizer_id)
 
 
 def recipients(mailbox: Mailbox, subject: str) -> Counter[str]:
@@ -242,7 +249,7 @@ def test_mails_of_an_event_are_its_owners_alone(
     position = book(event_id, "ada").position
     mailbox.at_recipient = lambda address: "550 no"
     drain()
-    (row,) = messages.parked(event_id)
+    (row,) = parked(event_id)
     accounts.create_organizer(username="other", password="a password for tests")
     other = logged_in(app, "other")
     mails = f"/organizer/events/{event_id}/mails"
@@ -255,15 +262,15 @@ def test_mails_of_an_event_are_its_owners_alone(
 
 
 def test_own_event_does_not_open_the_mails_of_another(
-    app: Flask, make_event: MakeEvent, book: Book, drain: Drain, mailbox: Mailbox
+    app: Flask, owner_id: int, make_event: MakeEvent, book: Book, drain: Drain, mailbox: Mailbox
 ) -> None:
     event_id = make_event(tickets=5)
     book(event_id, "ada")
     mailbox.at_recipient = lambda address: "550 no"
     drain()
-    (row,) = messages.parked(event_id)
-    assert not messages.resend(make_event(), row.id)
-    assert messages.parked(event_id) == [row]
+    (row,) = parked(event_id)
+    assert not messages.resend(make_event(), row.id, organizer_id=owner_id)
+    assert parked(event_id) == [row]
 
 
 def test_reminder_comes_a_day_before_and_once(

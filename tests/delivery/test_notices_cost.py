@@ -23,6 +23,7 @@ from tests.test_counts import (
 from webapp.extensions import db
 from webapp.models import bookings, deliveries, events, organizers
 from webapp.services import clock, messages, notices
+from webapp.services.availability import find_event
 from webapp.services.messages import Audience
 
 __all__ = ["counted_app", "filled", "small_world", "world"]
@@ -120,6 +121,7 @@ def test_progress_of_a_message_is_found_among_the_keys(small_reminding: World) -
         messages.send_message(
             event_id, audience=Audience.ALL, subject=subject, text="Hello", organizer_id=1
         )
-    assert [progress.pending for _, progress in messages.messages_of(event_id)] == [60, 60]
-    look = partial(messages.messages_of, event_id)
+    event = find_event(event_id)
+    look = partial(messages.messages_of, event, organizer_id=event.organizer_id)
+    assert [progress.pending for _, progress in look()] == [60, 60]
     assert scans(look, "EXPLAIN QUERY PLAN", lambda step: "SCAN delivery" in step["detail"]) == []

@@ -1,6 +1,6 @@
 """The picture of an event's bookings over time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -9,7 +9,8 @@ from flask import Flask
 from tests.pages.conftest import Person, text_of
 from webapp.pages.chart import LEAST_COLUMNS, MOST_COLUMNS, chart_of
 from webapp.services import bookings, clock, sales
-from webapp.services.sales import Day, sales_of
+from webapp.services.availability import find_event
+from webapp.services.sales import Day
 
 MakeEvent = Callable[..., int]
 Book = Callable[..., str]
@@ -19,6 +20,11 @@ FIRST = datetime(2031, 3, 1, 23, 30, tzinfo=UTC)
 @pytest.fixture
 def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
     return lambda moment: monkeypatch.setattr(clock, "now", lambda: moment)
+
+
+def sales_of(event_id: int) -> Sequence[Day]:
+    event = find_event(event_id)
+    return sales.sales_of(event, organizer_id=event.organizer_id)
 
 
 @pytest.mark.every_database
@@ -82,5 +88,5 @@ def test_list_alone_is_read_without_the_picture(
 ) -> None:
     event_id = make_event()
     book(event_id, "Ada")
-    monkeypatch.setattr("webapp.pages.organizer.bookings.sales_of", lambda event_id: 1 / 0)
+    monkeypatch.setattr("webapp.pages.organizer.bookings.sales_of", lambda *_, **__: 1 / 0)
     assert owner.get(f"/organizer/events/{event_id}", fragment=True).status_code == 200

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from tests.conftest import DATABASES
 from tests.services.conftest import MakeEvent
 from tests.services.test_transaction import losing_commit
-from tests.services.tools import LONG, figures, fill, rows, statuses, together
+from tests.services.tools import LONG, booking_at, figures, fill, history, rows, statuses, together
 from webapp.database import write_engine
 from webapp.errors import AlreadyBooked, EventNotFound, IdempotencyConflict
 from webapp.extensions import PerApp
@@ -24,7 +24,6 @@ from webapp.services.bookings import book_tickets
 from webapp.services.commands import Book, Booked, Cancel, Released
 from webapp.services.group_commit import GroupCommit
 from webapp.services.idempotency import Once
-from webapp.services.lookup import booking_at, history
 from webapp.services.record import Change, Particulars
 
 ABSENT = 999_999

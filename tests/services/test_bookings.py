@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import Connection, bindparam, select, text
 
 from tests.services.conftest import Clock, MakeEvent
-from tests.services.tools import figures, fill, rows, statuses, together
+from tests.services.tools import booking_at, figures, fill, history, rows, statuses, together
 from tests.support.changes import set_capacity
 from webapp.database import write_engine
 from webapp.errors import (
@@ -29,7 +29,7 @@ from webapp.services.availability import rank_of
 from webapp.services.batch import Request
 from webapp.services.bookings import Receipt, Release, book_tickets, cancel_booking, change_tickets
 from webapp.services.commands import Book, Cancel, Status
-from webapp.services.lookup import booking_at, find_booking, history
+from webapp.services.lookup import find_booking
 from webapp.services.record import Particulars
 
 

@@ -7,14 +7,13 @@ import pytest
 from flask import Flask
 
 from tests.services.conftest import Clock, MakeEvent
-from tests.services.tools import figures, fill, together
+from tests.services.tools import figures, fill, history, together
 from tests.support.changes import set_capacity
 from webapp.errors import EditConflict
 from webapp.services import events, notices
 from webapp.services.availability import find_event
 from webapp.services.bookings import cancel_booking
 from webapp.services.events import Details, details_of, edit_event
-from webapp.services.lookup import history
 
 
 def test_edit_made_from_an_older_revision_is_refused_and_told_what_is_there_now(

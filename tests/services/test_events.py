@@ -7,7 +7,7 @@ from sqlalchemy import event as listened
 from sqlalchemy import insert
 
 from tests.services.conftest import Clock, MakeEvent
-from tests.services.tools import figures, fill, rows, statuses
+from tests.services.tools import figures, fill, history, rows, statuses
 from tests.support.changes import set_capacity
 from webapp.database import write_engine
 from webapp.errors import (
@@ -23,7 +23,6 @@ from webapp.services.availability import available, find_event, rank_of
 from webapp.services.bookings import book_tickets, cancel_booking, change_tickets
 from webapp.services.events import Details
 from webapp.services.idempotency import once
-from webapp.services.lookup import history
 from webapp.services.samples import add_samples
 
 

@@ -5,17 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from tests.services.conftest import MakeEvent
-from tests.services.tools import fill
+from tests.services.tools import booking_at, event_bookings, fill, history
 from webapp.errors import BookingNotFound
 from webapp.services import availability, lookup
 from webapp.services.bookings import book_tickets, cancel_booking
-from webapp.services.lookup import (
-    booking_at,
-    event_bookings,
-    find_booking,
-    history,
-    position_of,
-)
+from webapp.services.lookup import find_booking, position_of
 
 
 def test_reference_finds_its_booking_with_event_and_rank(make_event: MakeEvent) -> None:

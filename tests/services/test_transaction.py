@@ -23,7 +23,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from tests.services.conftest import MakeEvent
-from tests.services.tools import figures, rows, statuses, together
+from tests.services.tools import figures, history, rows, statuses, together
 from tests.support.changes import set_capacity
 from webapp.database import FEW_CONNECTIONS, WAIT_SECONDS, write_engine
 from webapp.errors import Unavailable
@@ -31,7 +31,6 @@ from webapp.extensions import db
 from webapp.services import batch, book, events, idempotency, record, transaction
 from webapp.services.bookings import Receipt, book_tickets, cancel_booking
 from webapp.services.commands import Book
-from webapp.services.lookup import history
 from webapp.services.record import Particulars
 from webapp.services.transaction import (
     ATTEMPTS,

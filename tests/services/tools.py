@@ -9,9 +9,9 @@ from flask import Flask
 from sqlalchemy import Row, text
 
 from webapp.extensions import db
+from webapp.services import lookup
 from webapp.services.availability import available, find_event
 from webapp.services.bookings import Receipt, book_tickets
-from webapp.services.lookup import event_bookings
 
 T = TypeVar("T")
 
@@ -40,6 +40,24 @@ def fill(event_id: int, *parties: int) -> list[Receipt]:
         book_tickets(event_id, attendee_id=f"guest{number}", tickets=tickets)
         for number, tickets in enumerate(parties, start=1)
     ]
+
+
+def event_bookings(event_id: int, **which: Any) -> list[Row[Any]]:
+    """What `lookup.event_bookings` tells the organizer of the event."""
+    event = find_event(event_id, with_drafts=True)
+    return lookup.event_bookings(event, organizer_id=event.organizer_id, **which)
+
+
+def booking_at(event_id: int, position: int) -> Row[Any]:
+    """What `lookup.booking_at` tells the organizer of the event."""
+    event = find_event(event_id, with_drafts=True)
+    return lookup.booking_at(event, position, organizer_id=event.organizer_id)
+
+
+def history(event_id: int, **which: Any) -> list[Row[Any]]:
+    """What `lookup.history` tells the organizer of the event."""
+    event = find_event(event_id, with_drafts=True)
+    return lookup.history(event, organizer_id=event.organizer_id, **which)
 
 
 def statuses(event_id: int) -> list[str]:

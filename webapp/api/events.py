@@ -131,10 +131,11 @@ def cancel_event(event_id: int) -> Response:
 @bp.get(f"{EVENT}/bookings")
 def bookings(event_id: int) -> Response:
     account = required_account()
-    events.own_event(event_id, organizer_id=account.id)
+    own = events.own_event(event_id, organizer_id=account.id)
     asked = from_form(BookingListing, request.args)
     rows = event_bookings(
-        event_id,
+        own,
+        organizer_id=account.id,
         status=asked.status,
         search=asked.search,
         after=number(asked.cursor) if asked.cursor else 0,
@@ -147,10 +148,15 @@ def bookings(event_id: int) -> Response:
 @bp.get(f"{EVENT}/waiting")
 def waiting(event_id: int) -> Response:
     account = required_account()
-    events.own_event(event_id, organizer_id=account.id)
+    own = events.own_event(event_id, organizer_id=account.id)
     asked = from_form(Listing, request.args)
-    after = number(asked.cursor) if asked.cursor else 0
-    rows = event_bookings(event_id, status="waiting", after=after, limit=asked.limit + 1)
+    rows = event_bookings(
+        own,
+        organizer_id=account.id,
+        status="waiting",
+        after=number(asked.cursor) if asked.cursor else 0,
+        limit=asked.limit + 1,
+    )
     ranks = ranks_of(event_id, [row.position for row in rows])
     # One that moved up in between stands here no more.
     shown = [
@@ -162,8 +168,8 @@ def waiting(event_id: int) -> Response:
 
 
 def show_changed(event_id: int, organizer_id: int, promoted: Sequence[int] = ()) -> Response:
-    references = references_of(event_id, promoted) if promoted else {}
     now = events.own_event(event_id, organizer_id=organizer_id)
+    references = references_of(now, promoted, organizer_id=organizer_id) if promoted else {}
     return answer(changed_event(now, promoted=list(references.values())))
 
 

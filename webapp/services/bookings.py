@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
 from webapp.logs import operation
 from webapp.models import activities, bookings
 from webapp.services import book
+from webapp.services.access import check_own
 from webapp.services.batch import Request, submit
 from webapp.services.commands import Book, Booked, Cancel, ChangeTickets, Released, Status, What
 from webapp.services.idempotency import Once
@@ -66,7 +68,7 @@ def book_tickets(
     assert isinstance(made, Booked)
     references = settled.references
     if settled.repeated:
-        references = references_of(event_id, [made.position])
+        references = _references(event_id, [made.position])
     else:
         operation(
             "booking",
@@ -115,8 +117,17 @@ def change_tickets(
     return _release("change", Request(event_id, command, organizer_id, once))
 
 
-def references_of(event_id: int, positions: Iterable[int]) -> dict[int, str]:
-    """The references of bookings by position, in order."""
+def references_of(
+    event: Row[Any], positions: Iterable[int], *, organizer_id: int
+) -> dict[int, str]:
+    """The references of bookings by position, in order, for the event's organizer.
+
+    Raises `EventNotFound`.
+    """
+    return _references(check_own(event, organizer_id=organizer_id).id, positions)
+
+
+def _references(event_id: int, positions: Iterable[int]) -> dict[int, str]:
     query = (
         select(bookings.c.position, bookings.c.reference)
         .where(bookings.c.event_id == event_id, bookings.c.position.in_(list(positions)))
@@ -134,7 +145,7 @@ def _release(what: str, request: Request) -> Release:
     if promoted is None:
         promoted = _promoted_by(event_id, done.position)
     if settled.repeated or done.repeated:
-        references = references_of(event_id, [done.position, *promoted])
+        references = _references(event_id, [done.position, *promoted])
     else:
         operation(what, event_id=event_id, position=done.position, actor=request.actor)
         for position in promoted:

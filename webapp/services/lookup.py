@@ -9,6 +9,7 @@ from sqlalchemy import Row, Select, or_, select
 from webapp.errors import BookingNotFound
 from webapp.extensions import PerApp
 from webapp.models import activities, bookings
+from webapp.services.access import check_own
 from webapp.services.availability import find_event, rank_of, shared
 from webapp.services.book import BY_STATUS
 from webapp.services.commands import Status
@@ -68,22 +69,31 @@ def position_of(reference: str) -> tuple[int, int]:
     return place
 
 
-def booking_at(event_id: int, position: int) -> Row[Any]:
-    """One booking of an event, for its organizer. Raises `BookingNotFound`."""
+def booking_at(event: Row[Any], position: int, *, organizer_id: int) -> Row[Any]:
+    """One booking of an event, for its organizer. Raises `EventNotFound`, `BookingNotFound`."""
+    check_own(event, organizer_id=organizer_id)
     return _one(
-        select(bookings).where(bookings.c.event_id == event_id, bookings.c.position == position)
+        select(bookings).where(bookings.c.event_id == event.id, bookings.c.position == position)
     )
 
 
 def event_bookings(
-    event_id: int, *, status: str = "", search: str = "", after: int = 0, limit: int = 50
+    event: Row[Any],
+    *,
+    organizer_id: int,
+    status: str = "",
+    search: str = "",
+    after: int = 0,
+    limit: int = 50,
 ) -> list[Row[Any]]:
-    """Bookings of an event in order of position, from behind position `after`.
+    """Bookings of an event in order of position, from behind position `after`; for its organizer.
 
     `status` keeps one status; `search` finds part of a name, address or attendee id, or the
     beginning of a reference.
+    Raises `EventNotFound`.
     """
-    query = select(bookings).where(bookings.c.event_id == event_id, bookings.c.position > after)
+    check_own(event, organizer_id=organizer_id)
+    query = select(bookings).where(bookings.c.event_id == event.id, bookings.c.position > after)
     if status:
         query = query.where(bookings.c.status == status).with_hint(bookings, BY_STATUS, "mysql")
     if search:
@@ -97,31 +107,39 @@ def event_bookings(
     return list(read(lambda connection: connection.execute(query).all()))
 
 
-def all_bookings(event_id: int) -> Iterator[Sequence[Row[Any]]]:
-    """Every booking of an event in order of position, a portion at a time.
+def all_bookings(event: Row[Any], *, organizer_id: int) -> Iterator[Sequence[Row[Any]]]:
+    """Every booking of an event in order of position, a portion at a time; for its organizer.
 
     Each portion is a read of its own, so a slow receiver holds no connection.
+    Raises `EventNotFound`.
     """
     after = 0
-    while portion := event_bookings(event_id, after=after, limit=PORTION):
+    while portion := event_bookings(event, organizer_id=organizer_id, after=after, limit=PORTION):
         yield portion
         after = portion[-1].position
 
 
 def history(
-    event_id: int, *, position: int | None = None, before: int | None = None, limit: int = 50
+    event: Row[Any],
+    *,
+    organizer_id: int,
+    position: int | None = None,
+    before: int | None = None,
+    limit: int = 50,
 ) -> list[Row[Any]]:
-    """What happened to an event, or to one booking of it, newest first.
+    """What happened to an event, or to one booking of it, newest first; for its organizer.
 
     `before` is the id of the last line seen.
+    Raises `EventNotFound`.
     """
-    query = select(activities).where(activities.c.event_id == event_id)
+    check_own(event, organizer_id=organizer_id)
+    query = select(activities).where(activities.c.event_id == event.id)
     if position is not None:
         query = query.where(activities.c.position == position)
     if before is not None:
         last = (
             select(activities.c.revision)
-            .where(activities.c.event_id == event_id, activities.c.id == before)
+            .where(activities.c.event_id == event.id, activities.c.id == before)
             .scalar_subquery()
         )
         query = query.where(

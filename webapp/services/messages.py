@@ -1,6 +1,6 @@
 """What an organizer writes to the attendees of an event, and what became of each mail of it."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from functools import partial
@@ -23,7 +23,8 @@ from sqlalchemy.exc import IntegrityError
 
 from webapp.logs import operation
 from webapp.models import bookings, deliveries, events, messages, opt_outs, organizers
-from webapp.services import book, clock, idempotency, record
+from webapp.services import clock, idempotency, record
+from webapp.services.access import check_own, lock_own_event
 from webapp.services.delivery import NothingToTell
 from webapp.services.idempotency import Once
 from webapp.services.outbox import MAIL, enqueue
@@ -52,9 +53,13 @@ class Progress(NamedTuple):
         return sum(self)
 
 
-def count_recipients(event_id: int, audience: Audience, *, organizer_id: int) -> int:
-    """How many people a message would reach now: each address once, whatever it booked."""
-    query = select(func.count()).select_from(_people(event_id, audience, organizer_id).subquery())
+def count_recipients(event: Row[Any], audience: Audience, *, organizer_id: int) -> int:
+    """How many people a message would reach now: each address once, whatever it booked.
+
+    Raises `EventNotFound`.
+    """
+    check_own(event, organizer_id=organizer_id)
+    query = select(func.count()).select_from(_people(event.id, audience, organizer_id).subquery())
     return int(read(lambda connection: connection.execute(query).scalar_one()))
 
 
@@ -73,7 +78,7 @@ def send_message(
     """
 
     def work(connection: Connection) -> int:
-        book.lock_event(connection, event_id)
+        lock_own_event(connection, event_id, organizer_id=organizer_id)
         if once:
             name_of_key = once.name_in(event_id)
             if answered := idempotency.find(connection, [name_of_key]).get(name_of_key):
@@ -158,9 +163,15 @@ def message_of(delivery: Row[Any]) -> Addressed:
     return read(work)
 
 
-def messages_of(event_id: int, *, limit: int = 10) -> list[tuple[Row[Any], Progress]]:
-    """The latest messages of an event, newest first, each with its progress."""
-    query = select(messages).where(messages.c.event_id == event_id)
+def messages_of(
+    event: Row[Any], *, organizer_id: int, limit: int = 10
+) -> list[tuple[Row[Any], Progress]]:
+    """The latest messages of an event, newest first, each with its progress.
+
+    Raises `EventNotFound`.
+    """
+    check_own(event, organizer_id=organizer_id)
+    query = select(messages).where(messages.c.event_id == event.id)
     latest = query.order_by(messages.c.id.desc()).limit(limit)
 
     def work(connection: Connection) -> list[tuple[Row[Any], Progress]]:
@@ -187,15 +198,21 @@ def _progress(connection: Connection, message_id: int) -> Progress:
     return Progress(counts.get("sent", 0), counts.get("pending", 0), counts.get("parked", 0))
 
 
-def parked(event_id: int, *, after: int = 0, limit: int = PAGE) -> Sequence[Row[Any]]:
-    """The deliveries of an event that were given up, in order from behind the id `after`."""
+def parked(
+    event: Row[Any], *, organizer_id: int, after: int = 0, limit: int = PAGE
+) -> Sequence[Row[Any]]:
+    """The deliveries of an event that were given up, in order from behind the id `after`.
+
+    Raises `EventNotFound`.
+    """
+    check_own(event, organizer_id=organizer_id)
     query = (
         select(deliveries)
         .where(
             deliveries.c.receiver == MAIL,
             deliveries.c.state == "parked",
             deliveries.c.bulk.in_((False, True)),
-            deliveries.c.event_id == event_id,
+            deliveries.c.event_id == event.id,
             deliveries.c.id > after,
         )
         .order_by(deliveries.c.id)
@@ -204,8 +221,9 @@ def parked(event_id: int, *, after: int = 0, limit: int = PAGE) -> Sequence[Row[
     return read(lambda connection: connection.execute(query).all())
 
 
-def with_parked(event_ids: Collection[int]) -> set[int]:
-    """The events among `event_ids` of which some delivery was given up."""
+def with_parked(found: Iterable[Row[Any]], *, organizer_id: int) -> set[int]:
+    """The ids of those events of which some delivery was given up. Raises `EventNotFound`."""
+    event_ids = [check_own(event, organizer_id=organizer_id).id for event in found]
     # One probe of the index for each event; as a condition, MySQL may read all deliveries instead.
     one = (
         select(deliveries.c.id)
@@ -218,8 +236,11 @@ def with_parked(event_ids: Collection[int]) -> set[int]:
     return {event_id for event_id, parked_id in rows if parked_id is not None}
 
 
-def resend(event_id: int, delivery_id: int) -> bool:
-    """Try a parked delivery of an event again; say whether there was one."""
+def resend(event_id: int, delivery_id: int, *, organizer_id: int) -> bool:
+    """Try a parked delivery of an event again; say whether there was one.
+
+    Raises `EventNotFound`.
+    """
     again: Mapping[str, Any] = {
         "state": "pending",
         "attempts": 0,
@@ -235,11 +256,19 @@ def resend(event_id: int, delivery_id: int) -> bool:
         )
         .values(**again)
     )
-    return write(lambda connection: connection.execute(change).rowcount) > 0
+
+    def work(connection: Connection) -> bool:
+        lock_own_event(connection, event_id, organizer_id=organizer_id)
+        return connection.execute(change).rowcount > 0
+
+    return write(work)
 
 
-def mail_again(event_id: int, position: int) -> bool:
-    """Mail a booking's link once more, as a mail of its own; say whether it has an address."""
+def mail_again(event_id: int, position: int, *, organizer_id: int) -> bool:
+    """Mail a booking's link once more, as a mail of its own; say whether it has an address.
+
+    Raises `EventNotFound`.
+    """
     query = select(bookings.c.status).where(
         bookings.c.event_id == event_id,
         bookings.c.position == position,
@@ -247,7 +276,7 @@ def mail_again(event_id: int, position: int) -> bool:
     )
 
     def work(connection: Connection) -> bool:
-        book.lock_event(connection, event_id)
+        lock_own_event(connection, event_id, organizer_id=organizer_id)
         status = connection.execute(query).scalar()
         if status is not None:
             here = (bookings.c.event_id == event_id, bookings.c.position == position)

@@ -15,7 +15,6 @@ from webapp.services.availability import find_event, rank_of
 from webapp.services.commands import ACTIVE, Status, What, takes_tickets
 from webapp.services.delivery import NothingToTell, Refused
 from webapp.services.events import TOLD
-from webapp.services.lookup import booking_at
 from webapp.services.outbox import enqueue
 from webapp.services.transaction import read, write
 
@@ -53,7 +52,7 @@ class About(NamedTuple):
 def about(delivery: Row[Any]) -> About:
     """What a delivery tells of. Raises `NothingToTell`, `Refused` when it would be a flood."""
     try:
-        booking = booking_at(delivery.event_id, delivery.position)
+        booking = _booking(delivery)
         event = find_event(delivery.event_id, with_drafts=True)
     except (BookingNotFound, EventNotFound) as error:
         raise NothingToTell from error
@@ -82,6 +81,16 @@ def _is_before(reminder: Row[Any], starts_at: datetime | None) -> bool:
         return False
     # The release before wrote no details.
     return reminder.details is None or reminder.details["starts_at"] == starts_at.isoformat()
+
+
+def _booking(delivery: Row[Any]) -> Row[Any]:
+    query = select(bookings).where(
+        bookings.c.event_id == delivery.event_id, bookings.c.position == delivery.position
+    )
+    booking = read(lambda connection: connection.execute(query).one_or_none())
+    if booking is None:
+        raise BookingNotFound
+    return booking
 
 
 def _newer(delivery: Row[Any]) -> Select[Any]:

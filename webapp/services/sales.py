@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 
 from webapp.extensions import PerApp
 from webapp.models import activities
+from webapp.services.access import check_own
 from webapp.services.commands import Status, What
 from webapp.services.transaction import read
 
@@ -40,11 +42,13 @@ class _Tally:
 _tallies: PerApp[dict[int, _Tally]] = PerApp(dict)
 
 
-def sales_of(event_id: int) -> Sequence[Day]:
+def sales_of(event: Row[Any], *, organizer_id: int) -> Sequence[Day]:
     """Every day from the first booking to the last change, also those when nothing happened.
 
     Reads only what has happened since it was last asked, by the index of event and revision.
+    Raises `EventNotFound`.
     """
+    event_id = check_own(event, organizer_id=organizer_id).id
     tallies = _tallies.own
     tally = tallies.get(event_id, _Tally())
     day = func.date(activities.c.at)

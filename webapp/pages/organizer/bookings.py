@@ -48,7 +48,7 @@ def event(event_id: int) -> ResponseReturnValue:
         block="main" if "refused_form" in g else "bookings",
         event=g.event,
         # The list alone is asked for much more often than the page, and shows no picture.
-        draw_sales=lambda: chart_of(sales_of(event_id)),
+        draw_sales=lambda: chart_of(sales_of(g.event, organizer_id=organizer_id())),
         **_listed(event_id),
     )
 
@@ -65,7 +65,7 @@ def list_bookings(event_id: int) -> ResponseReturnValue:
 @bp.get(f"{EVENT}/bookings.csv")
 def export(event_id: int) -> ResponseReturnValue:
     """All bookings of an event as a file."""
-    portions = lookup.all_bookings(event_id)
+    portions = lookup.all_bookings(g.event, organizer_id=organizer_id())
     # Read before the answer begins, so that a database which is away is still told as an error.
     first = next(portions, ())
     lines = spreadsheet.csv_of(chain([first], portions), time_zone=g.event.time_zone)
@@ -110,14 +110,14 @@ def add_booking(event_id: int) -> ResponseReturnValue:
 @bp.get(BOOKING)
 def booking(event_id: int, position: int) -> ResponseReturnValue:
     """One booking with its link and its history."""
-    found = lookup.booking_at(event_id, position)
+    found = lookup.booking_at(g.event, position, organizer_id=organizer_id())
     waits = found.status == Status.WAITING
     return show(
         "organizer/booking.html",
         event=g.event,
         booking=found,
         rank=rank_of(event_id, position) if waits else None,
-        lines=lookup.history(event_id, position=position),
+        lines=lookup.history(g.event, organizer_id=organizer_id(), position=position),
         me=f"organizer:{organizer_id()}",
     )
 
@@ -136,14 +136,14 @@ def change_booking(event_id: int, position: int) -> ResponseReturnValue:
         once=forms.once("change", caller=caller, position=position, tickets=form.tickets),
     )
     changed = f"Changed to {count(form.tickets, 'ticket')}."
-    flash(f"{changed} {moved_up(event_id, list(release.promoted))}".strip())
+    flash(f"{changed} {moved_up(list(release.promoted))}".strip())
     return move_to(url_for("organizer.booking", event_id=event_id, position=position))
 
 
 @bp.get(f"{BOOKING}/cancel")
 def confirm_cancel_booking(event_id: int, position: int) -> ResponseReturnValue:
     """Ask once more before a booking is cancelled."""
-    found = lookup.booking_at(event_id, position)
+    found = lookup.booking_at(g.event, position, organizer_id=organizer_id())
     if not is_active(found.status):
         return move_to(url_for("organizer.booking", event_id=event_id, position=position))
     return show("organizer/confirm_cancel_booking.html", event=g.event, booking=found)
@@ -154,7 +154,7 @@ def confirm_cancel_booking(event_id: int, position: int) -> ResponseReturnValue:
 def cancel_booking(event_id: int, position: int) -> ResponseReturnValue:
     """Cancel a booking; its tickets go to the next in line at once."""
     release = bookings.cancel_booking(event_id, position=position, organizer_id=organizer_id())
-    flash(f"The booking is cancelled. {moved_up(event_id, list(release.promoted))}".strip())
+    flash(f"The booking is cancelled. {moved_up(list(release.promoted))}".strip())
     return move_to(url_for("organizer.event", event_id=event_id))
 
 
@@ -165,7 +165,12 @@ def _listed(event_id: int) -> dict[str, Any]:
     search = request.args.get("search", "").strip()[:MAX_NAME]
     after = cursor_argument("after") or 0
     found = lookup.event_bookings(
-        event_id, status=status, search=search, after=after, limit=PAGE + 1
+        g.event,
+        organizer_id=organizer_id(),
+        status=status,
+        search=search,
+        after=after,
+        limit=PAGE + 1,
     )
     page = found[:PAGE]
     return {

@@ -141,7 +141,7 @@ def save(event_id: int) -> ResponseReturnValue:
     except EditConflict as conflict:
         g.event = conflict.row
         raise Overtaken(_told(conflict), seen=conflict.row.revision) from conflict
-    flash(" ".join(["Saved.", moved_up(event_id, promoted)]).strip())
+    flash(" ".join(["Saved.", moved_up(promoted)]).strip())
     return move_to(url_for("organizer.event", event_id=event_id))
 
 
@@ -192,7 +192,7 @@ def figures(event_id: int) -> ResponseReturnValue:
 def history(event_id: int) -> ResponseReturnValue:
     """Everything that happened to an event and its bookings, newest first."""
     before = cursor_argument("before")
-    found = lookup.history(event_id, before=before, limit=PAGE + 1)
+    found = lookup.history(g.event, organizer_id=organizer_id(), before=before, limit=PAGE + 1)
     page = found[:PAGE]
     return show(
         "organizer/history.html",
@@ -209,7 +209,7 @@ def _needs(newest: Sequence[Row[Any]]) -> list[Need]:
     now = clock.now()
     soonest = events_service.next_events(organizer_id(), since=now - A_DAY, limit=PAGE)
     looked_at = {event.id: event for event in (*newest, *soonest)}
-    undelivered = with_parked(looked_at.keys())
+    undelivered = with_parked(looked_at.values(), organizer_id=organizer_id())
     return needs_of(looked_at.values(), undelivered=undelivered, now=now)
 
 

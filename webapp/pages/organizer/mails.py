@@ -41,11 +41,11 @@ def tell_of_mail_server() -> dict[str, Any]:
 def mails(event_id: int) -> ResponseReturnValue:
     """Write to the attendees, and see what became of it."""
     after = cursor_argument("after") or 0
-    found = messages.parked(event_id, after=after)
+    found = messages.parked(g.event, organizer_id=organizer_id(), after=after)
     return show(
         "organizer/mails.html",
         event=g.event,
-        messages=messages.messages_of(event_id),
+        messages=messages.messages_of(g.event, organizer_id=organizer_id()),
         parked=found,
         next_after=found[-1].id if len(found) == PAGE else None,
     )
@@ -58,7 +58,7 @@ def progress(event_id: int) -> ResponseReturnValue:
         "organizer/mails.html",
         "progress",
         event=g.event,
-        messages=messages.messages_of(event_id),
+        messages=messages.messages_of(g.event, organizer_id=organizer_id()),
     )
 
 
@@ -71,7 +71,7 @@ def preview_message(event_id: int) -> ResponseReturnValue:
         "organizer/preview_message.html",
         event=g.event,
         message=form,
-        people=messages.count_recipients(event_id, form.audience, organizer_id=organizer_id()),
+        people=messages.count_recipients(g.event, form.audience, organizer_id=organizer_id()),
     )
 
 
@@ -96,7 +96,7 @@ def send_message(event_id: int) -> ResponseReturnValue:
 @form_on("organizer.mails")
 def resend(event_id: int, delivery_id: int) -> ResponseReturnValue:
     """Try a mail again that could not be delivered."""
-    if messages.resend(event_id, delivery_id):
+    if messages.resend(event_id, delivery_id, organizer_id=organizer_id()):
         flash("It is sent again now. If that fails too, you find it here again.")
     return move_to(url_for("organizer.mails", event_id=event_id))
 
@@ -115,7 +115,7 @@ def set_reminder(event_id: int) -> ResponseReturnValue:
 @form_on("organizer.booking")
 def mail_again(event_id: int, position: int) -> ResponseReturnValue:
     """Mail the link of a booking to its attendee once more."""
-    if not messages.mail_again(event_id, position):
+    if not messages.mail_again(event_id, position, organizer_id=organizer_id()):
         raise BookingNotFound
     flash("A mail with the link of this booking is on its way.")
     return move_to(url_for("organizer.booking", event_id=event_id, position=position))

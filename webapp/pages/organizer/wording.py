@@ -3,19 +3,24 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from flask import g
 from markupsafe import Markup, escape
 
+from webapp.pages.organizer import organizer_id
 from webapp.pages.presentation import count, moment
 from webapp.services import lookup
 
 NAMED = 3
 
 
-def moved_up(event_id: int, promoted: Sequence[int]) -> str:
-    """Who got tickets from the waiting list; empty when nobody did."""
+def moved_up(promoted: Sequence[int]) -> str:
+    """Who got tickets of the event from its waiting list; empty when nobody did."""
     if not promoted:
         return ""
-    rows = [lookup.booking_at(event_id, position) for position in promoted[:NAMED]]
+    rows = [
+        lookup.booking_at(g.event, position, organizer_id=organizer_id())
+        for position in promoted[:NAMED]
+    ]
     names = [row.name or row.attendee_id for row in rows]
     if len(promoted) > NAMED:
         names.append(f"{len(promoted) - NAMED:,} more")
