@@ -14,7 +14,7 @@ from webapp.errors import DomainError, Unavailable
 from webapp.services import accounts, samples, verify
 
 organizer = AppGroup("organizer", help="Make organizers and set their passwords.")
-token = AppGroup("token", help="Make API tokens.")
+token = AppGroup("token", help="Make, list and revoke API tokens.")
 
 
 def init_app(app: Flask) -> None:
@@ -39,6 +39,10 @@ def ask_password(from_stdin: bool) -> str:
     return password
 
 
+def tokens_are(count: int) -> str:
+    return "1 API token is" if count == 1 else f"{count} API tokens are"
+
+
 from_stdin_option = click.option(
     "--password-stdin", "from_stdin", is_flag=True, help="Read the password from standard input."
 )
@@ -57,11 +61,24 @@ def create_organizer(username: str, from_stdin: bool) -> None:
 @organizer.command("password")
 @click.argument("username")
 @from_stdin_option
-def set_password(username: str, from_stdin: bool) -> None:
-    """Give USERNAME a new password and end that organizer's sessions."""
+@click.option("--revoke-tokens", is_flag=True, help="End the organizer's API tokens as well.")
+def set_password(username: str, from_stdin: bool, revoke_tokens: bool) -> None:
+    """Give USERNAME a new password and end that organizer's sessions.
+
+    API tokens work on unless they are revoked.
+    """
     with refusals_in_one_line():
-        accounts.set_password(username=username, password=ask_password(from_stdin))
+        count = accounts.set_password(
+            username=username, password=ask_password(from_stdin), revoke_tokens=revoke_tokens
+        )
     click.echo(f"Organizer {username} has a new password.")
+    if revoke_tokens:
+        click.echo(f"{tokens_are(count)} revoked.")
+    elif count:
+        click.echo(
+            f"{tokens_are(count)} still good: see `flask --app wsgi token list {username}`.\n"
+            "--revoke-tokens ends all of them, `token revoke` ends one."
+        )
 
 
 @token.command("create")
@@ -71,6 +88,33 @@ def create_token(username: str, name: str) -> None:
     """Make a Bearer token for USERNAME and print it; it cannot be shown again."""
     with refusals_in_one_line():
         click.echo(accounts.create_token(username=username, name=name))
+
+
+@token.command("list")
+@click.argument("username")
+def list_tokens(username: str) -> None:
+    """Tell which tokens USERNAME has: when each was made, and its name."""
+    with refusals_in_one_line():
+        found = accounts.tokens_of(username)
+    for one in found:
+        click.echo(f"{one.created_at:%Y-%m-%d %H:%M} UTC  {one.name}")
+    if not found:
+        click.echo(f"Organizer {username} has no API tokens.")
+
+
+@token.command("revoke")
+@click.argument("username")
+@click.option("--name", required=True, help="Which one: its name, as `token list` tells it.")
+def revoke_token(username: str, name: str) -> None:
+    """End the token of USERNAME with that name; of several, all of them."""
+    with refusals_in_one_line():
+        count = accounts.revoke_tokens(username=username, name=name)
+    if count == 0:
+        raise click.ClickException(
+            f"Organizer {username} has no token named {name}:"
+            f" see `flask --app wsgi token list {username}`."
+        )
+    click.echo(f"{tokens_are(count)} revoked.")
 
 
 @click.command("sample")

@@ -3,17 +3,19 @@
 import hashlib
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from threading import BoundedSemaphore
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from webapp.database import WAIT_SECONDS
 from webapp.errors import InvalidInput, NameTaken, Unavailable
 from webapp.extensions import PerApp
-from webapp.models import organizers, tokens
+from webapp.models import MAX_NAME, organizers, tokens
 from webapp.services import clock
 from webapp.services.group_commit import GroupCommit, Overloaded
 from webapp.services.transaction import new_id, read, write
@@ -72,18 +74,27 @@ def any_organizer() -> bool:
     return bool(read(lambda connection: connection.execute(query).scalar_one()))
 
 
-def set_password(*, username: str, password: str) -> None:
-    """Give an account a new password and end its sessions. Raises `InvalidInput`."""
-    change = (
-        update(organizers)
-        .where(organizers.c.username == username)
-        .values(
-            password_hash=_hashed(password),
-            credential_version=organizers.c.credential_version + 1,
-        )
-    )
-    if write(lambda connection: connection.execute(change).rowcount) == 0:
-        raise InvalidInput({"username": f"There is no organizer {username}."})
+def set_password(*, username: str, password: str, revoke_tokens: bool = False) -> int:
+    """Give an account a new password and end its sessions; its API tokens too where it is wanted.
+
+    Says how many tokens were revoked, or work on. Raises `InvalidInput`.
+    """
+    values = {
+        "password_hash": _hashed(password),
+        "credential_version": organizers.c.credential_version + 1,
+    }
+
+    def work(connection: Connection) -> int:
+        organizer_id = _find_organizer(connection, username, lock=True)
+        change = update(organizers).where(organizers.c.id == organizer_id).values(values)
+        connection.execute(change)
+        mine = tokens.c.organizer_id == organizer_id
+        if revoke_tokens:
+            return connection.execute(delete(tokens).where(mine)).rowcount
+        count = select(func.count()).select_from(tokens).where(mine)
+        return int(connection.execute(count).scalar_one())
+
+    return write(work)
 
 
 def check_login(*, username: str, password: str) -> Account | None:
@@ -129,15 +140,14 @@ _account_reads: PerApp[GroupCommit[int, None, Account | None]] = PerApp(
 def create_token(*, username: str, name: str) -> str:
     """Make a Bearer token and return it; it cannot be shown again. Raises `InvalidInput`."""
     token = f"nextup_{secrets.token_urlsafe(32)}"
-    query = select(organizers.c.id).where(organizers.c.username == username)
+    if not 1 <= len(name.strip()) <= MAX_NAME or not name.isprintable():
+        problem = f"Use 1 to {MAX_NAME} printable characters, to know the token by."
+        raise InvalidInput({"name": problem})
 
     def work(connection: Connection) -> None:
-        organizer_id = connection.execute(query).scalar_one_or_none()
-        if organizer_id is None:
-            raise InvalidInput({"username": f"There is no organizer {username}."})
         values = {
-            "organizer_id": organizer_id,
-            "name": name,
+            "organizer_id": _find_organizer(connection, username, lock=True),
+            "name": name.strip(),
             "token_hash": _token_hash(token),
             "created_at": clock.now(),
         }
@@ -158,11 +168,49 @@ def check_token(token: str) -> Account | None:
     return Account(*row) if row else None
 
 
+class Token(NamedTuple):
+    """What may be known of a Bearer token; the token itself is kept by its user alone."""
+
+    id: int
+    name: str
+    created_at: datetime
+
+
+def tokens_of(username: str) -> list[Token]:
+    """An organizer's tokens, oldest first. Raises `InvalidInput`."""
+
+    def work(connection: Connection) -> list[Token]:
+        return _tokens_of(connection, _find_organizer(connection, username))
+
+    return read(work)
+
+
 def revoke_tokens(*, username: str, name: str) -> int:
-    """End the tokens of that name and say how many there were."""
-    owner = select(organizers.c.id).where(organizers.c.username == username).scalar_subquery()
-    gone = delete(tokens).where(tokens.c.organizer_id == owner, tokens.c.name == name)
-    return write(lambda connection: connection.execute(gone).rowcount)
+    """End the tokens of that name and say how many there were. Raises `InvalidInput`."""
+
+    def work(connection: Connection) -> int:
+        # MySQL would take "Till" for "till".
+        found = _tokens_of(connection, _find_organizer(connection, username, lock=True))
+        ids = [token.id for token in found if token.name.strip() == name.strip()]
+        return connection.execute(delete(tokens).where(tokens.c.id.in_(ids))).rowcount
+
+    return write(work)
+
+
+def _tokens_of(connection: Connection, organizer_id: int) -> list[Token]:
+    query = select(tokens.c.id, tokens.c.name, tokens.c.created_at)
+    mine = query.where(tokens.c.organizer_id == organizer_id).order_by(tokens.c.id)
+    return [Token(*row) for row in connection.execute(mine)]
+
+
+def _find_organizer(connection: Connection, username: str, *, lock: bool = False) -> int:
+    """The id of an organizer; with `lock` nobody else changes password or tokens meanwhile."""
+    username = _checked_username(username)
+    query: Select[Any] = select(organizers.c.id).where(organizers.c.username == username)
+    organizer_id = connection.execute(query.with_for_update() if lock else query).scalar()
+    if organizer_id is None:
+        raise InvalidInput({"username": f"There is no organizer {username}."})
+    return int(organizer_id)
 
 
 def _token_hash(token: str) -> str:
