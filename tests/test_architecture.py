@@ -13,7 +13,7 @@ MODULES = sorted(WEBAPP.rglob("*.py"))
 SERVICES = [path for path in MODULES if path.parent == WEBAPP / "services"]
 VIEWS = [path for path in MODULES if {"pages", "api"} & set(path.relative_to(WEBAPP).parts)]
 PURE = [WEBAPP / "services" / name for name in ("ledger.py", "commands.py", "group_commit.py")]
-LARGEST_MODULE = 350
+LARGEST_MODULE = 380
 
 
 def name_of(path: Path) -> str:
