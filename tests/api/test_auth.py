@@ -257,3 +257,18 @@ def test_client_is_throttled_for_its_own_failures_alone(
 
 def waiting_for_a_check(count: int) -> bool:
     return any(len(queue) >= count for queue in list(auth._checks._queues.values()))
+
+
+@pytest.mark.usefixtures("ada")
+def test_spaces_behind_a_name_are_no_way_around_the_throttle(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounts, "check_login", lambda **_: None)
+
+    def ask(username: str, number: int) -> int:
+        headers = basic(username, "wrong")
+        address = {"REMOTE_ADDR": f"192.0.2.{number}"}
+        return api.get("/events", headers=headers, environ_overrides=address).status_code
+
+    assert [ask("ada", number) for number in range(100)] == [401] * 100
+    assert [ask(name, 100) for name in ("ada", "ada ", " ada", "ada   ")] == [429] * 4

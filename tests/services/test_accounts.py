@@ -136,3 +136,11 @@ def test_token_stands_for_its_organizer_until_it_is_revoked() -> None:
 
 def test_account_that_is_gone_is_not_found() -> None:
     assert find_account(12345) is None
+
+
+@pytest.mark.parametrize("username", ["olga ", "olga   ", " olga", "olga\t", "olga\u00a0"])
+def test_space_around_a_name_is_no_part_of_it(username: str) -> None:
+    olga = create_organizer(username="olga", password=PASSWORD)
+    account = check_login(username=username, password=PASSWORD)
+    assert account is not None
+    assert (account.id, account.username) == (olga, "olga")

@@ -65,6 +65,7 @@ verified_logins = PerApp(VerifiedLogins)
 
 def check_password(username: str, password: str) -> Account | None:
     """The account of a username and its password. Raises `TooManyRequests`, `Unavailable`."""
+    username = username.strip()
     if not username:
         return None
     logins = verified_logins.own

@@ -52,7 +52,7 @@ class AddressHasBooking(DomainError):
     def __init__(self, *, is_mailed: bool) -> None:
         found = "This address already has a booking for this event."
         mailed = "We mail its link there again."
-        later = "We cannot mail its link there so soon again: try again in an hour."
+        later = "Its link was asked for too often: look in your mails, or try again in an hour."
         super().__init__(f"{found} {mailed if is_mailed else later}")
 
 

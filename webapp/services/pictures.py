@@ -98,7 +98,8 @@ def create_event_like(
 def picture_data(event_id: int, name: str, size: Size) -> bytes:
     """The picture of an event under its name, which changes with its content.
 
-    Raises `EventNotFound` when the event has no such picture.
+    Whether the event still shows it, the caller has just read; one that it had a moment ago may be
+    remembered. Raises `EventNotFound` when the event has no such picture.
     """
     query = (
         select(pictures.c[size])
