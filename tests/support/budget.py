@@ -31,12 +31,12 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    if not _used or config.option.quiet > 1:
+    if not _used:
         return
     tier = "long" if config.getoption("--long") else "normal"
     terminalreporter.section(f"seconds by folder, {tier} tier")
     for folder, used in sorted(_used.items()):
-        budget = BUDGETS[folder][tier == "long"]
+        budget = BUDGETS.get(folder, (0, 0))[tier == "long"]
         over = used > budget
         line = f"{folder:<22}{used:>6.0f} of {budget:>4}{'  OVER BUDGET' if over else ''}"
         terminalreporter.line(line, red=over, bold=over)
