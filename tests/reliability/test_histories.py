@@ -60,6 +60,7 @@ MUTANTS: dict[Callable[[], None], tuple[int, Cut | None, str]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
 def test_a_missing_guard_is_noticed(
     durable_server: MariaDB, fresh_url: str, start_site: StartSite, mutant: Callable[[], None]
