@@ -82,10 +82,10 @@ class Nextup(Flask):
     def url_for(self, /, endpoint: str, **values: Any) -> str:
         """The address of a view; what has been asked before is remembered.
 
-        That makes an event page a twentieth cheaper. A path is remembered only if it follows from
-        the arguments and from how the application is mounted: what looks further at the request
-        (a relative endpoint, `_external`) is left to Flask, and so is what strangers make up as
-        they like (long values, methods).
+        Without that an event page takes a tenth longer. A path is remembered where it follows from
+        the arguments and from how the application is mounted. What looks further at the request (a
+        relative endpoint, `_external`) is left to Flask, and so is what strangers make up as they
+        like (long values, methods).
         """
         mount = request_ctx.url_adapter if has_request_context() else None
         if (

@@ -54,7 +54,8 @@ def init_app(app: Flask) -> None:
 
 def static_path(name: str) -> str:
     """The address of a file in static/: another one once there is something else in the file."""
-    return url_for("static", filename=name, v=_version(current_app.static_folder or "", name))
+    version = _version(current_app.static_folder or "", name)
+    return current_app.url_for("static", filename=name, v=version)
 
 
 @cache
