@@ -29,7 +29,9 @@ def main() -> None:
         }
         with AppServer(Path(folder), environ=environ) as server:
             chromium = playwright.chromium.launch(
-                executable_path=find_program("chromium", package="chromium"),
+                executable_path=find_program(
+                    "chromium-headless-shell", "chromium", package="chromium-headless-shell"
+                ),
                 args=["--no-sandbox"],
             )
             with visit(chromium, server, DESK) as page:

@@ -38,7 +38,7 @@ ON_SQLITE = {"pages", "api"}
 # How often the long tier runs a race.
 RACES = 100
 # Begun first, so that no process is left alone with one of them at the end of a run.
-SLOWEST = ("reliability", "test_server.py", "browser", "test_bench.py", "test_counts.py")
+SLOWEST = ("reliability", "test_server.py", "browser", "delivery", "storage", "test_counts.py")
 # An application that differs from another in these alone is shared: one for each BASE_URL, and
 # MAIL_URL is read when a mail is to leave.
 SHARED_ACROSS = {"BASE_URL", "MAIL_URL"}

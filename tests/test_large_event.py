@@ -24,6 +24,8 @@ from webapp.security import ACCOUNT_KEY
 from webapp.services import accounts, clock
 from webapp.services.events import Details, create_event
 
+pytestmark = pytest.mark.long
+
 BOOKINGS = 50_000
 WAITING = 5_000
 PORTION = 5_000

@@ -93,7 +93,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
-            executable_path=find_program("chromium", package="chromium"),
+            executable_path=find_program(
+                "chromium-headless-shell", "chromium", package="chromium-headless-shell"
+            ),
             args=["--no-sandbox", "--disable-background-networking"],
         )
         yield chromium

@@ -34,7 +34,10 @@ def check(page: Page, state: str) -> None:
     assert not problems, f"{state}: {problems}"
 
 
-@pytest.mark.parametrize(("scheme", "viewport"), [("light", DESK), ("dark", PHONE)])
+@pytest.mark.parametrize(
+    ("scheme", "viewport"),
+    [("light", DESK), pytest.param("dark", PHONE, marks=pytest.mark.long)],
+)
 def test_attendees_pages_are_accessible(
     visitor: Visitor, site: Site, scheme: Literal["light", "dark"], viewport: Any
 ) -> None:
@@ -95,7 +98,10 @@ def test_attendees_pages_are_accessible(
     check(page, "cancelled")
 
 
-@pytest.mark.parametrize(("scheme", "viewport"), [("light", DESK), ("dark", PHONE)])
+@pytest.mark.parametrize(
+    ("scheme", "viewport"),
+    [("light", DESK), pytest.param("dark", PHONE, marks=pytest.mark.long)],
+)
 def test_organizers_pages_are_accessible(
     visitor: Visitor,
     site: Site,

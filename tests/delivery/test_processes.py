@@ -106,7 +106,7 @@ def test_killed_deliverer_loses_nothing(
 
 @pytest.mark.parametrize(
     ("count", "processes"),
-    [(200, 1), *(pytest.param(10_000, n, marks=pytest.mark.long) for n in (1, 2))],
+    [(50, 1), *(pytest.param(10_000, n, marks=pytest.mark.long) for n in (1, 2))],
 )
 def test_each_promoted_attendee_is_told_once(
     make_event: MakeEvent,

@@ -28,6 +28,8 @@ from webapp.services import book
 from webapp.services.bookings import book_tickets
 from webapp.services.transaction import write
 
+pytestmark = pytest.mark.long
+
 CAPACITY = 60
 CLIENTS = 12
 ENOUGH = 300
@@ -163,7 +165,6 @@ MUTANTS: dict[Callable[[], None], str] = {
 }
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
 def test_a_missing_guard_is_noticed(
     galera_server: Cluster, start_sites: StartSites, mutant: Callable[[], None]

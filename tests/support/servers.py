@@ -40,12 +40,13 @@ class ServerFailed(Exception):
     """The server did not become ready; the message holds the end of its log."""
 
 
-def find_program(name: str, *, package: str) -> str:
-    """The path of a program, also where only the administrator's PATH has it."""
-    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/sbin")
-    if path is None:
-        raise ServerMissing(f"{name} is not installed (apt install {package})")
-    return path
+def find_program(*names: str, package: str) -> str:
+    """The path of the first that is there, also where only the administrator's PATH has it."""
+    for name in names:
+        path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/sbin")
+        if path is not None:
+            return path
+    raise ServerMissing(f"{names[0]} is not installed (apt install {package})")
 
 
 def free_port() -> int:
