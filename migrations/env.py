@@ -5,8 +5,8 @@ from pathlib import Path
 from alembic import context
 from flask import current_app
 
-from webapp import models  # noqa: F401  # fills the metadata
 from webapp.extensions import Base, db
+from webapp.storage import tables  # noqa: F401  # fills the metadata
 from webapp.storage.migration import check_foreign_keys, migrating
 
 

@@ -23,11 +23,12 @@ from werkzeug.security import generate_password_hash
 from tests.support.servers import ROOT, AppServer, MariaDB, Redis
 from tests.support.shared_app import SharedApp, forget
 from webapp import create_app
+from webapp.accounts import services as accounts
 from webapp.config import Settings
-from webapp.extensions import db, limiter
-from webapp.services import accounts
+from webapp.extensions import db
+from webapp.web.rate_limits import limiter
 
-pytest_plugins = ["tests.support.budget"]
+pytest_plugins = ["tests.support.budget", "tests.support.fixtures"]
 
 SERVERS = ("mariadb", "redis", "galera", "chromium", "wrk")
 EXTRA_DATABASE_URL = os.environ.get("TEST_DATABASE_URL")
@@ -38,7 +39,7 @@ ON_SQLITE = {"pages", "api"}
 # How often the long tier runs a race.
 RACES = 100
 # Begun first, so that no process is left alone with one of them at the end of a run.
-SLOWEST = ("reliability", "test_server.py", "browser", "delivery", "storage", "test_counts.py")
+SLOWEST = ("reliability", "server", "browser", "mail", "storage", "test_counts.py")
 # An application that differs from another in these alone is shared: one for each BASE_URL, and
 # MAIL_URL is read when a mail is to leave.
 SHARED_ACROSS = {"BASE_URL", "MAIL_URL"}

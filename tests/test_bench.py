@@ -12,9 +12,10 @@ from bench.stage import settings
 from bench.truth import Truth
 from bench.wrk import Load
 from tests.support.servers import ROOT, find_program
-from webapp.services.accounts import create_organizer
-from webapp.services.bookings import book_tickets, cancel_booking
-from webapp.services.events import Details, create_event
+from webapp.accounts.services import create_organizer
+from webapp.booking.commands import organizer
+from webapp.booking.services import book_tickets, cancel_booking
+from webapp.events.services import EventDetails, create_event
 
 TRUE = "What was sold is what was answered, by every rule."
 SELLING = ("many", "cancel", "sqlite")
@@ -63,10 +64,10 @@ def test_answer_that_the_database_does_not_bear_out_is_noticed(
 ) -> None:
     with app.app_context():
         owner = create_organizer(username="bench", password="long enough")
-        event_id = create_event(Details("Hot", 2), organizer_id=owner, published=True)
+        event_id = create_event(EventDetails("Hot", 2), actor=organizer(owner), published=True)
         for attendee in ("ada", "bob", "eve"):
             book_tickets(event_id, attendee_id=attendee)
-        cancel_booking(event_id, attendee_id="ada", organizer_id=owner)
+        cancel_booking(event_id, attendee_id="ada", actor=organizer(owner))
     truth = Truth(database_url)
     truth.booked((event_id, event_id), told)
     truth.cancelled(event_id, Load(1, 1, 1.0, 1.0, 1.0, 1.0, 1.0, {"200": 1}, promoted=1))

@@ -7,7 +7,7 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from webapp.services import accounts
+from webapp.accounts import services as accounts
 
 PASSWORD = "correct horse"
 Command = Callable[..., Result]

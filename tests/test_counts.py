@@ -21,15 +21,21 @@ from sqlalchemy import event as sqlalchemy_event
 
 from bench import fill
 from tests.conftest import dispose, make_settings
-from tests.services.tools import event_bookings
 from tests.support.servers import ROOT, MariaDB
+from tests.support.tools import event_bookings
 from webapp import create_app
+from webapp.accounts import services as accounts
+from webapp.booking import batch, queries
+from webapp.booking import services as bookings
+from webapp.booking.codes import new_reference, new_ticket_code
+from webapp.booking.commands import BookTickets, Outcome, organizer
+from webapp.booking.save import BookingDetails
+from webapp.events import services as events
+from webapp.events.queries import own_event, own_events
+from webapp.events.services import EventDetails
 from webapp.extensions import db
-from webapp.security import ACCOUNT_KEY
-from webapp.services import accounts, batch, book, bookings, events, idempotency, lookup
-from webapp.services.commands import Book
-from webapp.services.events import Details
-from webapp.services.record import Particulars
+from webapp.storage import idempotency
+from webapp.web.security import ACCOUNT_KEY
 
 DATABASE = "nextup_counts"
 ROWS_READ = ("key", "next", "prev", "first", "last", "rnd", "rnd_next")
@@ -179,8 +185,10 @@ def small_world(tmp_path: Path) -> Iterator[World]:
         upgrade(directory=str(ROOT / "migrations"))
         owner = accounts.create_organizer(username="counting", password="long enough")
         for _ in range(40):
-            events.create_event(Details("Other", 9), organizer_id=owner, published=True)
-        event_id = events.create_event(Details("Small", 40), organizer_id=owner, published=True)
+            events.create_event(EventDetails("Other", 9), actor=organizer(owner), published=True)
+        event_id = events.create_event(
+            EventDetails("Small", 40), actor=organizer(owner), published=True
+        )
         for number in range(60):
             bookings.book_tickets(event_id, attendee_id=f"small-{number}")
         yield World(app, *logged_in(app), event_id)
@@ -220,22 +228,22 @@ def booking(
     def prepare(world: World) -> Action:
         event_ids = [world.event_id] * count
         if spread:
-            event_ids = [event.id for event in events.own_events(1, limit=count)]
+            event_ids = [event.id for event in own_events(1, limit=count)]
         requests = [
             batch.Request(
                 event_id,
-                Book(f"counted-{number}", 1, book.new_reference()),
-                once=idempotency.once("book", caller="page", key=f"key-{number}")
+                BookTickets(f"counted-{number}", 1, new_reference()),
+                key=idempotency.bind_key("book", caller="page", key=f"key-{number}")
                 if email
                 else None,
-                particulars=Particulars(book.new_ticket_code(), "", email),
+                details=BookingDetails(new_ticket_code(), "", email),
             )
             for event_id, number in zip(event_ids, _names, strict=False)
         ]
 
         def run() -> None:
-            for result in batch.run_together(None, requests):
-                assert isinstance(result, batch.Settled), result
+            for result in batch.run_unlocked_events(requests):
+                assert isinstance(result, Outcome), result
 
         return run
 
@@ -257,7 +265,7 @@ def looking_up_references(world: World) -> Action:
     references = [booking.reference for booking in found]
 
     def look() -> None:
-        places = lookup._read_places(None, [*references, "unknown"])
+        places = queries.read_places(None, [*references, "unknown"])
         assert places == [(world.event_id, b.position) for b in found] + [None]
 
     return look
@@ -269,7 +277,7 @@ def leaving_the_line(world: World) -> Action:
 
 
 def raising_capacity(world: World) -> Action:
-    more = events.own_event(world.event_id, organizer_id=1).capacity + 1
+    more = own_event(world.event_id, organizer_id=1).capacity + 1
 
     def patch() -> None:
         path = f"/api/events/{world.event_id}"
@@ -281,7 +289,7 @@ def raising_capacity(world: World) -> Action:
 
 
 def making_an_event(world: World) -> Action:
-    return lambda: events.create_event(Details("New", 10), organizer_id=1, published=True)
+    return lambda: events.create_event(EventDetails("New", 10), actor=organizer(1), published=True)
 
 
 def reading(path: str, **headers: str) -> Callable[[World], Action]:

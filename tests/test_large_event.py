@@ -16,13 +16,14 @@ from sqlalchemy import Engine, insert, text
 
 from tests.conftest import dispose, empty_tables, make_settings
 from tests.test_counts import ROWS_READ, captured
-from webapp import create_app
-from webapp.database import write_engine
+from webapp import clock, create_app
+from webapp.accounts import services as accounts
+from webapp.booking.commands import organizer
+from webapp.events.services import EventDetails, create_event
 from webapp.extensions import db
-from webapp.models import bookings
-from webapp.security import ACCOUNT_KEY
-from webapp.services import accounts, clock
-from webapp.services.events import Details, create_event
+from webapp.storage.engines import write_engine
+from webapp.storage.tables import bookings
+from webapp.web.security import ACCOUNT_KEY
 
 pytestmark = pytest.mark.long
 
@@ -108,7 +109,7 @@ def desk(
     with app.app_context():
         owner = accounts.create_organizer(username="large", password="long enough")
         ids = [
-            create_event(Details(name, BOOKINGS), organizer_id=owner, published=True)
+            create_event(EventDetails(name, BOOKINGS), actor=organizer(owner), published=True)
             for name in ("Before", "Large", "After")
         ]
         with write_engine().begin() as connection:

@@ -32,7 +32,7 @@ def small_app(tmp_path: Path) -> Iterator[Flask]:
 
     @app.get("/book")
     def book() -> str:
-        logs.operation("booking", event_id=10, position=7)
+        logs.log_event("booking", event_id=10, position=7)
         return "booked"
 
     @app.get("/bookings/<reference>")
@@ -67,7 +67,7 @@ def test_operation_is_one_json_line_and_one_readable_line(
 def test_line_break_in_a_value_makes_no_second_line(
     small_app: Flask, log_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    logs.operation("event created", name="x\n00:00:00 login refused \ud800")
+    logs.log_event("event created", name="x\n00:00:00 login refused \ud800")
     assert len(entries(log_path)) == 1
     assert capfd.readouterr().err.count("\n") == 1
 
@@ -119,7 +119,7 @@ def test_log_level_is_kept(tmp_path: Path, log_path: Path) -> None:
         {"LOG_LEVEL": "ERROR"}, instance_path=tmp_path
     )
     logs.init_app(app)
-    logs.operation("booking", event_id=1)
+    logs.log_event("booking", event_id=1)
     logging.getLogger("some.library").error("broken")
     assert [entry["what"] for entry in entries(log_path)] == ["broken"]
 
@@ -142,7 +142,7 @@ def test_deleted_log_file_comes_back(log_path: Path, monkeypatch: pytest.MonkeyP
 def test_threads_lose_and_mix_no_lines(small_app: Flask, log_path: Path) -> None:
     def work(number: int) -> None:
         for count in range(500):
-            logs.operation("booking", thread=number, count=count, filler="x" * 200)
+            logs.log_event("booking", thread=number, count=count, filler="x" * 200)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
     for thread in threads:

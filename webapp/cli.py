@@ -10,8 +10,12 @@ import click
 from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 
+from webapp.accounts import services as accounts
 from webapp.errors import DomainError, Unavailable
-from webapp.services import accounts, samples, verify
+from webapp.events import samples
+from webapp.mail import worker
+from webapp.text.sentences import sentence_of
+from webapp.verify import services as verify
 
 organizer = AppGroup("organizer", help="Make organizers and set their passwords.")
 token = AppGroup("token", help="Make, list and revoke API tokens.")
@@ -28,7 +32,7 @@ def refusals_in_one_line() -> Iterator[None]:
     try:
         yield
     except DomainError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(sentence_of(error)) from error
 
 
 def ask_password(from_stdin: bool) -> str:
@@ -156,12 +160,9 @@ def verify_all(as_json: bool) -> None:
 
 
 @click.command("deliver")
-@click.option("--once", is_flag=True, help="Stop when nothing is due any more.")
+@click.option("--once", "until_idle", is_flag=True, help="Stop when nothing is due any more.")
 @with_appcontext
-def deliver(once: bool) -> None:
+def deliver(until_idle: bool) -> None:
     """Send what has to be sent; bin/run does that by itself."""
-    # It is a program of its own, too, which Python does not like to find loaded already.
-    from webapp import deliverer
-
     with refusals_in_one_line():
-        deliverer.deliver(once=once)
+        worker.deliver(until_idle=until_idle)

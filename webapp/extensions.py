@@ -6,14 +6,11 @@ from weakref import WeakKeyDictionary
 
 from flask import Flask, current_app
 from flask_httpauth import HTTPBasicAuth, HTTPTokenAuth
-from flask_limiter import Limiter
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
-
-from webapp.limits import client
 
 Kept = TypeVar("Kept")
 
@@ -57,6 +54,5 @@ class Base(DeclarativeBase):
 db = SQLAlchemy(model_class=Base)
 migrate = Migrate(db=db)
 csrf = CSRFProtect()
-limiter = Limiter(key_func=client)
 basic_auth = HTTPBasicAuth(realm="Nextup")
 token_auth = HTTPTokenAuth(scheme="Bearer", realm="Nextup")

@@ -17,12 +17,12 @@ from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
+from random import getrandbits
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, request
 
 from webapp.config import Settings
-from webapp.randomness import random_bytes
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -60,8 +60,8 @@ def init_app(app: Flask) -> None:
     app.wsgi_app = RequestId(app.wsgi_app)  # type: ignore[method-assign]
 
 
-def operation(what: str, **fields: object) -> None:
-    """Log one thing that happened: `operation("booking", event_id=10, position=7)`."""
+def log_event(what: str, **fields: object) -> None:
+    """Log one thing that happened: `log_event("booking", event_id=10, position=7)`."""
     if _root.isEnabledFor(logging.INFO):
         _output.write(*render("info", what, fields))
 
@@ -82,7 +82,8 @@ class RequestId:
     ) -> Iterable[bytes]:
         name = environ.get("HTTP_X_REQUEST_ID", "")
         if not sane_request_id(name):
-            name = random_bytes()[:8].hex()
+            # Nobody has to be unable to guess it.
+            name = f"{getrandbits(64):016x}"
         _request_id.set(name)
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:

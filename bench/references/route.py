@@ -7,15 +7,15 @@ from itertools import count
 
 from flask import Blueprint, Flask, Response, jsonify
 
-from webapp import budgets, logs
+from webapp import logs
 from webapp.api import blueprint
 from webapp.api.wire import answer, read_json
 from webapp.config import load_settings
-from webapp.extensions import limiter
+from webapp.web import rate_limits
 
 bp = Blueprint("reference", __name__, url_prefix="/api")
 bp.before_request(blueprint.admit)
-bp.after_request(blueprint.tell_budget)
+bp.after_request(blueprint.tell_limit)
 
 _positions = count(1)
 
@@ -24,7 +24,7 @@ _positions = count(1)
 def book() -> Response:
     asked = read_json()
     position = next(_positions)
-    logs.operation(
+    logs.log_event(
         "booking",
         event_id=asked["eventId"],
         position=position,
@@ -47,11 +47,8 @@ def make_app() -> Flask:
     settings = load_settings()
     app = Flask(__name__)
     app.extensions["settings"] = settings
-    app.config["RATELIMIT_STORAGE_URI"] = settings.ratelimit_storage_uri
-    app.extensions["limiter"] = {limiter}
-    limiter.init_app(app)
     logs.init_app(app)
-    budgets.init_app(app)
+    rate_limits.init_app(app)
     app.register_blueprint(bp)
     app.add_url_rule("/healthz", view_func=lambda: jsonify(status="ok"))
     return app

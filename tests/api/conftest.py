@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 from werkzeug.test import TestResponse
 
-from webapp.services import accounts
+from webapp.accounts import services as accounts
 
 PASSWORD = "correct horse"
 

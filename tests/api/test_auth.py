@@ -12,8 +12,8 @@ import pytest
 
 from tests.api.conftest import PASSWORD, Api, basic, bearer
 from tests.support.servers import wait_until
+from webapp.accounts import services as accounts
 from webapp.api import auth
-from webapp.services import accounts
 
 BODY = {"eventName": "conference", "totalTickets": 1}
 

@@ -8,9 +8,9 @@ import pytest
 from werkzeug.test import TestResponse
 
 from tests.api.conftest import Api
-from webapp.database import write_engine
 from webapp.extensions import db
-from webapp.schemas import MAX_DESCRIPTION
+from webapp.storage.engines import write_engine
+from webapp.web.schemas import MAX_DESCRIPTION
 
 JSON = "application/json"
 HUGE = "9" * 5000

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.api.conftest import PASSWORD, Api, basic
-from webapp.services import accounts
+from webapp.accounts import services as accounts
 
 pytestmark = pytest.mark.every_database
 

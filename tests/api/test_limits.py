@@ -15,8 +15,8 @@ from redis.exceptions import RedisError
 
 from tests.api.conftest import Api
 from tests.support.servers import Redis, wait_until
-from webapp.limits import Budget, Counters, SharedCounters
-from webapp.services.group_commit import GroupCommit
+from webapp.storage.batcher import Batcher
+from webapp.web.counters import MemoryCounters, RedisCounters
 
 LIMIT = "X-RateLimit-Limit"
 REMAINING = "X-RateLimit-Remaining"
@@ -183,54 +183,53 @@ def test_exactly_the_limit_passes_when_32_threads_ask(make_api: Callable[..., Ap
 
 
 def test_counters_in_memory_are_exact_and_forget() -> None:
-    counters = Counters()
-    budget = Budget("test", "5000 per minute", storage=counters)
+    counters = MemoryCounters()
     passed: list[bool] = []
-    in_threads(lambda: passed.extend(budget.spend("a").left >= 0 for _ in range(500)))
+    in_threads(lambda: passed.extend(counters.hit("a", 60).hits <= 5000 for _ in range(500)))
     assert passed.count(True) == 5000
-    assert counters.get("test/5000/60/a") == 16_000
+    assert counters.get("a") == 16_000
 
 
 def test_window_begins_anew_after_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    counters = Counters()
+    counters = MemoryCounters()
     now = time.time()
-    monkeypatch.setattr("webapp.limits.time.time", lambda: now)
-    assert [counters.take("a", 60).taken for _ in range(3)] == [1, 2, 3]
-    assert counters.take("a", 60).resets_at == now + 60
+    monkeypatch.setattr("webapp.web.counters.time.time", lambda: now)
+    assert [counters.hit("a", 60).hits for _ in range(3)] == [1, 2, 3]
+    assert counters.hit("a", 60).resets_at == now + 60
     now += 59.9
-    assert (counters.take("a", 60).taken, counters.get("a")) == (5, 5)
+    assert (counters.hit("a", 60).hits, counters.get("a")) == (5, 5)
     now += 0.1
     assert counters.get("a") == 0
-    assert counters.take("a", 60) == (1, now + 60)
+    assert counters.hit("a", 60) == (1, now + 60)
 
 
 def test_counters_in_memory_do_not_grow_with_past_clients(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    counters = Counters()
+    counters = MemoryCounters()
     now = time.time()
-    monkeypatch.setattr("webapp.limits.time.time", lambda: now)
+    monkeypatch.setattr("webapp.web.counters.time.time", lambda: now)
     largest = 0
     for number in range(100_000):
         now += 1
-        counters.take(str(number), 900)
+        counters.hit(str(number), 900)
         largest = max(largest, counters.size)
     assert largest < 2_500
 
 
 def test_shared_counters_are_exact(redis_server: Redis) -> None:
     uri = f"redis://127.0.0.1:{redis_server.port}"
-    budgets = [Budget("exact", "400 per minute", storage=SharedCounters(uri)) for _ in range(2)]
+    counters = [RedisCounters(uri) for _ in range(2)]
     passed: list[bool] = []
 
-    def spend() -> None:
+    def hit() -> None:
         for _ in range(16):
-            passed.extend(budget.spend("a").left >= 0 for budget in budgets)
+            passed.extend(one.hit("exact", 60).hits <= 400 for one in counters)
 
-    in_threads(spend)
+    in_threads(hit)
     assert (passed.count(True), len(passed)) == (400, 1024)
-    spent = budgets[0].spend("a")
-    assert 0 < spent.resets_at - time.time() <= 60
+    window = counters[0].hit("exact", 60)
+    assert 0 < window.resets_at - time.time() <= 60
 
 
 def test_redis_is_asked_once_per_request(make_api: Callable[..., Api], redis_server: Redis) -> None:
@@ -238,7 +237,7 @@ def test_redis_is_asked_once_per_request(make_api: Callable[..., Api], redis_ser
         RATELIMIT_STORAGE_URI=f"redis://127.0.0.1:{redis_server.port}",
         RATELIMIT_DEFAULT="100 per 15 minutes",
     )
-    storage = SharedCounters(f"redis://127.0.0.1:{redis_server.port}")
+    storage = RedisCounters(f"redis://127.0.0.1:{redis_server.port}")
     api.get("/events")
 
     def asked() -> int:
@@ -254,8 +253,8 @@ def test_redis_is_asked_once_per_request(make_api: Callable[..., Api], redis_ser
 def test_who_counts_at_the_same_time_shares_a_round_trip(
     redis_server: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    storage = SharedCounters(f"redis://127.0.0.1:{redis_server.port}")
-    ask, go_on = storage._take, threading.Event()
+    storage = RedisCounters(f"redis://127.0.0.1:{redis_server.port}")
+    ask, go_on = storage._count, threading.Event()
     sizes: list[int] = []
 
     def held(keys: list[str], numbers: list[int]) -> Any:
@@ -263,18 +262,18 @@ def test_who_counts_at_the_same_time_shares_a_round_trip(
         assert go_on.wait(10)
         return ask(keys, numbers)
 
-    monkeypatch.setattr(storage, "_take", held)
+    monkeypatch.setattr(storage, "_count", held)
     with ThreadPoolExecutor(6) as pool:
-        counted = [pool.submit(storage.take, "shared/a", 60)]
+        counted = [pool.submit(storage.hit, "shared/a", 60)]
         assert wait_until(lambda: sizes == [1], timeout=10)
-        counted += [pool.submit(storage.take, "shared/a", 60) for _ in range(3)]
-        counted += [pool.submit(storage.take, "shared/b", 900, 5) for _ in range(2)]
-        assert wait_until(lambda: len(storage._takes._queues[None]) == 5, timeout=10)
+        counted += [pool.submit(storage.hit, "shared/a", 60) for _ in range(3)]
+        counted += [pool.submit(storage.hit, "shared/b", 900, 5) for _ in range(2)]
+        assert wait_until(lambda: len(storage._hits._queues[None]) == 5, timeout=10)
         go_on.set()
         windows = [future.result(10) for future in counted]
     assert sizes == [1, 5]
-    assert sorted(window.taken for window in windows[:4]) == [1, 2, 3, 4]
-    assert sorted(window.taken for window in windows[4:]) == [5, 10]
+    assert sorted(window.hits for window in windows[:4]) == [1, 2, 3, 4]
+    assert sorted(window.hits for window in windows[4:]) == [5, 10]
     now = time.time()
     assert all(50 < window.resets_at - now <= 60 for window in windows[:4])
     assert all(890 < window.resets_at - now <= 900 for window in windows[4:])
@@ -283,29 +282,29 @@ def test_who_counts_at_the_same_time_shares_a_round_trip(
 def test_who_loses_patience_in_the_queue_is_counted_here(
     redis_server: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    storage = SharedCounters(f"redis://127.0.0.1:{redis_server.port}")
-    ask, asking, go_on = storage._take, threading.Event(), threading.Event()
+    storage = RedisCounters(f"redis://127.0.0.1:{redis_server.port}")
+    ask, asking, go_on = storage._count, threading.Event(), threading.Event()
 
     def held(keys: list[str], numbers: list[int]) -> Any:
         asking.set()
         assert go_on.wait(10)
         return ask(keys, numbers)
 
-    monkeypatch.setattr(storage, "_take", held)
-    monkeypatch.setattr(storage, "_takes", GroupCommit(storage._take_all, patience=0.01))
+    monkeypatch.setattr(storage, "_count", held)
+    monkeypatch.setattr(storage, "_hits", Batcher(storage._count_all, patience=0.01))
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(storage.take, "impatient", 60, 5)
+        first = pool.submit(storage.hit, "impatient", 60, 5)
         assert asking.wait(10)
-        assert storage.take("impatient", 60).taken == 1
+        assert storage.hit("impatient", 60).hits == 1
         go_on.set()
-        assert first.result(10).taken == 5
+        assert first.result(10).hits == 5
 
 
 def test_nobody_waits_for_who_asks_whether_redis_is_back(
     redis_server: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("webapp.limits.REDIS_REST_SECONDS", 0)
-    storage = SharedCounters(f"redis://127.0.0.1:{redis_server.port}")
+    monkeypatch.setattr("webapp.web.counters.REDIS_REST_SECONDS", 0)
+    storage = RedisCounters(f"redis://127.0.0.1:{redis_server.port}")
     asking, go_on = threading.Event(), threading.Event()
 
     def away(keys: list[str], numbers: list[int]) -> Any:
@@ -314,19 +313,19 @@ def test_nobody_waits_for_who_asks_whether_redis_is_back(
         raise RedisError
 
     go_on.set()
-    monkeypatch.setattr(storage, "_take", away)
-    assert storage.take("away", 60).taken == 1
+    monkeypatch.setattr(storage, "_count", away)
+    assert storage.hit("away", 60).hits == 1
     go_on.clear()
     asking.clear()
     with ThreadPoolExecutor(2) as pool:
-        probe = pool.submit(storage.take, "away", 60)
+        probe = pool.submit(storage.hit, "away", 60)
         assert asking.wait(10)
         storage._ask_again_at = time.monotonic() + 60
         # Sooner than a queue would lose its patience.
-        assert pool.submit(storage.take, "away", 60).result(2).taken == 2
+        assert pool.submit(storage.hit, "away", 60).result(2).hits == 2
         assert not probe.done()
         go_on.set()
-        assert probe.result(10).taken == 3
+        assert probe.result(10).hits == 3
 
 
 @pytest.mark.parametrize("how", ["gone", "hanging"])
@@ -336,7 +335,7 @@ def test_calls_go_on_while_redis_is_away(
     monkeypatch: pytest.MonkeyPatch,
     how: str,
 ) -> None:
-    monkeypatch.setattr("webapp.limits.REDIS_REST_SECONDS", 0.5)
+    monkeypatch.setattr("webapp.web.counters.REDIS_REST_SECONDS", 0.5)
     with Redis(tmp_path_factory.mktemp("redis")) as server:
         uri = f"redis://127.0.0.1:{server.port}"
         api = Api(make_app(RATELIMIT_STORAGE_URI=uri, RATELIMIT_DEFAULT="3 per minute"))

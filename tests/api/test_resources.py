@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from tests.api.conftest import Api
-from tests.services.tools import together
+from tests.support.tools import together
 
 pytestmark = pytest.mark.every_database
 
@@ -282,6 +282,7 @@ def test_polling_costs_a_304_until_something_changes(api: Api, organizer: dict[s
         same = api.get(path, headers={"If-None-Match": f'"other", W/{tag}'})
         assert (same.status_code, same.get_data()) == (304, b"")
         assert same.headers["ETag"] == tag
+        assert same.vary.to_header() == api.get(path).vary.to_header()
         api.book(event_id, path)
         new = api.get(path, headers={"If-None-Match": tag})
         assert new.status_code == 200

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from tests.api.conftest import Api
+from webapp.booking.services import book_tickets
 from webapp.extensions import db
-from webapp.services import idempotency
-from webapp.services.bookings import book_tickets
+from webapp.storage import idempotency
 
 NORMAL = "victim@bücher.example"
 SPELLINGS = [
@@ -147,8 +147,8 @@ def test_key_from_before_is_answered_as_it_was(api: Api, organizer: dict[str, st
     with api.app.app_context():
         secret = str(api.app.secret_key).encode()
         client = hmac.digest(secret, b"127.0.0.1", hashlib.sha256).hex()[:32]
-        once = idempotency.once("book", caller=f"client:{client}", key="k", **content)
-        made = book_tickets(event_id, attendee_id="victim@example.org", once=once)
+        key = idempotency.bind_key("book", caller=f"client:{client}", key="k", **content)
+        made = book_tickets(event_id, attendee_id="victim@example.org", key=key)
     answer = api.post("/events/book", body, headers={"Idempotency-Key": "k"})
     assert answer.status_code == 201
     assert answer.get_json()["bookingReference"] == made.reference

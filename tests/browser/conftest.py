@@ -20,7 +20,7 @@ from playwright.sync_api import (
 )
 
 from tests.support.servers import ROOT, AppServer, find_program
-from webapp import htmx
+from webapp.web import htmx
 
 HTMX_FILE = ROOT / "node_modules" / "htmx.org" / "dist" / "htmx.min.js"
 USERNAME, PASSWORD = "organizer", "a password for tests"

@@ -21,7 +21,7 @@ from tests.support.client import (
 )
 from tests.support.servers import AppServer
 from webapp import create_app
-from webapp.services.accounts import create_token
+from webapp.accounts.services import create_token
 
 USERNAME, PASSWORD = "olga", "correct horse"
 CONNECTIONS = 32

@@ -9,8 +9,11 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from webapp.services import accounts, bookings, events
-from webapp.services.events import Details
+from webapp.accounts import services as accounts
+from webapp.booking import services as bookings
+from webapp.booking.commands import organizer
+from webapp.events import services as events
+from webapp.events.services import EventDetails
 
 PASSWORD = "a password for tests"
 
@@ -123,9 +126,9 @@ def owner(app: Flask, owner_id: int) -> Person:
 def make_event(app: Flask, owner_id: int) -> Callable[..., int]:
     def make(name: str = "Harvest Supper", tickets: int = 5, **fields: object) -> int:
         published = bool(fields.pop("published", True))
-        details = Details(name=name, capacity=tickets, **fields)  # type: ignore[arg-type]
+        details = EventDetails(name=name, capacity=tickets, **fields)  # type: ignore[arg-type]
         with app.app_context():
-            return events.create_event(details, organizer_id=owner_id, published=published)
+            return events.create_event(details, actor=organizer(owner_id), published=published)
 
     return make
 

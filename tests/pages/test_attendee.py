@@ -9,7 +9,9 @@ import pytest
 from flask import Flask
 
 from tests.pages.conftest import Person, forms_of, text_of
-from webapp.services import bookings, events
+from webapp.booking import services as bookings
+from webapp.booking.commands import organizer
+from webapp.events import services as events
 
 MakeEvent = Callable[..., int]
 Book = Callable[..., str]
@@ -231,6 +233,7 @@ def test_availability_is_polled_cheaply(person: Person, make_event: MakeEvent, b
     assert "5 of 5 tickets left" in text_of(first).replace("Only ", "").replace("  ", " ")
     same = person.get(path, fragment=True, **{"If-None-Match": first.headers["ETag"]})
     assert same.status_code == 304
+    assert same.vary.to_header() == first.vary.to_header() == "HX-Request-Type"
     book(event_id, "Grace")
     changed = person.get(path, fragment=True, **{"If-None-Match": first.headers["ETag"]})
     assert changed.status_code == 200
@@ -246,7 +249,7 @@ def test_open_page_gets_the_form_when_booking_opens(
     assert "Your name" in waited.text
     assert waited.headers["Cache-Control"] == "private, no-store"
     with app.app_context():
-        events.cancel_event(event_id, organizer_id=owner_id)
+        events.cancel_event(event_id, actor=organizer(owner_id))
     closed = person.get(f"/events/{event_id}/availability?form=yes", fragment=True)
     assert "Your name" not in closed.text
     assert "This event has been cancelled." in text_of(closed)
@@ -371,7 +374,7 @@ def test_closed_event_says_why(
     }
     cancelled = make_event()
     with app.app_context():
-        events.cancel_event(cancelled, organizer_id=owner_id)
+        events.cancel_event(cancelled, actor=organizer(owner_id))
     closed[cancelled] = "has been cancelled"
     for event_id, sentence in closed.items():
         page = person.client.get(f"/events/{event_id}", follow_redirects=True)
@@ -386,7 +389,7 @@ def test_form_sent_too_late_is_refused_in_words(
     path = f"/events/{event_id}-harvest-supper"
     data = {**person.token(path), "name": "Ada", "email": "ada@example.org", "tickets": "1"}
     with app.app_context():
-        events.cancel_event(event_id, organizer_id=owner_id)
+        events.cancel_event(event_id, actor=organizer(owner_id))
     answer = person.client.post(path, data=data)
     assert answer.status_code == 409
     assert "This event has been cancelled." in text_of(answer)

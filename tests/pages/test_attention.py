@@ -10,10 +10,11 @@ from flask import Flask
 from sqlalchemy import update
 
 from tests.pages.conftest import PASSWORD, Person, text_of
-from webapp.database import write_engine
-from webapp.models import deliveries, events
+from webapp import clock
+from webapp.accounts import services as accounts
 from webapp.pages.organizer.attention import Kind, needs_of
-from webapp.services import accounts, clock
+from webapp.storage.engines import write_engine
+from webapp.storage.tables import deliveries, events
 
 MakeEvent = Callable[..., int]
 Book = Callable[..., str]

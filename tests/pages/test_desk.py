@@ -11,10 +11,12 @@ from flask import Flask
 from sqlalchemy import select
 
 from tests.pages.conftest import PASSWORD, Person, forms_of
+from webapp.accounts import services as accounts
+from webapp.booking import queries
+from webapp.booking import services as bookings
 from webapp.extensions import db
-from webapp.models import bookings as booking_table
 from webapp.pages.spreadsheet import harmless
-from webapp.services import accounts, bookings, lookup
+from webapp.storage.tables import bookings as booking_table
 
 MakeEvent = Callable[..., int]
 Book = Callable[..., str]
@@ -22,7 +24,7 @@ Book = Callable[..., str]
 
 @pytest.fixture
 def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookup, "PORTION", 2)
+    monkeypatch.setattr(queries, "PORTION", 2)
 
 
 def rows_of(person: Person, event_id: int) -> list[dict[str, str]]:
@@ -44,7 +46,7 @@ def test_export_equals_the_database(
             bookings.book_tickets(
                 event_id, attendee_id=f"id {number}", tickets=1, name=name, email=None
             )
-        bookings.cancel_booking(event_id, position=2, organizer_id=None)
+        bookings.cancel_booking(event_id, position=2)
         query = select(booking_table).where(booking_table.c.event_id == event_id)
         stored = db.session.execute(query.order_by(booking_table.c.position)).all()
     rows = rows_of(owner, event_id)

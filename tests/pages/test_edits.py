@@ -13,8 +13,11 @@ from werkzeug.test import TestResponse
 from tests.pages.conftest import Person, forms_of, text_of
 from tests.pages.test_lost_login import log_in_again, lose_login
 from tests.pages.test_pictures import drawn, send, upload, urls_on
-from webapp.services import events, notices
-from webapp.services.events import details_of, edit_event
+from webapp.booking.commands import organizer
+from webapp.events import services as events
+from webapp.events.queries import own_event
+from webapp.events.services import details_of, edit_event
+from webapp.mail import scheduled
 
 MakeEvent = Callable[..., int]
 Book = Callable[..., str]
@@ -34,7 +37,7 @@ def change(app: Flask, owner_id: int) -> Change:
             edit_event(
                 event_id,
                 lambda event: replace(details_of(event), **details),
-                organizer_id=owner_id,
+                actor=organizer(owner_id),
             )
 
     return change
@@ -244,7 +247,7 @@ def test_event_cancelled_meanwhile_is_not_edited(
     path = path_of(event_id)
     form = open_form(owner, path)
     with app.app_context():
-        events.cancel_event(event_id, organizer_id=owner_id)
+        events.cancel_event(event_id, actor=organizer(owner_id))
     answer = owner.client.post(path, data={**form, "eventName": "Renamed"})
     assert answer.status_code == 303
     assert "Renamed" not in history(owner, event_id)
@@ -269,7 +272,7 @@ def test_line_breaks_of_browsers_are_no_change(
     told = history(owner, event_id)
     assert (told.count("Description"), told.count("Location")) == (1, 1)
     with app.app_context():
-        kept = events.own_event(event_id, organizer_id=owner_id)
+        kept = own_event(event_id, organizer_id=owner_id)
     assert kept.description == description
 
 
@@ -282,7 +285,7 @@ def test_seconds_that_no_field_shows_are_kept_and_are_no_conflict(
     change(event_id, starts_at=START + timedelta(seconds=30))
     assert owner.client.post(path, data={**form, "location": "Barn"}).status_code == 303
     with app.app_context():
-        event = events.own_event(event_id, organizer_id=owner_id)
+        event = own_event(event_id, organizer_id=owner_id)
     assert event.starts_at == START + timedelta(seconds=30)
 
 
@@ -361,7 +364,7 @@ def test_mails_to_the_organizer_are_not_undone_by_an_old_form(
     if not says:
         form["seen"] = '{"email": '
     with app.app_context():
-        notices.set_notices(
+        scheduled.set_notices(
             owner_id, email="new@example.org", wants_sold_out=True, wants_summary=True
         )
     answer = owner.client.post(path, data=form)
@@ -376,4 +379,4 @@ def test_mails_to_the_organizer_are_not_undone_by_an_old_form(
     assert again["email"] == "old@example.org"
     assert owner.client.post(path, data=again).status_code == 303
     with app.app_context():
-        assert tuple(notices.notices_of(owner_id)) == ("old@example.org", False, True)
+        assert tuple(scheduled.notices_of(owner_id)) == ("old@example.org", False, True)

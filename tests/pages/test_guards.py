@@ -9,9 +9,9 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from tests.pages.conftest import PASSWORD, Person, text_of
-from webapp import htmx, security
+from webapp.accounts import services as accounts
 from webapp.pages.forms import LOST_SESSION
-from webapp.services import accounts
+from webapp.web import htmx, security
 
 MakeEvent = Callable[..., int]
 Book = Callable[..., str]

@@ -6,7 +6,7 @@ from flask import Flask
 
 from tests.pages.conftest import Person, text_of
 from tests.support.changes import set_status
-from webapp.services.commands import Status
+from webapp.booking.commands import Status
 
 
 def test_attendee_reads_that_the_booking_has_lapsed_and_can_book_again(

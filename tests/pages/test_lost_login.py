@@ -9,9 +9,9 @@ from werkzeug.test import TestResponse
 
 from tests.pages.conftest import PASSWORD, Person, forms_of, text_of
 from tests.pages.test_guards import page_rules
-from webapp.extensions import limiter
+from webapp.accounts import services as accounts
 from webapp.pages.forms import LOGGED_IN_AGAIN
-from webapp.services import accounts
+from webapp.web.rate_limits import limiter
 
 MakeEvent = Callable[..., int]
 Book = Callable[..., str]

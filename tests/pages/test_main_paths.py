@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from tests.pages.conftest import Person, text_of
-from webapp.services.verify import verify
+from webapp.verify.services import verify
 
 pytestmark = pytest.mark.every_database
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pages.conftest import Person
-from webapp.pages.markdown import ATTRIBUTES, TAGS, markdown
+from webapp.web.markdown import ATTRIBUTES, TAGS, markdown
 
 MakeEvent = Callable[..., int]
 

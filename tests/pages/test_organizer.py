@@ -9,7 +9,9 @@ import pytest
 from flask import Flask
 
 from tests.pages.conftest import PASSWORD, Person, text_of
-from webapp.services import accounts, events
+from webapp.accounts import services as accounts
+from webapp.booking.commands import organizer
+from webapp.events import services as events
 
 MakeEvent = Callable[..., int]
 Book = Callable[..., str]
@@ -193,8 +195,8 @@ def test_organizer_adds_changes_and_is_told_of_doubles(
 def test_samples_are_removed_with_one_click(app: Flask, owner: Person, owner_id: int) -> None:
     with app.app_context():
         events.create_event(
-            events.Details(name="Try me", capacity=3),
-            organizer_id=owner_id,
+            events.EventDetails(name="Try me", capacity=3),
+            actor=organizer(owner_id),
             published=True,
             is_sample=True,
         )

@@ -9,9 +9,10 @@ from flask import Flask
 from icalendar import Calendar
 
 from tests.pages.conftest import Person, text_of
+from webapp.booking.commands import organizer
+from webapp.events import services as events
+from webapp.events.services import EventDetails
 from webapp.pages.remembered import COOKIE, MOST
-from webapp.services import events
-from webapp.services.events import Details
 
 MakeEvent = Callable[..., int]
 Book = Callable[..., str]
@@ -78,7 +79,7 @@ def test_cancelled_booking_is_forgotten(
     person.book(fair)
     person.submit(f"/bookings/{reference}/cancel")
     with app.app_context():
-        events.cancel_event(fair, organizer_id=owner_id)
+        events.cancel_event(fair, actor=organizer(owner_id))
     page = person.get("/bookings")
     assert "Supper" not in page.text
     assert "Fair" not in page.text
@@ -123,9 +124,9 @@ def test_ticket_has_a_calendar_file(
     first = entry_of(person, reference)
     assert first["summary"] == "Größe; Supper"
     assert first["dtstart"].dt == START
-    later = Details(name="Supper", capacity=5, starts_at=START.replace(hour=19))
+    later = EventDetails(name="Supper", capacity=5, starts_at=START.replace(hour=19))
     with app.app_context():
-        events.edit_event(event_id, later, organizer_id=owner_id)
+        events.edit_event(event_id, later, actor=organizer(owner_id))
     moved = entry_of(person, reference)
     assert moved["uid"] == first["uid"]
     assert moved["sequence"] > first["sequence"]

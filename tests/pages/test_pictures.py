@@ -14,9 +14,9 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
 from tests.pages.conftest import PASSWORD, Person, forms_of, text_of
-from webapp import imaging
-from webapp.services import accounts
-from webapp.services.verify import verify
+from webapp.accounts import services as accounts
+from webapp.events import imaging
+from webapp.verify.services import verify
 
 MakeEvent = Callable[..., int]
 
@@ -105,7 +105,7 @@ def test_nothing_but_pixels_is_kept(owner: Person, person: Person, make_event: M
 def test_picture_is_turned_upright() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    developed = imaging.develop(drawn(kind="JPEG", exif=exif))
+    developed = imaging.process_image(drawn(kind="JPEG", exif=exif))
     assert developed.name.endswith("-400x600")
     with Image.open(io.BytesIO(developed.large)) as image:
         assert image.size == (400, 600)
@@ -118,12 +118,12 @@ def test_every_kind_of_pixel_can_be_read(mode: str) -> None:
     file = io.BytesIO()
     kind = {"CMYK": "JPEG"}.get(mode, "PNG")
     Image.new(mode, (2000, 40)).save(file, kind)
-    developed = imaging.develop(file.getvalue())
+    developed = imaging.process_image(file.getvalue())
     assert developed.name.endswith("-1200x24")
 
 
 def test_large_picture_becomes_a_small_file() -> None:
-    developed = imaging.develop(drawn((5000, 3000), "JPEG", quality=95))
+    developed = imaging.process_image(drawn((5000, 3000), "JPEG", quality=95))
     assert developed.name.endswith("-1200x720")
     assert len(developed.large) < 100_000
     assert len(developed.small) < 10_000

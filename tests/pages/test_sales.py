@@ -7,10 +7,13 @@ import pytest
 from flask import Flask
 
 from tests.pages.conftest import Person, text_of
+from webapp import clock
+from webapp.booking import services as bookings
+from webapp.booking.commands import organizer
+from webapp.booking.queries import find_event
+from webapp.events import sales
+from webapp.events.sales import Day
 from webapp.pages.chart import LEAST_COLUMNS, MOST_COLUMNS, chart_of
-from webapp.services import bookings, clock, sales
-from webapp.services.availability import find_event
-from webapp.services.sales import Day
 
 MakeEvent = Callable[..., int]
 Book = Callable[..., str]
@@ -24,7 +27,7 @@ def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
 
 def sales_of(event_id: int) -> Sequence[Day]:
     event = find_event(event_id)
-    return sales.sales_of(event, organizer_id=event.organizer_id)
+    return sales.sales_of(event, actor=organizer(event.organizer_id))
 
 
 @pytest.mark.every_database

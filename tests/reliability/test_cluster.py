@@ -23,10 +23,10 @@ from tests.support.proxy import Cut, Proxy
 from tests.support.servers import wait_until
 from tests.support.site import Load, Site, through
 from webapp import create_app
-from webapp.database import write_engine
-from webapp.services import book
-from webapp.services.bookings import book_tickets
-from webapp.services.transaction import write
+from webapp.booking import load
+from webapp.booking.services import book_tickets
+from webapp.storage.engines import write_engine
+from webapp.storage.transaction import write
 
 pytestmark = pytest.mark.long
 
@@ -145,8 +145,8 @@ def test_commit_that_lands_after_another_node_was_asked_for_it_is_the_callers_ow
 
         return lock_late
 
-    for lock in (book.lock_event, book.lock_free_events):
-        monkeypatch.setattr(book, lock.__name__, late(lock))
+    for lock in (load.lock_event, load.lock_unlocked_events):
+        monkeypatch.setattr(load, lock.__name__, late(lock))
     with Proxy(here.port, elsewhere.port, delay=30) as proxy:
         proxy.cut(Cut.LATE, every=1)
         app = create_app(make_settings(through(url, proxy.port), tmp_path))

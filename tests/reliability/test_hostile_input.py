@@ -16,7 +16,7 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from tests.support.busy import Busy, fill
-from webapp.services.verify import verify
+from webapp.verify.services import verify
 
 LOGIN = ("olga", "a password for tests")
 REFUSALS = {400, 401, 404, 409, 413, 415, 422}

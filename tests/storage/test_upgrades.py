@@ -26,8 +26,8 @@ from tests.support.dump import load
 from tests.support.servers import ROOT, AppServer, MariaDB, ServerFailed
 from tests.support.tables import index_order, tables_of
 from webapp import create_app
-from webapp.services.accounts import check_login
-from webapp.services.verify import verify
+from webapp.accounts.services import check_login
+from webapp.verify.services import verify
 
 MIGRATIONS = ROOT / "migrations" / "versions"
 # Made with tests/support/dump.py by the code of these commits, from which on every database has to

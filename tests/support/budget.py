@@ -8,15 +8,20 @@ import pytest
 # Seconds of all tests of a folder, added up, on two cores that both run some: in the normal tier,
 # and with --long.
 BUDGETS = {
-    "tests": (150, 300),
+    "tests": (60, 300),
+    "tests/accounts": (20, 60),
     "tests/api": (60, 120),
-    "tests/browser": (120, 120),
-    "tests/concurrency": (30, 120),
-    "tests/delivery": (100, 400),
+    "tests/booking": (80, 400),
+    "tests/browser": (240, 360),
+    "tests/concurrency": (40, 200),
+    "tests/events": (40, 120),
+    "tests/mail": (140, 500),
     "tests/pages": (60, 120),
-    "tests/reliability": (180, 900),
-    "tests/services": (120, 400),
-    "tests/storage": (120, 240),
+    "tests/reliability": (200, 900),
+    "tests/server": (100, 150),
+    "tests/storage": (150, 400),
+    "tests/verify": (30, 90),
+    "tests/web": (15, 30),
 }
 
 _used: dict[str, float] = defaultdict(float)

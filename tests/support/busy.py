@@ -6,17 +6,19 @@ from datetime import timedelta
 
 from PIL import Image
 
-from webapp.services import clock, idempotency
-from webapp.services.accounts import create_organizer
-from webapp.services.bookings import book_tickets, cancel_booking, change_tickets
-from webapp.services.events import (
-    Details,
+from webapp import clock
+from webapp.accounts.services import create_organizer
+from webapp.booking.commands import organizer
+from webapp.booking.services import book_tickets, cancel_booking, change_tickets
+from webapp.events.pictures import set_picture
+from webapp.events.services import (
+    EventDetails,
     cancel_event,
     create_event,
     edit_event,
     publish_event,
 )
-from webapp.services.pictures import set_picture
+from webapp.storage import idempotency
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,10 @@ def fill() -> Busy:
     _fill_started(made)
     for attendee in "abcd":
         book_tickets(made.ended, attendee_id=attendee, tickets=4)
-    cancel_event(made.ended, organizer_id=owner)
-    details = Details("renamed draft", 7, starts_at=clock.now() + timedelta(days=9))
-    edit_event(made.draft, details, organizer_id=owner)
-    set_picture(made.draft, _drawing(), description="A square", organizer_id=owner)
+    cancel_event(made.ended, actor=organizer(owner))
+    details = EventDetails("renamed draft", 7, starts_at=clock.now() + timedelta(days=9))
+    edit_event(made.draft, details, actor=organizer(owner))
+    set_picture(made.draft, _drawing(), description="A square", actor=organizer(owner))
     return made
 
 
@@ -52,7 +54,7 @@ def _drawing() -> bytes:
 
 
 def _event(name: str, owner: int) -> int:
-    return create_event(Details(name, 10), organizer_id=owner, published=name != "draft")
+    return create_event(EventDetails(name, 10), actor=organizer(owner), published=name != "draft")
 
 
 def _fill_hot(made: Busy) -> None:
@@ -63,28 +65,28 @@ def _fill_hot(made: Busy) -> None:
     for attendee, tickets in (("w6", 3), ("w7", 1), ("w8", 2), ("w9", 1)):
         book_tickets(event, attendee_id=attendee, tickets=tickets)
     cancel_booking(event, position=1)
-    cancel_booking(event, attendee_id="a2", organizer_id=made.organizer)
+    cancel_booking(event, attendee_id="a2", actor=organizer(made.organizer))
     change_tickets(event, position=3, tickets=1)
-    edit_event(event, Details("hot", 11), organizer_id=made.organizer)
+    edit_event(event, EventDetails("hot", 11), actor=organizer(made.organizer))
     book_tickets(event, attendee_id="a1")
     change_tickets(event, position=6, tickets=2)
-    key = idempotency.once("book", caller="page", key="k", attendee="w11")
+    key = idempotency.bind_key("book", caller="page", key="k", attendee="w11")
     for _ in range(2):
-        book_tickets(event, attendee_id="w11", tickets=2, once=key)
+        book_tickets(event, attendee_id="w11", tickets=2, key=key)
 
 
 def _fill_started(made: Busy) -> None:
     """Ends with room that the waiting booking would fit in: promotion has ended."""
     for attendee in "abc":
         book_tickets(made.started, attendee_id=attendee, tickets=5)
-    past = Details("started", 10, starts_at=clock.now() - timedelta(hours=1))
-    edit_event(made.started, past, organizer_id=made.organizer)
-    cancel_booking(made.started, position=1, organizer_id=made.organizer)
+    past = EventDetails("started", 10, starts_at=clock.now() - timedelta(hours=1))
+    edit_event(made.started, past, actor=organizer(made.organizer))
+    cancel_booking(made.started, position=1, actor=organizer(made.organizer))
 
 
 def go_on(made: Busy) -> None:
     """Move the started event into the future again; publish the draft, and cancel it."""
-    later = Details("started", 10, starts_at=clock.now() + timedelta(days=1))
-    edit_event(made.started, later, organizer_id=made.organizer)
-    publish_event(made.draft, organizer_id=made.organizer)
-    cancel_event(made.draft, organizer_id=made.organizer)
+    later = EventDetails("started", 10, starts_at=clock.now() + timedelta(days=1))
+    edit_event(made.started, later, actor=organizer(made.organizer))
+    publish_event(made.draft, actor=organizer(made.organizer))
+    cancel_event(made.draft, actor=organizer(made.organizer))

@@ -4,19 +4,21 @@ from dataclasses import replace
 
 from sqlalchemy import Connection, insert, select, update
 
-from webapp.models import activities, bookings, events
-from webapp.services import book, clock
-from webapp.services.commands import Status, What, takes_tickets
-from webapp.services.events import details_of, edit_event
-from webapp.services.transaction import write
+from webapp import clock
+from webapp.booking import load
+from webapp.booking.codes import new_reference
+from webapp.booking.commands import ActivityKind, Status, organizer, takes_tickets
+from webapp.events.services import details_of, edit_event
+from webapp.storage.tables import activities, bookings, events
+from webapp.storage.transaction import write
 
 
-def set_capacity(event_id: int, capacity: int, *, organizer_id: int) -> list[int]:
-    """Give an event another number of tickets and leave all else as it is; say who moved up."""
+def set_capacity(event_id: int, capacity: int, *, organizer_id: int) -> dict[int, str]:
+    """Give an event another number of tickets only; who was promoted, `{position: reference}`."""
     return edit_event(
         event_id,
         lambda event: replace(details_of(event), capacity=capacity),
-        organizer_id=organizer_id,
+        actor=organizer(organizer_id),
     )
 
 
@@ -28,7 +30,7 @@ def set_status(event_id: int, position: int, status: Status) -> None:
     now = clock.now()
 
     def work(connection: Connection) -> None:
-        event = book.lock_event(connection, event_id)
+        event = load.lock_event(connection, event_id)
         here = (bookings.c.event_id == event_id, bookings.c.position == position)
         before = connection.execute(select(bookings).where(*here)).one()
         taken = before.tickets * (takes_tickets(status) - takes_tickets(before.status))
@@ -37,8 +39,8 @@ def set_status(event_id: int, position: int, status: Status) -> None:
         line = {
             "event_id": event_id,
             "revision": event.revision + 1,
-            "batch": book.new_reference(),
-            "what": What.LAPSED if status is Status.LAPSED else What.PROMOTED,
+            "batch": new_reference(),
+            "what": ActivityKind.LAPSED if status is Status.LAPSED else ActivityKind.PROMOTED,
             "actor": "system",
             "at": now,
             "position": position,

@@ -3,6 +3,7 @@
 import asyncio
 import datetime
 import email
+import logging
 import socket
 import ssl
 import warnings
@@ -95,6 +96,8 @@ class SmtpServer:
         return f"{'smtps' if self.tls == 'smtps' else 'smtp'}://{user}127.0.0.1:{self.port}"
 
     def start(self) -> "SmtpServer":
+        # It tells of each connection and of the faults that tests make, and names recipients.
+        logging.getLogger("mail.log").setLevel(logging.CRITICAL)
         context = None
         if self.certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, bindparam, select, update
+from sqlalchemy import Connection, Engine, bindparam, select, update
 
 from tests.support.servers import ROOT
 
@@ -34,30 +34,33 @@ def mutate_this_process() -> None:
 
 def without_lock_and_guard() -> None:
     """Nobody waits for the event's row, and nobody looks whether somebody else was first."""
-    from webapp.models import events
-    from webapp.services import book, record
+    from webapp.booking import load, save
+    from webapp.storage.tables import events
 
-    unlocked = select(*book._deciding)
-    book._lock = unlocked.where(events.c.id == bindparam("event_id"))
-    book._lock_free = unlocked.where(events.c.id.in_(bindparam("event_ids", expanding=True)))
-    record._figures = update(events).where(events.c.id == bindparam("of_event"))
-    claims_of = book.claims_of
+    unlocked = select(*load.deciding_columns)
+    load.lock_statement = unlocked.where(events.c.id == bindparam("event_id"))
+    load.lock_unlocked_statement = unlocked.where(
+        events.c.id.in_(bindparam("event_ids", expanding=True))
+    )
+    save.guarded_update = update(events).where(events.c.id == bindparam("of_event"))
+    claims_of = load.claims_of
 
     def claims_after_a_while(*what: Any, **more: Any) -> Any:
         # Time for somebody else to commit: two that never overlap need no lock.
         time.sleep(0.01)
         return claims_of(*what, **more)
 
-    book.claims_of = claims_after_a_while
+    load.claims_of = claims_after_a_while
 
 
 def with_an_old_snapshot() -> None:
     """REPEATABLE READ, and something was read before the lock."""
-    from webapp.database import write_engine
-    from webapp.models import events
-    from webapp.services import book, transaction
+    from webapp.booking import load
+    from webapp.storage import transaction
+    from webapp.storage.engines import write_engine
+    from webapp.storage.tables import events
 
-    lock_event, lock_free_events = book.lock_event, book.lock_free_events
+    lock_event, lock_unlocked_events = load.lock_event, load.lock_unlocked_events
 
     def repeatable() -> Engine:
         return write_engine().execution_options(isolation_level="REPEATABLE READ")
@@ -67,61 +70,61 @@ def with_an_old_snapshot() -> None:
         # Time for somebody else to commit, as a page that does more than this would take.
         time.sleep(0.02)
 
-    def lock_late(connection: Connection, event_id: int) -> Row[Any]:
+    def lock_late(connection: Connection, event_id: int) -> Any:
         read_first(connection)
         return lock_event(connection, event_id)
 
-    def lock_free_late(connection: Connection, event_ids: Iterable[int]) -> dict[int, Row[Any]]:
+    def lock_unlocked_late(connection: Connection, event_ids: Iterable[int]) -> Any:
         read_first(connection)
-        return lock_free_events(connection, event_ids)
+        return lock_unlocked_events(connection, event_ids)
 
     _replace(transaction, write_engine=repeatable)
-    _replace(book, lock_event=lock_late, lock_free_events=lock_free_late)
+    _replace(load, lock_event=lock_late, lock_unlocked_events=lock_unlocked_late)
 
 
 def without_waiting_for_other_nodes() -> None:
     """A node of a cluster answers with what it has, though others may have committed more."""
-    from webapp import database
+    from webapp.storage import engines
 
-    prepare = database.prepare_mysql
+    prepare = engines.prepare_mysql
 
     def prepare_to_be_stale(connection: Any, entry: Any) -> None:
         prepare(connection, entry)
         with connection.cursor() as cursor:
             cursor.execute("SET SESSION wsrep_sync_wait = 0")
 
-    _replace(database, prepare_mysql=prepare_to_be_stale)
+    _replace(engines, prepare_mysql=prepare_to_be_stale)
 
 
 def without_retry() -> None:
     """What fails once is given up."""
-    from webapp.services import transaction
+    from webapp.storage import transaction
 
     transaction.ATTEMPTS = 1
 
 
 def taking_a_lost_commit_for_failed() -> None:
     """After a connection was lost in COMMIT everything is done again without a look."""
-    _take_every_lost_commit_for(landed=False)
+    _take_every_lost_commit_for(already_committed=False)
 
 
 def taking_a_lost_commit_for_done() -> None:
     """After a connection was lost in COMMIT everybody is told that it worked."""
-    _take_every_lost_commit_for(landed=True)
+    _take_every_lost_commit_for(already_committed=True)
 
 
-def _take_every_lost_commit_for(*, landed: bool) -> None:
-    from webapp.services import record
+def _take_every_lost_commit_for(*, already_committed: bool) -> None:
+    from webapp.booking import batch
 
     def believe(*_: object, **__: object) -> bool:
-        return landed
+        return already_committed
 
-    record.has_landed = believe
+    _replace(batch, is_committed=believe)
 
 
 def without_one_time_keys() -> None:
     """Keys are neither looked up nor kept."""
-    from webapp.services import idempotency
+    from webapp.storage import idempotency
 
     def nothing(*_: object) -> dict[str, str]:
         return {}
@@ -131,10 +134,11 @@ def without_one_time_keys() -> None:
 
 def with_a_stale_cache() -> None:
     """An event's figures are kept for a moment instead of being read."""
-    from webapp.services import availability
-    from webapp.services.group_commit import GroupCommit
+    from webapp.booking import queries
+    from webapp.extensions import PerApp
+    from webapp.storage.batcher import Batcher
 
-    read = availability._read_event
+    read = queries.read_event
     kept: dict[int, tuple[float, Any]] = {}
 
     def remembered(event_id: int, entries: list[None]) -> list[Any]:
@@ -144,28 +148,19 @@ def with_a_stale_cache() -> None:
             kept[event_id] = time.monotonic(), row
         return [row] * len(entries)
 
-    availability._event_reads._make = lambda: GroupCommit(remembered)
+    queries.event_reads = PerApp(lambda: Batcher(remembered))
 
 
 def letting_newcomers_pass() -> None:
     """Whoever fits is confirmed, though others wait."""
-    from webapp.services.ledger import Ledger
+    from webapp.booking.inventory import Inventory
 
-    book = Ledger._book
-
-    def pass_by(self: Ledger, index: int, command: Any) -> Any:
-        waiting, self.inventory.waiting = self.inventory.waiting, 0
-        try:
-            return book(self, index, command)
-        finally:
-            self.inventory.waiting += waiting
-
-    Ledger._book = pass_by  # type: ignore[method-assign]
+    Inventory.available = Inventory.free  # type: ignore[method-assign]
 
 
 def dying_after_a_commit() -> None:
     """The worker that finds the file `ONCE` takes it and dies when it has committed."""
-    from webapp.services import transaction
+    from webapp.storage import transaction
 
     commit = transaction._commit
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from flask import Flask
 
-from webapp import budgets, logs
+from webapp import logs
 from webapp.api.auth import verified_logins
+from webapp.booking import ranks
 from webapp.config import Settings
-from webapp.extensions import limiter
-from webapp.services import availability, pictures, sales
+from webapp.events import pictures, sales
+from webapp.web import rate_limits
 
 
 class SharedApp:
@@ -28,8 +29,7 @@ class SharedApp:
         app.instance_path = settings.instance_path
         app.extensions["settings"] = settings
         # The limiter and the log belong to the application that was made last.
-        limiter.init_app(app)
-        budgets.init_app(app)
+        rate_limits.init_app(app)
         logs._output.turn_to(logs.LogFile(Path(settings.log_file)))
         logging.getLogger().setLevel(settings.log_level)
         return app
@@ -37,7 +37,7 @@ class SharedApp:
 
 def forget() -> None:
     """Drop what the process remembers: between tests the tables are emptied and ids begin again."""
-    availability.forget()
+    ranks.forget()
     pictures.picture_data.cache_clear()
     sales._tallies.clear()
     verified_logins.clear()

@@ -20,7 +20,7 @@ from tests.support.servers import AppServer, wait_until
 from webapp import create_app
 from webapp.config import Settings
 from webapp.extensions import db
-from webapp.services.verify import verify
+from webapp.verify.services import verify
 
 ORGANIZER, PASSWORD = "olga", "a password for tests"
 ENVIRON = {

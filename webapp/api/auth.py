@@ -5,23 +5,29 @@ import secrets
 import time
 from dataclasses import dataclass
 from threading import Lock
-from typing import NoReturn, cast
+from typing import cast
 
-from flask import abort, g, request
-from werkzeug.exceptions import TooManyRequests
+from flask import g, request
 
-from webapp import budgets, errors
-from webapp.errors import Unavailable
+from webapp.accounts import services as accounts
+from webapp.accounts.services import Account
+from webapp.errors import DomainError
 from webapp.extensions import PerApp, basic_auth, token_auth
-from webapp.limits import client
-from webapp.logs import operation
-from webapp.services import accounts
-from webapp.services.accounts import Account
-from webapp.services.group_commit import GroupCommit, Overloaded
+from webapp.logs import log_event
+from webapp.storage.batcher import Batcher
+from webapp.web.rate_limits import WRONG_LOGINS, WRONG_LOGINS_FOR_NAME, client, hashed
 
 REMEMBERED_SECONDS = 60
 MOST_REMEMBERED = 1024
-CHALLENGE = 'Basic realm="Nextup", charset="UTF-8", Bearer realm="Nextup"'
+
+
+class Unauthorized(DomainError):
+    """Whoever asks has to say who they are.
+
+    `reason` is "login_needed", "reference_or_login_needed" or "wrong_credentials".
+    """
+
+    code = "unauthorized"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +80,7 @@ def check_password(username: str, password: str) -> Account | None:
     if account is None:
         # Each caller for themselves: only the check is shared.
         _refuse_after_failures(username)
-        try:
-            account = _checks.submit(name, (username, password))
-        except Overloaded as error:
-            raise Unavailable from error
+        account = _checks.submit(name, (username, password))
         if account is None:
             _note_failure(username)
     return account
@@ -95,7 +98,7 @@ def _check_slowly(name: bytes, logins: list[tuple[str, str]]) -> list[Account | 
     return [account] * len(logins)
 
 
-_checks: GroupCommit[bytes, tuple[str, str], Account | None] = GroupCommit(_check_slowly)
+_checks: Batcher[bytes, tuple[str, str], Account | None] = Batcher(_check_slowly)
 
 
 def check_token(token: str) -> Account | None:
@@ -126,36 +129,20 @@ def required_account() -> Account:
     """The organizer who asks; everybody else is told to say who they are."""
     account = cast(Account | None, g.caller)
     if account is None:
-        refuse("Send an organizer's username and password, or an API token.")
+        raise Unauthorized("login_needed")
     return account
 
 
-def refuse(detail: str) -> NoReturn:
-    """Answer 401."""
-    headers = {"WWW-Authenticate": CHALLENGE}
-    abort(errors.show(401, "unauthorized", "Unauthorized", detail, headers=headers))
-
-
 def _refuse_after_failures(username: str) -> None:
-    limits = budgets.current()
-    if limits is None:
-        return
-    of_client = limits.failures_of_client.spend(client(), cost=0)
-    of_username = limits.failures_of_username.spend(_short(username), cost=0)
-    for spent in (of_client, of_username):
-        if spent.left <= 0:
-            operation("login throttled", username=username[:64], client=client())
-            raise TooManyRequests(retry_after=spent.retry_after)
+    of_client = WRONG_LOGINS.hit(client(), cost=0)
+    of_name = WRONG_LOGINS_FOR_NAME.hit(hashed(username), cost=0)
+    for state in (of_client, of_name):
+        if state is not None and state.left <= 0:
+            log_event("login throttled", username=username[:64], client=client())
+            raise state.refusal()
 
 
 def _note_failure(username: str) -> None:
-    operation("login refused", username=username[:64], client=client())
-    limits = budgets.current()
-    if limits is not None:
-        limits.failures_of_client.spend(client())
-        limits.failures_of_username.spend(_short(username))
-
-
-def _short(username: str) -> str:
-    """A name of bounded length for whatever was sent as username."""
-    return hashlib.sha256(username.encode(errors="surrogatepass")).hexdigest()[:32]
+    log_event("login refused", username=username[:64], client=client())
+    WRONG_LOGINS.hit(client())
+    WRONG_LOGINS_FOR_NAME.hit(hashed(username))

@@ -3,11 +3,10 @@
 from flask import Blueprint, Response, g, request
 from flask.sansio.app import App
 from flask.sansio.blueprints import BlueprintSetupState
-from werkzeug.exceptions import TooManyRequests
 
-from webapp import budgets
 from webapp.api import auth
 from webapp.config import Settings
+from webapp.web.rate_limits import API_CALLS, API_CALLS_OF_ACCOUNT, client
 
 bp = Blueprint("api", __name__, url_prefix="/api")
 
@@ -38,22 +37,25 @@ def admit() -> None:
         return
     presents = "HTTP_AUTHORIZATION" in request.environ
     g.caller = account = auth.presented_account() if presents else None
-    g.spent = spent = budgets.spend(account)
-    if spent is not None and spent.left < 0:
-        raise TooManyRequests(retry_after=spent.retry_after)
+    if account is None:
+        g.limit_state = state = API_CALLS.hit(client())
+    else:
+        g.limit_state = state = API_CALLS_OF_ACCOUNT.hit(str(account.id))
+    if state is not None:
+        state.refuse_if_exceeded()
     if presents and account is None:
-        auth.refuse("These credentials are not right. Check username and password, or the token.")
+        raise auth.Unauthorized("wrong_credentials")
 
 
 @bp.after_request
-def tell_budget(response: Response) -> Response:
-    spent = g.get("spent")
-    if spent is not None:
+def tell_limit(response: Response) -> Response:
+    state = g.get("limit_state")
+    if state is not None:
         response.headers.extend(
             [
-                ("X-RateLimit-Limit", str(spent.limit)),
-                ("X-RateLimit-Remaining", str(max(0, spent.left))),
-                ("X-RateLimit-Reset", str(int(spent.resets_at) + 1)),
+                ("X-RateLimit-Limit", str(state.limit)),
+                ("X-RateLimit-Remaining", str(max(0, state.left))),
+                ("X-RateLimit-Reset", str(int(state.resets_at) + 1)),
             ]
         )
     return response

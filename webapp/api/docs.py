@@ -2,18 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any
 
 from flask import render_template
 
-from webapp import errors
 from webapp.api.blueprint import bp
 from webapp.api.openapi import described
-from webapp.errors import DomainError
+from webapp.web.error_responses import KINDS
 
 WHO = {0: "Anybody may call it.", 2: "For organizers.", 3: "Organizers may log in."}
-HTTP_ERRORS = (400, 401, 403, 404, 405, 413, 415, 429, 500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +133,4 @@ def kind_of(schema: Mapping[str, Any]) -> str:
 
 def codes() -> list[Code]:
     """Each code that an error can have; an error's `type` leads to its row on the page."""
-    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
-    found = {
-        Code(kind.status, kind.code, kind.title)
-        for kind in kinds
-        if issubclass(kind, DomainError) and kind is not DomainError
-    }
-    for status in HTTP_ERRORS:
-        title = HTTPStatus(status).phrase
-        found.add(Code(status, errors.CODES.get(status, title.lower().replace(" ", "_")), title))
-    return sorted(found)
+    return sorted(Code(kind.status, code, kind.title) for code, kind in KINDS.items())

@@ -1,13 +1,13 @@
 """Make, read and change events, and read what an organizer may read of them."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from functools import partial
+from typing import Annotated, Literal
 
 from flask import Response, g, request
 from pydantic import Field
-from sqlalchemy import Row
 
 from webapp.api.auth import required_account
 from webapp.api.blueprint import bp
@@ -19,17 +19,20 @@ from webapp.api.representations import (
     event_status,
     new_event,
 )
-from webapp.api.wire import answer, answer_if_changed, one_time, page, read_json
-from webapp.errors import EventNotFound, InvalidInput
-from webapp.models import MAX_NAME
-from webapp.schemas import MAX_ID, EventFields, Input, from_form, from_json
-from webapp.services import events
-from webapp.services.availability import find_event, ranks_of
-from webapp.services.bookings import references_of
-from webapp.services.events import Details
-from webapp.services.lookup import event_bookings
+from webapp.api.wire import answer, answer_if_changed, idempotency_key, page, read_json
+from webapp.booking.commands import organizer
+from webapp.booking.queries import event_bookings, find_event
+from webapp.booking.ranks import ranks_of
+from webapp.errors import EventNotFound, InvalidInput, Problem
+from webapp.events import services as events
+from webapp.events.queries import own_event, own_events, upcoming_events
+from webapp.events.services import EventDetails
+from webapp.storage.rows import EventRow
+from webapp.storage.tables import MAX_NAME
+from webapp.web.paging import number_in, page_of
+from webapp.web.schemas import EventFields, Input, from_form, from_json
 
-EVENT = f"/events/<int(min=1, max={MAX_ID}):event_id>"
+EVENT = "/events/<id:event_id>"
 
 
 class Listing(Input):
@@ -53,14 +56,14 @@ def initialize() -> Response:
     fields = from_json(EventFields, read_json())
     event_id = events.create_event(
         fields.details(),
-        organizer_id=account.id,
+        actor=organizer(account.id),
         published=fields.status == "published",
-        once=one_time("initialize", fields),
+        key=idempotency_key("initialize", fields),
     )
     return answer(new_event(event_id, fields), 201, location=f"/api/events/{event_id}")
 
 
-@bp.get(f"/events/status/<int(min=1, max={MAX_ID}):event_id>")
+@bp.get("/events/status/<id:event_id>")
 def status(event_id: int) -> Response:
     return answer_if_changed(event_status(find_event(event_id)))
 
@@ -69,8 +72,9 @@ def status(event_id: int) -> Response:
 def upcoming() -> Response:
     asked = from_form(EventListing, request.args)
     after = start_and_id(asked.cursor) if asked.cursor else None
-    rows = events.upcoming_events(search=asked.search, after=after, limit=asked.limit + 1)
-    return event_page(rows, asked.limit)
+    read = partial(upcoming_events, search=asked.search, after=after)
+    rows, cursor = page_of(read, asked.limit, cursor_after)
+    return page("events", [event_details(row) for row in rows], next_cursor=cursor)
 
 
 @bp.get("/organizer/events")
@@ -78,9 +82,9 @@ def own() -> Response:
     account = required_account()
     asked = from_form(Listing, request.args)
     before = number(asked.cursor) if asked.cursor else None
-    rows = events.own_events(account.id, before=before, limit=asked.limit + 1)
-    cursor = str(rows[asked.limit - 1].id) if len(rows) > asked.limit else None
-    return page("events", [event_details(row) for row in rows[: asked.limit]], next_cursor=cursor)
+    read = partial(own_events, account.id, before=before)
+    rows, cursor = page_of(read, asked.limit, lambda row: str(row.id))
+    return page("events", [event_details(row) for row in rows], next_cursor=cursor)
 
 
 @bp.get(EVENT)
@@ -97,93 +101,79 @@ def edit(event_id: int) -> Response:
     account = required_account()
     change = read_json()
 
-    def changed(event: Row[Any]) -> Details:
+    def changed(event: EventRow) -> EventDetails:
         if isinstance(change, dict) and "status" in change:
-            raise InvalidInput({"status": "Use the calls publish, unpublish and cancel."})
+            raise InvalidInput({"status": Problem("status_by_calls")})
         whole = {**editable_fields(event), **change} if isinstance(change, dict) else change
         return from_json(EventFields, whole).details()
 
-    promoted = events.edit_event(event_id, changed, organizer_id=account.id)
+    promoted = events.edit_event(event_id, changed, actor=organizer(account.id))
     return show_changed(event_id, account.id, promoted)
 
 
 @bp.post(f"{EVENT}/publish")
 def publish(event_id: int) -> Response:
     account = required_account()
-    events.publish_event(event_id, organizer_id=account.id)
+    events.publish_event(event_id, actor=organizer(account.id))
     return show_changed(event_id, account.id)
 
 
 @bp.post(f"{EVENT}/unpublish")
 def unpublish(event_id: int) -> Response:
     account = required_account()
-    events.unpublish_event(event_id, organizer_id=account.id)
+    events.unpublish_event(event_id, actor=organizer(account.id))
     return show_changed(event_id, account.id)
 
 
 @bp.post(f"{EVENT}/cancel")
 def cancel_event(event_id: int) -> Response:
     account = required_account()
-    events.cancel_event(event_id, organizer_id=account.id)
+    events.cancel_event(event_id, actor=organizer(account.id))
     return show_changed(event_id, account.id)
 
 
 @bp.get(f"{EVENT}/bookings")
 def bookings(event_id: int) -> Response:
     account = required_account()
-    own = events.own_event(event_id, organizer_id=account.id)
+    own = own_event(event_id, organizer_id=account.id)
     asked = from_form(BookingListing, request.args)
-    rows = event_bookings(
+    read = partial(
+        event_bookings,
         own,
-        organizer_id=account.id,
+        actor=organizer(account.id),
         status=asked.status,
         search=asked.search,
         after=number(asked.cursor) if asked.cursor else 0,
-        limit=asked.limit + 1,
     )
-    shown = [booking_details(row, rank=None) for row in rows[: asked.limit]]
-    return page("bookings", shown, next_cursor=next_position(rows, asked.limit))
+    rows, cursor = page_of(read, asked.limit, lambda row: str(row.position))
+    return page("bookings", [booking_details(row, rank=None) for row in rows], next_cursor=cursor)
 
 
 @bp.get(f"{EVENT}/waiting")
 def waiting(event_id: int) -> Response:
     account = required_account()
-    own = events.own_event(event_id, organizer_id=account.id)
+    own = own_event(event_id, organizer_id=account.id)
     asked = from_form(Listing, request.args)
-    rows = event_bookings(
-        own,
-        organizer_id=account.id,
-        status="waiting",
-        after=number(asked.cursor) if asked.cursor else 0,
-        limit=asked.limit + 1,
-    )
+    after = number(asked.cursor) if asked.cursor else 0
+    actor = organizer(account.id)
+    read = partial(event_bookings, own, actor=actor, status="waiting", after=after)
+    rows, cursor = page_of(read, asked.limit, lambda row: str(row.position))
     ranks = ranks_of(event_id, [row.position for row in rows])
     # One that moved up in between stands here no more.
     shown = [
-        booking_details(row, rank=ranks[row.position])
-        for row in rows[: asked.limit]
-        if row.position in ranks
+        booking_details(row, rank=ranks[row.position]) for row in rows if row.position in ranks
     ]
-    return page("bookings", shown, next_cursor=next_position(rows, asked.limit))
+    return page("bookings", shown, next_cursor=cursor)
 
 
-def show_changed(event_id: int, organizer_id: int, promoted: Sequence[int] = ()) -> Response:
-    now = events.own_event(event_id, organizer_id=organizer_id)
-    references = references_of(now, promoted, organizer_id=organizer_id) if promoted else {}
-    return answer(changed_event(now, promoted=list(references.values())))
+def show_changed(
+    event_id: int, organizer_id: int, promoted: Mapping[int, str] | None = None
+) -> Response:
+    now = own_event(event_id, organizer_id=organizer_id)
+    return answer(changed_event(now, promoted=list((promoted or {}).values())))
 
 
-def event_page(rows: Sequence[Row[Any]], limit: int) -> Response:
-    last = rows[limit - 1] if len(rows) > limit else None
-    shown = [event_details(row) for row in rows[:limit]]
-    return page("events", shown, next_cursor=cursor_after(last) if last is not None else None)
-
-
-def next_position(rows: Sequence[Row[Any]], limit: int) -> str | None:
-    return str(rows[limit - 1].position) if len(rows) > limit else None
-
-
-def cursor_after(event: Row[Any]) -> str:
+def cursor_after(event: EventRow) -> str:
     """Start and id of the last event of a page, as one word."""
     start = event.starts_at.isoformat() if event.starts_at else ""
     return urlsafe_b64encode(f"{start}~{event.id}".encode()).decode().rstrip("=")
@@ -204,10 +194,11 @@ def start_and_id(cursor: str) -> tuple[datetime | None, int]:
 
 def number(cursor: str) -> int:
     """A position or id that a cursor holds. Raises `InvalidInput`."""
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 18):
+    found = number_in(cursor)
+    if found is None:
         raise wrong_cursor()
-    return int(cursor)
+    return found
 
 
 def wrong_cursor() -> InvalidInput:
-    return InvalidInput({"cursor": "Use the nextCursor of the page before."})
+    return InvalidInput({"cursor": Problem("cursor")})

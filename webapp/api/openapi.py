@@ -15,7 +15,7 @@ from webapp.api.blueprint import bp
 from webapp.api.operations import OPERATIONS, Operation
 from webapp.api.wire import answer_if_changed
 from webapp.config import current_settings
-from webapp.schemas import MOST_ERRORS
+from webapp.web.schemas import MOST_ERRORS
 
 API_VERSION = "1"
 EVERYWHERE = (429, 500, 503)

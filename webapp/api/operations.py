@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from webapp.api import representations as shapes
 from webapp.api.events import BookingListing, EventListing, Listing
-from webapp.schemas import BookRequest, CancelRequest, EventFields, FewerTickets
+from webapp.web.schemas import BookRequest, CancelRequest, EventFields, FewerTickets
 
 
 @dataclass(frozen=True, kw_only=True)

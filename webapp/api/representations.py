@@ -8,14 +8,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NotRequired
 
-from sqlalchemy import Row
 from typing_extensions import TypedDict
 
-from webapp.schemas import EventFields
-from webapp.services.availability import available
-from webapp.services.bookings import Receipt, Release
-from webapp.services.commands import Status
-from webapp.services.lookup import Found
+from webapp.booking.commands import Actor, Outcome, Status
+from webapp.booking.inventory import available
+from webapp.booking.queries import BookingView
+from webapp.storage.rows import BookingRow, EventRow
+from webapp.web.schemas import EventFields
 
 
 class EventStatus(TypedDict):
@@ -107,7 +106,7 @@ class BookingPage(TypedDict):
     nextCursor: str | None
 
 
-def event_status(event: Row[Any]) -> EventStatus:
+def event_status(event: EventRow) -> EventStatus:
     return {
         "eventId": event.id,
         "eventName": event.name,
@@ -120,7 +119,7 @@ def event_status(event: Row[Any]) -> EventStatus:
     }
 
 
-def event_details(event: Row[Any]) -> EventDetails:
+def event_details(event: EventRow) -> EventDetails:
     return {
         **event_status(event),
         "id": event.id,
@@ -136,7 +135,7 @@ def event_details(event: Row[Any]) -> EventDetails:
     }
 
 
-def changed_event(event: Row[Any], *, promoted: list[str]) -> ChangedEvent:
+def changed_event(event: EventRow, *, promoted: list[str]) -> ChangedEvent:
     return {**event_details(event), "promoted": promoted}
 
 
@@ -165,32 +164,32 @@ def new_event(event_id: int, fields: EventFields) -> EventDetails:
     }
 
 
-def booked(receipt: Receipt, *, user_id: int | str) -> Booked:
+def booked(event_id: int, outcome: Outcome, *, user_id: int | str) -> Booked:
     shown: Booked = {
-        "status": receipt.status.value,
+        "status": outcome.status.value,
         "message": "The booking is confirmed.",
-        "bookingReference": receipt.reference,
-        "eventId": receipt.event_id,
+        "bookingReference": outcome.reference,
+        "eventId": event_id,
         "userId": user_id,
-        "tickets": receipt.tickets,
+        "tickets": outcome.tickets,
     }
-    if receipt.status is Status.WAITING and receipt.rank is not None:
-        shown["message"] = f"No ticket is left: number {receipt.rank} on the waiting list."
-        shown["waitingListPosition"] = receipt.rank
+    if outcome.status is Status.WAITING and outcome.rank is not None:
+        shown["message"] = f"No ticket is left: number {outcome.rank} on the waiting list."
+        shown["waitingListPosition"] = outcome.rank
     return shown
 
 
-def released(release: Release, *, message: str, for_organizer: bool) -> Released:
-    promoted = list(release.promoted.values())
+def released(outcome: Outcome, *, message: str, actor: Actor) -> Released:
+    promoted = list(outcome.promoted.values())
     return {
         "message": message,
-        "bookingReference": release.reference,
-        "tickets": release.tickets,
-        "promoted": promoted if for_organizer else len(promoted),
+        "bookingReference": outcome.reference,
+        "tickets": outcome.tickets,
+        "promoted": promoted if actor.is_organizer else len(promoted),
     }
 
 
-def booking_details(booking: Row[Any], *, rank: int | None) -> BookingDetails:
+def booking_details(booking: BookingRow, *, rank: int | None) -> BookingDetails:
     shown: BookingDetails = {
         "bookingReference": booking.reference,
         "eventId": booking.event_id,
@@ -206,14 +205,14 @@ def booking_details(booking: Row[Any], *, rank: int | None) -> BookingDetails:
     return shown
 
 
-def attendee_booking(found: Found) -> AttendeeBooking:
+def attendee_booking(found: BookingView) -> AttendeeBooking:
     return {
         **booking_details(found.booking, rank=found.rank),
         "eventName": found.event.name,
     }
 
 
-def editable_fields(event: Row[Any]) -> Mapping[str, Any]:
+def editable_fields(event: EventRow) -> Mapping[str, Any]:
     """An event as it would be sent to make it again; what a change leaves out stays as it is."""
     shown = event_details(event)
     return {name: shown[name] for name in EDITABLE}  # type: ignore[literal-required]

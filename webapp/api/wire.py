@@ -1,6 +1,5 @@
 """JSON as it travels: read without trusting anything, written without more work than needed."""
 
-import hashlib
 import hmac
 import json
 import re
@@ -11,29 +10,26 @@ from flask import Response, current_app, g, request
 from pydantic import BaseModel
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
-from webapp.errors import InvalidInput
-from webapp.limits import client
-from webapp.services import idempotency
-from webapp.services.idempotency import Once
+from webapp.errors import InvalidInput, Problem
+from webapp.storage import idempotency
+from webapp.storage.idempotency import IdempotencyKey
+from webapp.web.etag import answer_unless_known
+from webapp.web.rate_limits import client
 
 encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 NOT_KEPT = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
 key_shape = re.compile(r"[ -~]{1,255}").fullmatch
 
 
-class _NotJson(ValueError):
-    """What Python would read although JSON has no such thing; the message says what it is."""
-
-
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise _NotJson("Send each field once.")
+        raise InvalidInput({"body": Problem("field_twice")})
     return members
 
 
 def _constant(name: str) -> float:
-    raise _NotJson(f"{name} is not JSON.")
+    raise InvalidInput({"body": Problem("not_json_constant", name=name)})
 
 
 _decode = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant).decode
@@ -49,15 +45,13 @@ def read_json() -> Any:
     if "CONTENT_LENGTH" not in request.environ and len(body) == request.max_content_length:
         raise RequestEntityTooLarge
     if not body:
-        raise InvalidInput({"body": "Send a JSON object."})
+        raise InvalidInput({"body": Problem("object")})
     if request.mimetype != "application/json":
         raise UnsupportedMediaType
     try:
         return _decode(body.decode())
-    except _NotJson as error:
-        raise InvalidInput({"body": str(error)}) from error
     except (ValueError, RecursionError) as error:
-        raise InvalidInput({"body": "This is not JSON that we can read."}) from error
+        raise InvalidInput({"body": Problem("not_json")}) from error
 
 
 def answer(data: Mapping[str, Any], status: int = 200, *, location: str | None = None) -> Response:
@@ -70,17 +64,12 @@ def answer(data: Mapping[str, Any], status: int = 200, *, location: str | None =
 
 def answer_if_changed(data: Mapping[str, Any]) -> Response:
     """A JSON answer that may be kept and asked for again by its ETag; 304 while it is the same."""
-    body = encode(data).encode()
-    tag = hashlib.blake2b(body, digest_size=9).hexdigest()
-    if "HTTP_IF_NONE_MATCH" in request.environ and request.if_none_match.contains_weak(tag):
-        response = Response(status=304)
-    else:
-        response = Response(body, content_type="application/json")
-    response.headers.extend({"ETag": f'"{tag}"', "Cache-Control": "no-cache"})
-    return response
+    return answer_unless_known(
+        encode(data), content_type="application/json", cache_control="no-cache"
+    )
 
 
-def one_time(operation: str, asked: BaseModel, **more: object) -> Once | None:
+def idempotency_key(operation: str, asked: BaseModel, **more: object) -> IdempotencyKey | None:
     """The request's Idempotency-Key, bound to what is asked; none where it has none.
 
     Raises `InvalidInput` (Idempotency-Key).
@@ -89,8 +78,8 @@ def one_time(operation: str, asked: BaseModel, **more: object) -> Once | None:
     if key is None:
         return None
     if not key_shape(key):
-        raise InvalidInput({"Idempotency-Key": "Use 1 to 255 printable ASCII characters."})
-    return idempotency.once(operation, caller=_caller(), key=key, **asked.model_dump(), **more)
+        raise InvalidInput({"Idempotency-Key": Problem("idempotency_key", limit=255)})
+    return idempotency.bind_key(operation, caller=_caller(), key=key, **asked.model_dump(), **more)
 
 
 def _caller() -> str:

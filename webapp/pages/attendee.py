@@ -3,39 +3,42 @@
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import groupby
 from typing import Any
 
 from flask import Blueprint, Response, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import Row
 from werkzeug.exceptions import NotFound
 
-from webapp.budgets import mail_links
-from webapp.calendar import calendar_file
+from webapp import clock
+from webapp.booking import services as bookings
+from webapp.booking.commands import Status, is_active
+from webapp.booking.inventory import inventory_of
+from webapp.booking.queries import BookingView, find_booking, find_event, locate
 from webapp.config import current_settings
 from webapp.errors import AlreadyBooked, DomainError
-from webapp.extensions import limiter
-from webapp.htmx import fragment, move_to, show, show_anew, wants_fragment
-from webapp.models import MAX_NAME
-from webapp.pages import forms, presentation, remembered
+from webapp.events.queries import upcoming_events
+from webapp.mail.facts import send_links
+from webapp.mail.ical import calendar_file
+from webapp.pages import forms, remembered
 from webapp.pages.forms import form_on
 from webapp.pages.offer import Offer, offer_of
-from webapp.pages.presentation import absolute_url, event_path, local
-from webapp.schemas import FewerTickets, PageBooking, from_form
-from webapp.services import bookings, clock
-from webapp.services.availability import find_event
-from webapp.services.book import inventory_of
-from webapp.services.commands import Status, is_active
-from webapp.services.events import upcoming_events
-from webapp.services.lookup import Found, find_booking, position_of
+from webapp.pages.presentation import absolute_url, event_path
+from webapp.storage.rows import EventRow
+from webapp.storage.tables import MAX_NAME
+from webapp.text import formatting
+from webapp.text.formatting import local
+from webapp.web.htmx import fragment, move_to, show, show_anew, wants_fragment
+from webapp.web.paging import page_of
+from webapp.web.rate_limits import BOOKING_FORMS, limited, may_mail_links
+from webapp.web.schemas import FewerTickets, PageBooking, from_form
 
 bp = Blueprint("attendee", __name__)
 
 
 PAGE = 24
-BOOKINGS_PER_CLIENT = "30 per minute"
-EVENT_ID = "<int(max=9223372036854775807):event_id>"
+EVENT = "/events/<id:event_id>"
 
 read_cursor = re.compile(r"(undated|[0-9]{1,18})-([0-9]{1,18})").fullmatch
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -45,15 +48,10 @@ MICROSECOND = timedelta(microseconds=1)
 class AddressHasBooking(DomainError):
     """Told on a page, where anybody can type anybody's address: it gives nothing away."""
 
-    status = 409
     code = AlreadyBooked.code
-    title = AlreadyBooked.title
 
     def __init__(self, *, is_mailed: bool) -> None:
-        found = "This address already has a booking for this event."
-        mailed = "We mail its link there again."
-        later = "Its link was asked for too often: look in your mails, or try again in an hour."
-        super().__init__(f"{found} {mailed if is_mailed else later}")
+        super().__init__("address" if is_mailed else "address_not_mailed")
 
 
 @bp.get("/")
@@ -61,27 +59,27 @@ def events() -> ResponseReturnValue:
     """The events that can be booked, soonest first."""
     search = request.args.get("search", "").strip()[:MAX_NAME]
     after = _cursor(request.args.get("after", ""))
-    found = upcoming_events(search=search, after=after, limit=PAGE + 1)
-    page = found[:PAGE]
+    read = partial(upcoming_events, search=search, after=after)
+    page, next_cursor = page_of(read, PAGE, _cursor_of)
     response = show(
         "attendee/events.html",
         block="events",
         months=_by_month(page),
         search=search,
         is_continued=after is not None,
-        next_cursor=_cursor_of(page[-1]) if len(found) > PAGE else None,
+        next_cursor=next_cursor,
         offer_of=offer_of,
     )
     response.headers["Cache-Control"] = "private, no-cache"
     return response
 
 
-@bp.get(f"/events/{EVENT_ID}", defaults={"slug": ""})
-@bp.get(f"/events/{EVENT_ID}-<slug>")
+@bp.get(EVENT, defaults={"slug": ""})
+@bp.get(f"{EVENT}-<slug>")
 def event(event_id: int, slug: str) -> ResponseReturnValue:
     """One event: what it is, what is left, and the form to book."""
     found = find_event(event_id)
-    if request.method == "GET" and slug != presentation.slug(found.name):
+    if request.method == "GET" and slug != formatting.slug(found.name):
         return redirect(event_path(found), code=301)
     offer = offer_of(found)
     # Who has filled in the form when the last ticket goes keeps it: somebody may still cancel.
@@ -91,7 +89,7 @@ def event(event_id: int, slug: str) -> ResponseReturnValue:
     )
 
 
-@bp.get(f"/events/{EVENT_ID}/availability")
+@bp.get(f"{EVENT}/availability")
 def availability(event_id: int) -> ResponseReturnValue:
     """What is left, for a page that is open."""
     found = find_event(event_id)
@@ -107,31 +105,33 @@ def availability(event_id: int) -> ResponseReturnValue:
     return fragment("attendee/event.html", "availability", **context)
 
 
-@bp.post(f"/events/{EVENT_ID}", defaults={"slug": ""})
-@bp.post(f"/events/{EVENT_ID}-<slug>")
-@limiter.limit(BOOKINGS_PER_CLIENT)
+@bp.post(EVENT, defaults={"slug": ""})
+@bp.post(f"{EVENT}-<slug>")
+@limited(BOOKING_FORMS)
 @form_on("attendee.event")
 def book(event_id: int, slug: str) -> ResponseReturnValue:
     """Book tickets, or join the waiting list."""
     form = from_form(PageBooking, request.form)
     try:
-        receipt = bookings.book_tickets(
+        outcome = bookings.book_tickets(
             event_id,
             attendee_id=form.email,
             tickets=form.tickets,
             name=form.name,
             email=form.email,
-            once=forms.once("book", caller="page", **form.model_dump()),
+            key=forms.idempotency_key("book", caller="page", **form.model_dump()),
         )
     except AlreadyBooked as error:
-        is_mailed = mail_links(form.email, first=(event_id, error.position))
+        is_mailed = may_mail_links(form.email)
+        if is_mailed:
+            send_links(form.email, first=(event_id, error.position))
         raise AddressHasBooking(is_mailed=is_mailed) from error
-    remembered.remember(receipt.reference)
-    if receipt.status is Status.WAITING:
+    remembered.remember(outcome.reference)
+    if outcome.status is Status.WAITING:
         flash("You are on the waiting list. Keep the address of this page: it is your booking.")
     else:
         flash("It is booked. Keep the address of this page: it is your ticket.")
-    return move_to(url_for("attendee.booking", reference=receipt.reference))
+    return move_to(url_for("attendee.booking", reference=outcome.reference))
 
 
 @bp.get("/bookings/<reference>")
@@ -168,7 +168,7 @@ def calendar(reference: str) -> ResponseReturnValue:
         now=clock.now(),
     )
     response = Response(file, mimetype="text/calendar")
-    name = f"{presentation.slug(event.name) or f'event-{event.id}'}.ics"
+    name = f"{formatting.slug(event.name) or f'event-{event.id}'}.ics"
     response.headers.set("Content-Disposition", "attachment", filename=name)
     response.headers["Cache-Control"] = "private, no-store"
     return response
@@ -179,14 +179,14 @@ def calendar(reference: str) -> ResponseReturnValue:
 def change(reference: str) -> ResponseReturnValue:
     """Keep a booking with fewer tickets."""
     form = from_form(FewerTickets, request.form)
-    event_id, position = position_of(reference)
+    event_id, position = locate(reference)
     bookings.change_tickets(
         event_id,
         position=position,
         tickets=form.tickets,
-        once=forms.once("change", caller="page", position=position, tickets=form.tickets),
+        key=forms.idempotency_key("change", caller="page", position=position, tickets=form.tickets),
     )
-    flash(f"Changed: the booking is now for {presentation.count(form.tickets, 'ticket')}.")
+    flash(f"Changed: the booking is now for {formatting.count(form.tickets, 'ticket')}.")
     return move_to(url_for("attendee.booking", reference=reference))
 
 
@@ -203,7 +203,7 @@ def confirm_cancel(reference: str) -> ResponseReturnValue:
 @form_on("attendee.confirm_cancel")
 def cancel(reference: str) -> ResponseReturnValue:
     """Cancel a booking; its tickets go to the next in line at once."""
-    event_id, position = position_of(reference)
+    event_id, position = locate(reference)
     bookings.cancel_booking(event_id, position=position)
     remembered.forget(reference)
     flash("Your booking is cancelled.")
@@ -215,7 +215,7 @@ def _wanted(offer: Offer) -> int:
     return min(max(1, request.values.get("tickets", 1, type=int)), offer.most)
 
 
-def _standing(found: Found, *, is_news: bool = False) -> dict[str, Any]:
+def _standing(found: BookingView, *, is_news: bool = False) -> dict[str, Any]:
     """What the pages of a booking show; `is_news` when it changed before the attendee's eyes."""
     inventory = inventory_of(found.event, clock.now())
     active = is_active(found.booking.status)
@@ -229,10 +229,10 @@ def _standing(found: Found, *, is_news: bool = False) -> dict[str, Any]:
     }
 
 
-def _by_month(events: Sequence[Row[Any]]) -> list[tuple[str, list[Row[Any]]]]:
+def _by_month(events: Sequence[EventRow]) -> list[tuple[str, list[EventRow]]]:
     """Events under the name of their month, in their own order."""
 
-    def month(event: Row[Any]) -> str:
+    def month(event: EventRow) -> str:
         if event.starts_at is None:
             return "Date to be announced"
         return f"{local(event.starts_at, event.time_zone):%B %Y}"
@@ -240,7 +240,7 @@ def _by_month(events: Sequence[Row[Any]]) -> list[tuple[str, list[Row[Any]]]]:
     return [(name, list(group)) for name, group in groupby(events, key=month)]
 
 
-def _cursor_of(event: Row[Any]) -> str:
+def _cursor_of(event: EventRow) -> str:
     """Start and id of the last event on a page, for an address."""
     if event.starts_at is None:
         return f"undated-{event.id}"

@@ -3,44 +3,35 @@
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.errors import InvalidInput
-from webapp.extensions import limiter
-from webapp.htmx import move_to, show
-from webapp.limits import client
-from webapp.logs import operation
+from webapp.accounts.services import check_login
+from webapp.errors import DomainError
+from webapp.logs import log_event
 from webapp.pages import forms
 from webapp.pages.forms import form_on
-from webapp.schemas import Login, from_form
-from webapp.security import (
-    current_account,
-    is_from_another_site,
-    local_path,
-    log_in,
-    log_out,
-)
-from webapp.services.accounts import check_login
+from webapp.web.htmx import move_to, show
+from webapp.web.rate_limits import LOGIN_FORMS, LOGIN_FORMS_FOR_NAME, client, hashed, limited
+from webapp.web.schemas import Login, from_form
+from webapp.web.security import current_account, is_from_another_site, local_path, log_in, log_out
 
 bp = Blueprint("auth", __name__)
 
-TRIES_PER_CLIENT = "5 per minute"
-TRIES_PER_NAME = "5 per minute"
 # No page of ours has an address near it.
 LONGEST_PATH = 2000
 
 
-class WrongLogin(InvalidInput):
+class WrongLogin(DomainError):
     """The same for an unknown name and for a wrong password."""
 
-    status = 401
+    code = "unauthorized"
 
     def __init__(self) -> None:
-        super().__init__({})
-        self.detail = "Name or password is wrong. Check both and try again."
+        super().__init__("wrong_login")
 
 
 def name_tried() -> str:
-    """Whose account is tried, whatever the spelling of the request."""
-    return request.form.get("username", "").strip().casefold()[:64]
+    """Whose account is tried, whatever the spelling of the request; empty where none is named."""
+    name = request.form.get("username", "").strip().casefold()[:64]
+    return hashed(name) if name else ""
 
 
 @bp.get("/login")
@@ -64,18 +55,18 @@ def ask_to_log_in() -> ResponseReturnValue:
 
 
 @bp.post("/login")
-@limiter.limit(TRIES_PER_CLIENT)
-@limiter.limit(TRIES_PER_NAME, key_func=name_tried)
+@limited(LOGIN_FORMS)
+@limited(LOGIN_FORMS_FOR_NAME, caller=name_tried)
 @form_on("auth.login")
 def try_login() -> ResponseReturnValue:
     """Log in, and go where the organizer wanted to."""
     form = from_form(Login, request.form)
     account = check_login(username=form.username, password=form.password)
     if account is None:
-        operation("login refused", username=form.username, client=client())
+        log_event("login refused", username=form.username, client=client())
         raise WrongLogin
     log_in(account)
-    operation("login", username=account.username, client=client())
+    log_event("login", username=account.username, client=client())
     return _go_on()
 
 

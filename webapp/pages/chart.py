@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from webapp.services.sales import Day
+from webapp.events.sales import Day
 
 MOST_COLUMNS = 42
 # The first days of an event are not drawn as one broad block.

@@ -3,17 +3,15 @@
 from flask import Blueprint, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.budgets import mail_links
-from webapp.extensions import limiter
-from webapp.htmx import move_to, show
+from webapp.booking.queries import list_bookings
+from webapp.mail.facts import send_links
 from webapp.pages import remembered
 from webapp.pages.forms import form_on
-from webapp.schemas import FindBookings, from_form
-from webapp.services.lookup import list_bookings
+from webapp.web.htmx import move_to, show
+from webapp.web.rate_limits import FIND_FORMS, limited, may_mail_links
+from webapp.web.schemas import FindBookings, from_form
 
 bp = Blueprint("find", __name__)
-
-ASKS_PER_CLIENT = "10 per 15 minutes"
 
 
 @bp.get("/bookings")
@@ -34,10 +32,12 @@ def forget() -> ResponseReturnValue:
 
 
 @bp.post("/bookings")
-@limiter.limit(ASKS_PER_CLIENT)
+@limited(FIND_FORMS)
 @form_on("find.bookings")
 def send() -> ResponseReturnValue:
     """Mail the links, and answer the same whether or not there are any."""
-    mail_links(from_form(FindBookings, request.form).email)
+    email = from_form(FindBookings, request.form).email
+    if may_mail_links(email):
+        send_links(email)
     flash("If there are bookings with this address, a mail with their links is on its way to it.")
     return move_to(url_for("find.bookings"))

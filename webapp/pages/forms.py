@@ -3,7 +3,6 @@
 import inspect
 import re
 import secrets
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
@@ -11,17 +10,16 @@ from typing import Any
 
 from flask import Flask, Response, current_app, g, make_response, request
 from flask.typing import ResponseReturnValue
-from flask_limiter import RateLimitExceeded
 from flask_wtf.csrf import CSRFError
 from pydantic import BaseModel, ValidationError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, TooManyRequests
 
-from webapp import errors
-from webapp.errors import DomainError, EditConflict, InvalidInput, Unavailable
-from webapp.extensions import limiter
-from webapp.security import is_from_another_site
-from webapp.services import idempotency
-from webapp.services.idempotency import Once
+from webapp.errors import DomainError, EditConflict, InvalidInput, Problem, Unavailable
+from webapp.storage import idempotency
+from webapp.storage.idempotency import IdempotencyKey
+from webapp.text.sentences import problem_sentences, sentence_of
+from webapp.web.error_responses import headers_of, show_domain_error, show_http_error, status_of
+from webapp.web.security import is_from_another_site
 
 View = Callable[..., ResponseReturnValue]
 
@@ -35,10 +33,6 @@ is_revision = re.compile(r"[0-9]{1,18}").fullmatch
 LOST_SESSION = "This page was open for too long. Nothing was sent yet: please send it again."
 TOO_OFTEN = "That was too often. Nothing was sent: wait a little, then send it again."
 LOOK_AGAIN = "Please look at the marked fields."
-OVERTAKEN = (
-    "This was changed after you opened it, and nothing of yours is saved yet. Take over what you"
-    " want from the marked fields, then choose “Save mine”."
-)
 LOGGED_IN_AGAIN = "You are logged in again. Nothing was sent yet: please send it again."
 
 
@@ -63,17 +57,17 @@ class Form:
 
 
 class Overtaken(DomainError):
-    """A form would overwrite what was saved since it was made; `errors` says what that is.
+    """A form would overwrite what was saved since it was made; `problems` says what that is.
 
     Sent once more it carries `seen`, and does.
     """
 
-    status = EditConflict.status
     code = EditConflict.code
-    title = EditConflict.title
 
-    def __init__(self, errors: dict[str, str], *, seen: object, problem: str = OVERTAKEN) -> None:
-        super().__init__(problem, errors=errors)
+    def __init__(
+        self, problems: Mapping[str, Problem], *, seen: object, reason: str = "form"
+    ) -> None:
+        super().__init__(reason, problems=problems)
         self.seen = str(seen)
 
 
@@ -86,7 +80,7 @@ class Carried(BaseModel):
 
 def init_app(app: Flask) -> None:
     app.register_error_handler(CSRFError, _show_again_after_csrf_error)
-    app.register_error_handler(RateLimitExceeded, _show_again_after_limit)
+    app.register_error_handler(TooManyRequests, _show_again_after_limit)
     app.add_template_global(form_of)
 
 
@@ -103,10 +97,12 @@ def new_key() -> str:
     return secrets.token_urlsafe(16)
 
 
-def once(operation: str, *, caller: str, **content: object) -> Once | None:
+def idempotency_key(operation: str, *, caller: str, **content: object) -> IdempotencyKey | None:
     """The one-time key that the form was sent with, bound to what is asked."""
     key = request.form.get(KEY_FIELD, "")
-    return idempotency.once(operation, caller=caller, key=key, **content) if is_key(key) else None
+    return (
+        idempotency.bind_key(operation, caller=caller, key=key, **content) if is_key(key) else None
+    )
 
 
 def seen() -> int:
@@ -152,7 +148,7 @@ def show_before_view(status: int, problem: str, *, typed: Mapping[str, str]) -> 
                     return make_response(stopped)
         return _page_of_form(status, problem, typed=typed, keep_key=True)
     except DomainError as domain_error:
-        return errors.show_domain_error(domain_error)
+        return show_domain_error(domain_error)
 
 
 def form_on(page: str) -> Callable[[View], View]:
@@ -164,7 +160,7 @@ def form_on(page: str) -> Callable[[View], View]:
             try:
                 return view(**values)
             except DomainError as error:
-                if error.status == 404:
+                if status_of(error) == 404:
                     raise
                 return _show_again(error)
 
@@ -175,20 +171,18 @@ def form_on(page: str) -> Callable[[View], View]:
 
 
 def _show_again(error: DomainError) -> Response:
-    busy = isinstance(error, Unavailable)
     sent = request.form.keys() | request.files.keys()
-    known = error.errors and error.errors.keys() <= sent
+    all_shown = isinstance(error, InvalidInput) and error.problems.keys() <= sent
     response = _page_of_form(
-        error.status,
-        LOOK_AGAIN if isinstance(error, InvalidInput) and known else error.detail,
+        status_of(error),
+        LOOK_AGAIN if all_shown else sentence_of(error),
         typed={**_typed(), SEEN_FIELD: error.seen} if isinstance(error, Overtaken) else _typed(),
-        errors=error.errors,
+        errors=problem_sentences(error),
         overtaken=isinstance(error, Overtaken),
         # Under the same key it is safe to send again what may or may not have arrived.
-        keep_key=busy,
+        keep_key=isinstance(error, Unavailable),
     )
-    if isinstance(error, Unavailable):
-        response.headers["Retry-After"] = str(error.retry_after)
+    response.headers.update(headers_of(error))
     return response
 
 
@@ -196,19 +190,17 @@ def _show_again_after_csrf_error(error: CSRFError) -> ResponseReturnValue:
     return _show_again_before_view(error, LOST_SESSION)
 
 
-def _show_again_after_limit(error: RateLimitExceeded) -> ResponseReturnValue:
+def _show_again_after_limit(error: TooManyRequests) -> ResponseReturnValue:
     response = make_response(_show_again_before_view(error, TOO_OFTEN))
-    if limiter.current_limit is not None:
-        # The extension has rounded up already.
-        seconds = int(limiter.current_limit.reset_at - time.time())
-        response.headers["Retry-After"] = str(max(1, seconds))
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
     return response
 
 
 def _show_again_before_view(error: HTTPException, problem: str) -> ResponseReturnValue:
     """Show a form again that did not get as far as its view."""
     if not _page_with_form():
-        return errors.show_http_error(error)
+        return show_http_error(error)
     return show_before_view(error.code or 400, problem, typed=_typed())
 
 

@@ -1,17 +1,17 @@
-"""What an event offers to a newcomer now: tickets, a place in the waiting list, or nothing."""
+"""What an event offers to a newcomer now, in words where it is nothing."""
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Row
+from webapp import clock
+from webapp.booking import inventory
+from webapp.booking.refusals import why_closed
+from webapp.errors import WaitingListFull
+from webapp.storage.rows import LockedEvent
+from webapp.text import sentences
+from webapp.text.sentences import sentence_of
 
-from webapp.services import clock
-from webapp.services.availability import available
-from webapp.services.batch import why_closed
-from webapp.services.book import inventory_of
-
-FEW = 10
+FEW_LEFT = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,35 +32,18 @@ class Offer:
     @property
     def few(self) -> bool:
         """Few enough tickets are left to say so aloud."""
-        return 0 < self.left <= FEW
+        return 0 < self.left <= FEW_LEFT
 
 
-def offer_of(event: Row[Any]) -> Offer:
+def offer_of(event: LockedEvent) -> Offer:
     """The offer of an event, as of its row."""
     now = clock.now()
-    inventory = inventory_of(event, now)
-    left = available(event) if inventory.open else 0
-    limit = event.waiting_list_limit
-    has_place = inventory.open and (limit is None or event.waiting < limit)
+    offer = inventory.offer_of(event, now)
     refusal = ""
-    opens_at = None
-    if not inventory.open:
-        refusal = why_closed(event)
-        opens = event.sales_open_at
-        if event.status == "published" and inventory.promotes and opens and now < opens:
-            opens_at = opens
-    is_full = inventory.open and not left and not has_place
-    if is_full:
-        refusal = (
-            "This event is sold out and its waiting list is full."
-            if limit
-            else "This event is sold out."
-        )
-    return Offer(
-        left=left,
-        place=event.waiting + 1 if has_place else None,
-        most=min(event.max_tickets_per_booking, event.capacity),
-        refusal=refusal,
-        opens_at=opens_at,
-        is_full=is_full,
-    )
+    if offer.closure is not None:
+        refusal = sentence_of(why_closed(event, now))
+    elif offer.is_full and offer.has_waiting_list:
+        refusal = sentence_of(WaitingListFull())
+    elif offer.is_full:
+        refusal = sentences.SOLD_OUT
+    return Offer(offer.left, offer.place, offer.most, refusal, offer.opens_at, offer.is_full)

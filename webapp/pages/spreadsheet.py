@@ -3,11 +3,9 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator
-from typing import Any
 
-from sqlalchemy import Row
-
-from webapp.pages.presentation import local, slug
+from webapp.storage.rows import BookingRow, EventRow
+from webapp.text.formatting import local, slug
 
 HEADINGS = ("Number", "Status", "Tickets", "Name", "E-mail", "Attendee id", "Reference", "Booked")
 # Without it Excel takes the file for one in its own alphabet.
@@ -16,14 +14,14 @@ BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
 
 
-def csv_of(portions: Iterable[Iterable[Row[Any]]], *, time_zone: str) -> Iterator[str]:
+def csv_of(portions: Iterable[Iterable[BookingRow]], *, time_zone: str) -> Iterator[str]:
     """The file, a portion of bookings at a time; times of booking are in `time_zone`."""
     yield BYTE_ORDER_MARK + _lines([HEADINGS])
     for portion in portions:
         yield _lines(_cells(booking, time_zone) for booking in portion)
 
 
-def file_name(event: Row[Any]) -> str:
+def file_name(event: EventRow) -> str:
     """A name that every file system takes, whatever the event is called."""
     return f"{slug(event.name) or f'event-{event.id}'}-bookings.csv"
 
@@ -33,7 +31,7 @@ def harmless(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
-def _cells(booking: Row[Any], time_zone: str) -> tuple[object, ...]:
+def _cells(booking: BookingRow, time_zone: str) -> tuple[object, ...]:
     return (
         booking.position,
         booking.status,

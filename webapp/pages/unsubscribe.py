@@ -3,10 +3,10 @@
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
+from webapp.booking.queries import find_booking
 from webapp.errors import BookingNotFound
-from webapp.htmx import show
-from webapp.services import messages
-from webapp.services.lookup import find_booking
+from webapp.mail import announcements
+from webapp.web.htmx import show
 
 bp = Blueprint("unsubscribe", __name__)
 
@@ -26,6 +26,6 @@ def stop(reference: str) -> ResponseReturnValue:
     stands for one.
     """
     found = find_booking(reference)
-    if not messages.stop_messages(reference):
+    if not announcements.stop_messages(reference):
         raise BookingNotFound
     return show("unsubscribe/ask.html", booking=found.booking, event=found.event, done=True)

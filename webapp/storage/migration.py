@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, text
 
-from webapp.services.clock import now
+from webapp.clock import now
 from webapp.storage import repeatable_ddl  # noqa: F401  # makes the operations repeatable
 
 LOCK_SECONDS = 300.0

@@ -1,18 +1,16 @@
 """What organizers see: their own events and nobody else's."""
 
-import re
-
 from flask import Blueprint, Response, g, request
 from flask.typing import ResponseReturnValue
 
-from webapp.htmx import wants_fragment
+from webapp.booking.commands import Actor, organizer
+from webapp.events.queries import own_event
 from webapp.pages.auth import ask_to_log_in
-from webapp.security import current_account
-from webapp.services.events import own_event
+from webapp.web.htmx import wants_fragment
+from webapp.web.paging import number_in
+from webapp.web.security import current_account
 
 bp = Blueprint("organizer", __name__, url_prefix="/organizer")
-
-is_cursor = re.compile(r"[0-9]{1,18}").fullmatch
 
 
 @bp.before_request
@@ -36,8 +34,7 @@ def find_own_event() -> None:
 
 def cursor_argument(name: str) -> int | None:
     """The number after or before which a list goes on; anything else begins it anew."""
-    text = request.args.get(name, "")
-    return int(text) if is_cursor(text) else None
+    return number_in(request.args.get(name, ""))
 
 
 def organizer_id() -> int:
@@ -45,6 +42,11 @@ def organizer_id() -> int:
     account = current_account()
     assert account is not None
     return account.id
+
+
+def me() -> Actor:
+    """The organizer who is logged in, as the one who acts."""
+    return organizer(organizer_id())
 
 
 # The views need `bp`, so they come after it.

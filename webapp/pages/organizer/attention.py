@@ -4,11 +4,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
-from typing import Any
 
-from sqlalchemy import Row
-
-from webapp.pages.presentation import local
+from webapp.storage.rows import EventRow
+from webapp.text.formatting import local
 
 SOON = timedelta(days=14)
 
@@ -28,11 +26,11 @@ class Need:
     """Something that an organizer should look at."""
 
     kind: Kind
-    event: Row[Any]
+    event: EventRow
 
 
 def needs_of(
-    events: Iterable[Row[Any]], *, undelivered: Collection[int], now: datetime
+    events: Iterable[EventRow], *, undelivered: Collection[int], now: datetime
 ) -> list[Need]:
     """What the events need, most urgent first and then soonest first, those without a date last.
 
@@ -56,7 +54,7 @@ def needs_of(
     )
 
 
-def _kinds(event: Row[Any], *, has_undelivered: bool, now: datetime) -> Iterable[Kind]:
+def _kinds(event: EventRow, *, has_undelivered: bool, now: datetime) -> Iterable[Kind]:
     start, is_draft = event.starts_at, event.status == "draft"
     if start and not is_draft and _is_on(event, now):
         yield Kind.TODAY
@@ -73,8 +71,9 @@ def _kinds(event: Row[Any], *, has_undelivered: bool, now: datetime) -> Iterable
         yield Kind.QUIET
 
 
-def _is_on(event: Row[Any], now: datetime) -> bool:
+def _is_on(event: EventRow, now: datetime) -> bool:
     """Whether it is on today, as the day is at its place; over is over."""
+    assert event.starts_at is not None
     first, today, last = (
         local(moment, event.time_zone).date()
         for moment in (event.starts_at, now, event.ends_at or event.starts_at)
@@ -82,6 +81,6 @@ def _is_on(event: Row[Any], now: datetime) -> bool:
     return first <= today <= last and (event.ends_at is None or now < event.ends_at)
 
 
-def _sells(event: Row[Any], now: datetime) -> bool:
+def _sells(event: EventRow, now: datetime) -> bool:
     opens, closes = event.sales_open_at, event.sales_close_at
     return (opens is None or opens <= now) and (closes is None or now < closes)

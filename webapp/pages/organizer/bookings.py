@@ -1,29 +1,32 @@
 """The bookings of an organizer's event: the list, one of them, adding, changing, cancelling."""
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import chain
 from typing import Any
 
 from flask import Response, flash, g, redirect, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import Row
 
+from webapp.booking import queries
+from webapp.booking import services as bookings
+from webapp.booking.commands import Status, is_active
+from webapp.booking.ranks import rank_of, ranks_of
 from webapp.errors import AlreadyBooked, DomainError
-from webapp.htmx import fragment, move_to, show, wants_fragment
-from webapp.models import MAX_NAME
+from webapp.events.sales import sales_of
 from webapp.pages import forms, spreadsheet
 from webapp.pages.chart import chart_of
 from webapp.pages.forms import form_on
 from webapp.pages.offer import offer_of
-from webapp.pages.organizer import bp, cursor_argument, organizer_id
+from webapp.pages.organizer import bp, cursor_argument, me
 from webapp.pages.organizer.events import EVENT
 from webapp.pages.organizer.wording import moved_up
-from webapp.pages.presentation import count
-from webapp.schemas import FewerTickets, PageBooking, from_form
-from webapp.services import bookings, lookup
-from webapp.services.availability import rank_of, ranks_of
-from webapp.services.commands import Status, is_active
-from webapp.services.sales import sales_of
+from webapp.storage.rows import BookingRow
+from webapp.storage.tables import MAX_NAME
+from webapp.text.formatting import count
+from webapp.web.htmx import fragment, move_to, show, wants_fragment
+from webapp.web.paging import page_of
+from webapp.web.schemas import FewerTickets, PageBooking, from_form
 
 PAGE = 50
 BOOKING = f"{EVENT}/bookings/<int(max=2147483647):position>"
@@ -32,12 +35,10 @@ BOOKING = f"{EVENT}/bookings/<int(max=2147483647):position>"
 class AttendeeHasBooking(DomainError):
     """Tells the organizer which booking stands in the way."""
 
-    status = 409
     code = AlreadyBooked.code
-    title = AlreadyBooked.title
 
     def __init__(self, *, position: int) -> None:
-        super().__init__(f"This address already has a booking for this event: number {position}.")
+        super().__init__("position", position=position)
 
 
 @bp.get(EVENT)
@@ -48,7 +49,7 @@ def event(event_id: int) -> ResponseReturnValue:
         block="main" if "refused_form" in g else "bookings",
         event=g.event,
         # The list alone is asked for much more often than the page, and shows no picture.
-        draw_sales=lambda: chart_of(sales_of(g.event, organizer_id=organizer_id())),
+        draw_sales=lambda: chart_of(sales_of(g.event, actor=me())),
         **_listed(event_id),
     )
 
@@ -65,7 +66,7 @@ def list_bookings(event_id: int) -> ResponseReturnValue:
 @bp.get(f"{EVENT}/bookings.csv")
 def export(event_id: int) -> ResponseReturnValue:
     """All bookings of an event as a file."""
-    portions = lookup.all_bookings(g.event, organizer_id=organizer_id())
+    portions = queries.all_bookings(g.event, actor=me())
     # Read before the answer begins, so that a database which is away is still told as an error.
     first = next(portions, ())
     lines = spreadsheet.csv_of(chain([first], portions), time_zone=g.event.time_zone)
@@ -89,36 +90,36 @@ def add_booking(event_id: int) -> ResponseReturnValue:
     """Book for somebody, by the same rules as for everybody."""
     form = from_form(PageBooking, request.form)
     try:
-        receipt = bookings.book_tickets(
+        outcome = bookings.book_tickets(
             event_id,
             attendee_id=form.email,
             tickets=form.tickets,
             name=form.name,
             email=form.email,
-            organizer_id=organizer_id(),
-            once=forms.once("book", caller=f"organizer:{organizer_id()}", **form.model_dump()),
+            actor=me(),
+            key=forms.idempotency_key("book", caller=str(me()), **form.model_dump()),
         )
     except AlreadyBooked as error:
         raise AttendeeHasBooking(position=error.position) from error
-    if receipt.status is Status.WAITING:
-        flash(f"{form.name} is on the waiting list, at place {receipt.rank}.")
+    if outcome.status is Status.WAITING:
+        flash(f"{form.name} is on the waiting list, at place {outcome.rank}.")
     else:
-        flash(f"{form.name} has {count(receipt.tickets, 'ticket')}.")
-    return move_to(url_for("organizer.booking", event_id=event_id, position=receipt.position))
+        flash(f"{form.name} has {count(outcome.tickets, 'ticket')}.")
+    return move_to(url_for("organizer.booking", event_id=event_id, position=outcome.position))
 
 
 @bp.get(BOOKING)
 def booking(event_id: int, position: int) -> ResponseReturnValue:
     """One booking with its link and its history."""
-    found = lookup.booking_at(g.event, position, organizer_id=organizer_id())
+    found = queries.booking_at(g.event, position, actor=me())
     waits = found.status == Status.WAITING
     return show(
         "organizer/booking.html",
         event=g.event,
         booking=found,
         rank=rank_of(event_id, position) if waits else None,
-        lines=lookup.history(g.event, organizer_id=organizer_id(), position=position),
-        me=f"organizer:{organizer_id()}",
+        lines=queries.history(g.event, actor=me(), position=position),
+        me=str(me()),
     )
 
 
@@ -127,23 +128,23 @@ def booking(event_id: int, position: int) -> ResponseReturnValue:
 def change_booking(event_id: int, position: int) -> ResponseReturnValue:
     """Keep a booking with fewer tickets."""
     form = from_form(FewerTickets, request.form)
-    caller = f"organizer:{organizer_id()}"
-    release = bookings.change_tickets(
+    caller = str(me())
+    outcome = bookings.change_tickets(
         event_id,
         position=position,
         tickets=form.tickets,
-        organizer_id=organizer_id(),
-        once=forms.once("change", caller=caller, position=position, tickets=form.tickets),
+        actor=me(),
+        key=forms.idempotency_key("change", caller=caller, position=position, tickets=form.tickets),
     )
     changed = f"Changed to {count(form.tickets, 'ticket')}."
-    flash(f"{changed} {moved_up(list(release.promoted))}".strip())
+    flash(f"{changed} {moved_up(outcome.promoted)}".strip())
     return move_to(url_for("organizer.booking", event_id=event_id, position=position))
 
 
 @bp.get(f"{BOOKING}/cancel")
 def confirm_cancel_booking(event_id: int, position: int) -> ResponseReturnValue:
     """Ask once more before a booking is cancelled."""
-    found = lookup.booking_at(g.event, position, organizer_id=organizer_id())
+    found = queries.booking_at(g.event, position, actor=me())
     if not is_active(found.status):
         return move_to(url_for("organizer.booking", event_id=event_id, position=position))
     return show("organizer/confirm_cancel_booking.html", event=g.event, booking=found)
@@ -153,8 +154,8 @@ def confirm_cancel_booking(event_id: int, position: int) -> ResponseReturnValue:
 @form_on("organizer.confirm_cancel_booking")
 def cancel_booking(event_id: int, position: int) -> ResponseReturnValue:
     """Cancel a booking; its tickets go to the next in line at once."""
-    release = bookings.cancel_booking(event_id, position=position, organizer_id=organizer_id())
-    flash(f"The booking is cancelled. {moved_up(list(release.promoted))}".strip())
+    outcome = bookings.cancel_booking(event_id, position=position, actor=me())
+    flash(f"The booking is cancelled. {moved_up(outcome.promoted)}".strip())
     return move_to(url_for("organizer.event", event_id=event_id))
 
 
@@ -164,15 +165,10 @@ def _listed(event_id: int) -> dict[str, Any]:
     status = status if status in list(Status) else ""
     search = request.args.get("search", "").strip()[:MAX_NAME]
     after = cursor_argument("after") or 0
-    found = lookup.event_bookings(
-        g.event,
-        organizer_id=organizer_id(),
-        status=status,
-        search=search,
-        after=after,
-        limit=PAGE + 1,
+    read = partial(
+        queries.event_bookings, g.event, actor=me(), status=status, search=search, after=after
     )
-    page = found[:PAGE]
+    page, next_after = page_of(read, PAGE, lambda booking: booking.position)
     return {
         # Nothing is held yet.
         "statuses": [name for name in Status if name is not Status.HELD],
@@ -181,11 +177,11 @@ def _listed(event_id: int) -> dict[str, Any]:
         "status": status,
         "search": search,
         "is_continued": after > 0,
-        "next_after": page[-1].position if len(found) > PAGE else None,
+        "next_after": next_after,
     }
 
 
-def ranks_on(event_id: int, page: Sequence[Row[Any]]) -> dict[int, int]:
+def ranks_on(event_id: int, page: Sequence[BookingRow]) -> dict[int, int]:
     """The ranks of the waiting bookings on a page."""
     waiting = [row.position for row in page if row.status == Status.WAITING]
     return ranks_of(event_id, waiting) if waiting else {}

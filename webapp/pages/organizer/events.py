@@ -9,22 +9,26 @@ from typing import Any
 
 from flask import flash, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import Row
 
-from webapp.errors import EditConflict
-from webapp.htmx import fragment, move_to, show, wants_fragment
+from webapp import clock
+from webapp.booking import queries
+from webapp.errors import EditConflict, Problem
+from webapp.events import samples
+from webapp.events import services as events_service
+from webapp.events.pictures import create_event_like
+from webapp.events.queries import next_events, own_event, own_events
+from webapp.events.services import EventDetails
+from webapp.mail.announcements import with_parked
 from webapp.pages import forms
 from webapp.pages.forms import Overtaken, form_on
-from webapp.pages.organizer import bp, cursor_argument, is_cursor, organizer_id
+from webapp.pages.organizer import bp, cursor_argument, me, organizer_id
 from webapp.pages.organizer.attention import Need, needs_of
 from webapp.pages.organizer.wording import meanwhile, moved_up
-from webapp.pages.presentation import count, local_input
-from webapp.schemas import EventFields, all_zones, from_form
-from webapp.services import clock, lookup, samples
-from webapp.services import events as events_service
-from webapp.services.events import Details
-from webapp.services.messages import with_parked
-from webapp.services.pictures import create_event_like
+from webapp.storage.rows import EventRow
+from webapp.text.formatting import count, local_input
+from webapp.web.htmx import fragment, move_to, show, wants_fragment
+from webapp.web.paging import number_in, page_of
+from webapp.web.schemas import EventFields, all_zones, from_form
 
 PAGE = 25
 A_DAY = timedelta(days=1)
@@ -32,7 +36,7 @@ REGIONS = (
     *("Africa", "America", "Antarctica", "Arctic", "Asia"),
     *("Atlantic", "Australia", "Europe", "Indian", "Pacific"),
 )
-EVENT = "/events/<int(max=9223372036854775807):event_id>"
+EVENT = "/events/<id:event_id>"
 # The field that holds a column.
 FIELDS = {
     "name": "eventName",
@@ -54,14 +58,14 @@ FIELDS = {
 def events() -> ResponseReturnValue:
     """The organizer's events, newest first."""
     before = cursor_argument("before")
-    found = events_service.own_events(organizer_id(), before=before, limit=PAGE + 1)
-    page = found[:PAGE]
+    read = partial(own_events, organizer_id(), before=before)
+    page, next_before = page_of(read, PAGE, lambda event: event.id)
     return show(
         "organizer/events.html",
         events=page,
         needs=_needs(page) if before is None else [],
         is_continued=before is not None,
-        next_before=page[-1].id if len(found) > PAGE else None,
+        next_before=next_before,
         has_samples=any(event.is_sample for event in page),
         only_samples=all(event.is_sample for event in page),
         now=clock.now(),
@@ -83,11 +87,11 @@ def new_event() -> ResponseReturnValue:
     event, time_zone, like = None, "UTC", _like()
     original = None
     if like is not None:
-        original = events_service.own_event(like, organizer_id=organizer_id())
+        original = own_event(like, organizer_id=organizer_id())
         details = asdict(events_service.details_of(original))
         # The bookings stay where they are.
         event, time_zone = SimpleNamespace(**details, confirmed=0), original.time_zone
-    elif latest := events_service.own_events(organizer_id(), limit=1):
+    elif latest := own_events(organizer_id(), limit=1):
         time_zone = latest[0].time_zone
     return show(
         "organizer/new_event.html",
@@ -103,13 +107,13 @@ def new_event() -> ResponseReturnValue:
 def create_event() -> ResponseReturnValue:
     """Make an event, published or as a draft."""
     form, like = from_form(EventFields, request.form), _like()
-    caller = f"organizer:{organizer_id()}"
+    caller = str(me())
     create = events_service.create_event if like is None else partial(create_event_like, like)
     event_id = create(
         form.details(),
-        organizer_id=organizer_id(),
+        actor=me(),
         published=form.status == "published",
-        once=forms.once("create", caller=caller, like=like, **form.model_dump()),
+        key=forms.idempotency_key("create", caller=caller, like=like, **form.model_dump()),
     )
     if form.status == "published":
         flash("Your event is published. Share its link, and the first booking can arrive.")
@@ -135,12 +139,10 @@ def save(event_id: int) -> ResponseReturnValue:
     """Save an event's details; more tickets go to those who wait, at once."""
     kept = partial(_kept, from_form(EventFields, request.form).details())
     try:
-        promoted = events_service.edit_event(
-            event_id, kept, organizer_id=organizer_id(), seen=forms.seen()
-        )
+        promoted = events_service.edit_event(event_id, kept, actor=me(), seen=forms.seen())
     except EditConflict as conflict:
         g.event = conflict.row
-        raise Overtaken(_told(conflict), seen=conflict.row.revision) from conflict
+        raise Overtaken(_overtaken(conflict), seen=conflict.row.revision) from conflict
     flash(" ".join(["Saved.", moved_up(promoted)]).strip())
     return move_to(url_for("organizer.event", event_id=event_id))
 
@@ -149,7 +151,7 @@ def save(event_id: int) -> ResponseReturnValue:
 @form_on("organizer.event")
 def publish(event_id: int) -> ResponseReturnValue:
     """Let everybody see and book the event."""
-    events_service.publish_event(event_id, organizer_id=organizer_id())
+    events_service.publish_event(event_id, actor=me())
     flash("Published. Share the link, and the first booking can arrive.")
     return move_to(url_for("organizer.event", event_id=event_id))
 
@@ -158,7 +160,7 @@ def publish(event_id: int) -> ResponseReturnValue:
 @form_on("organizer.event")
 def unpublish(event_id: int) -> ResponseReturnValue:
     """Make the event a draft again."""
-    events_service.unpublish_event(event_id, organizer_id=organizer_id())
+    events_service.unpublish_event(event_id, actor=me())
     flash("It is a draft again. Only you can see it.")
     return move_to(url_for("organizer.event", event_id=event_id))
 
@@ -175,7 +177,7 @@ def confirm_cancel_event(event_id: int) -> ResponseReturnValue:
 @form_on("organizer.confirm_cancel_event")
 def cancel_event(event_id: int) -> ResponseReturnValue:
     """Cancel the event with every booking of it."""
-    events_service.cancel_event(event_id, organizer_id=organizer_id())
+    events_service.cancel_event(event_id, actor=me())
     flash("The event is cancelled, and every booking of it.")
     return move_to(url_for("organizer.event", event_id=event_id))
 
@@ -192,45 +194,44 @@ def figures(event_id: int) -> ResponseReturnValue:
 def history(event_id: int) -> ResponseReturnValue:
     """Everything that happened to an event and its bookings, newest first."""
     before = cursor_argument("before")
-    found = lookup.history(g.event, organizer_id=organizer_id(), before=before, limit=PAGE + 1)
-    page = found[:PAGE]
+    read = partial(queries.history, g.event, actor=me(), before=before)
+    page, next_before = page_of(read, PAGE, lambda line: line.id)
     return show(
         "organizer/history.html",
         event=g.event,
         lines=page,
-        me=f"organizer:{organizer_id()}",
+        me=str(me()),
         is_continued=before is not None,
-        next_before=page[-1].id if len(found) > PAGE else None,
+        next_before=next_before,
     )
 
 
-def _needs(newest: Sequence[Row[Any]]) -> list[Need]:
+def _needs(newest: Sequence[EventRow]) -> list[Need]:
     """What needs attention among the newest events and those that start next."""
     now = clock.now()
-    soonest = events_service.next_events(organizer_id(), since=now - A_DAY, limit=PAGE)
+    soonest = next_events(organizer_id(), since=now - A_DAY, limit=PAGE)
     looked_at = {event.id: event for event in (*newest, *soonest)}
-    undelivered = with_parked(looked_at.values(), organizer_id=organizer_id())
+    undelivered = with_parked(looked_at.values(), actor=me())
     return needs_of(looked_at.values(), undelivered=undelivered, now=now)
 
 
 def _like() -> int | None:
     """The event that a new one is to be like, if any."""
-    text = request.values.get("like", "")
-    return int(text) if is_cursor(text) else None
+    return number_in(request.values.get("like", ""))
 
 
-def _told(conflict: EditConflict) -> dict[str, str]:
-    """What each field that was changed meanwhile is now, in words."""
-    told: dict[str, str] = {
+def _overtaken(conflict: EditConflict) -> dict[str, Problem]:
+    """What each field that was changed meanwhile is now: `{field: problem}`."""
+    told = {
         FIELDS[column]: meanwhile(value, conflict.row.time_zone)
         for column, value in conflict.changed.items()
     }
     if conflict.changed.get("description"):
-        told["description"] = "Meanwhile changed. How it reads now is shown below."
+        told["description"] = Problem("changed_meanwhile_see_below")
     return told
 
 
-def _kept(details: Details, event: Row[Any]) -> Details:
+def _kept(details: EventDetails, event: EventRow) -> EventDetails:
     """Details as they are where the form shows no change of them.
 
     A field for moments knows neither seconds nor which of two equal hours is meant when clocks go

@@ -8,15 +8,15 @@ from pydantic import AfterValidator, Field, StrictStr
 
 from webapp.config import current_settings
 from webapp.errors import BookingNotFound
-from webapp.htmx import fragment, move_to, show
+from webapp.mail import announcements, scheduled
+from webapp.mail.announcements import PAGE, Audience
 from webapp.pages import forms
 from webapp.pages.forms import form_on
-from webapp.pages.organizer import bp, cursor_argument, organizer_id
+from webapp.pages.organizer import bp, cursor_argument, me
 from webapp.pages.organizer.bookings import BOOKING
 from webapp.pages.organizer.events import EVENT
-from webapp.schemas import Input, RequiredLine, clean_text, from_form
-from webapp.services import messages, notices
-from webapp.services.messages import PAGE, Audience
+from webapp.web.htmx import fragment, move_to, show
+from webapp.web.schemas import Input, RequiredLine, clean_text, from_form
 
 LONGEST_TEXT = 10_000
 
@@ -41,11 +41,11 @@ def tell_of_mail_server() -> dict[str, Any]:
 def mails(event_id: int) -> ResponseReturnValue:
     """Write to the attendees, and see what became of it."""
     after = cursor_argument("after") or 0
-    found = messages.parked(g.event, organizer_id=organizer_id(), after=after)
+    found = announcements.parked(g.event, actor=me(), after=after)
     return show(
         "organizer/mails.html",
         event=g.event,
-        messages=messages.messages_of(g.event, organizer_id=organizer_id()),
+        messages=announcements.recent_announcements(g.event, actor=me()),
         parked=found,
         next_after=found[-1].id if len(found) == PAGE else None,
     )
@@ -58,7 +58,7 @@ def progress(event_id: int) -> ResponseReturnValue:
         "organizer/mails.html",
         "progress",
         event=g.event,
-        messages=messages.messages_of(g.event, organizer_id=organizer_id()),
+        messages=announcements.recent_announcements(g.event, actor=me()),
     )
 
 
@@ -71,7 +71,7 @@ def preview_message(event_id: int) -> ResponseReturnValue:
         "organizer/preview_message.html",
         event=g.event,
         message=form,
-        people=messages.count_recipients(g.event, form.audience, organizer_id=organizer_id()),
+        people=announcements.count_recipients(g.event, form.audience, actor=me()),
     )
 
 
@@ -80,23 +80,23 @@ def preview_message(event_id: int) -> ResponseReturnValue:
 def send_message(event_id: int) -> ResponseReturnValue:
     """Send a message that has been previewed."""
     form = from_form(MessageFields, request.form)
-    messages.send_message(
+    announcements.send_message(
         event_id,
         audience=form.audience,
         subject=form.subject,
         text=form.text,
-        organizer_id=organizer_id(),
-        once=forms.once("message", caller=f"organizer:{organizer_id()}", **form.model_dump()),
+        actor=me(),
+        key=forms.idempotency_key("message", caller=str(me()), **form.model_dump()),
     )
     flash("Your message is on its way. Nobody gets it twice.")
     return move_to(url_for("organizer.mails", event_id=event_id))
 
 
-@bp.post(f"{EVENT}/mails/<int(max=9223372036854775807):delivery_id>/resend")
+@bp.post(f"{EVENT}/mails/<id:delivery_id>/resend")
 @form_on("organizer.mails")
 def resend(event_id: int, delivery_id: int) -> ResponseReturnValue:
     """Try a mail again that could not be delivered."""
-    if messages.resend(event_id, delivery_id, organizer_id=organizer_id()):
+    if announcements.resend(event_id, delivery_id, actor=me()):
         flash("It is sent again now. If that fails too, you find it here again.")
     return move_to(url_for("organizer.mails", event_id=event_id))
 
@@ -106,7 +106,7 @@ def resend(event_id: int, delivery_id: int) -> ResponseReturnValue:
 def set_reminder(event_id: int) -> ResponseReturnValue:
     """Have the attendees reminded a day before, or not."""
     wanted = request.form.get("reminds") == "yes"
-    notices.set_reminder(event_id, organizer_id=organizer_id(), wanted=wanted)
+    scheduled.set_reminder(event_id, actor=me(), wanted=wanted)
     flash("They are reminded a day before." if wanted else "Nobody is reminded.")
     return move_to(url_for("organizer.mails", event_id=event_id))
 
@@ -115,7 +115,7 @@ def set_reminder(event_id: int) -> ResponseReturnValue:
 @form_on("organizer.booking")
 def mail_again(event_id: int, position: int) -> ResponseReturnValue:
     """Mail the link of a booking to its attendee once more."""
-    if not messages.mail_again(event_id, position, organizer_id=organizer_id()):
+    if not announcements.mail_again(event_id, position, actor=me()):
         raise BookingNotFound
     flash("A mail with the link of this booking is on its way.")
     return move_to(url_for("organizer.booking", event_id=event_id, position=position))

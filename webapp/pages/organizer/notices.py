@@ -6,15 +6,14 @@ from typing import Any
 from flask import flash, request, url_for
 from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
-from sqlalchemy import Row
 
-from webapp.errors import EditConflict, InvalidInput
-from webapp.htmx import move_to, show
+from webapp.errors import EditConflict, InvalidInput, Problem
+from webapp.mail import scheduled as notices_service
 from webapp.pages.forms import SEEN_FIELD, Overtaken, form_on
 from webapp.pages.organizer import bp, organizer_id
 from webapp.pages.organizer.wording import meanwhile
-from webapp.schemas import FindBookings, Input, from_form
-from webapp.services import notices as notices_service
+from webapp.web.htmx import move_to, show
+from webapp.web.schemas import FindBookings, Input, from_form
 
 
 class Seen(Input):
@@ -40,16 +39,16 @@ def set_notices() -> ResponseReturnValue:
     wishes = {name: request.form.get(name) == "yes" for name in ("wants_sold_out", "wants_summary")}
     email = from_form(FindBookings, request.form).email if given else None
     if email is None and any(wishes.values()):
-        raise InvalidInput({"email": "Fill in the address to write to."})
+        raise InvalidInput({"email": Problem("notice_address_missing")})
     try:
         notices_service.set_notices(organizer_id(), email=email, **wishes, seen=_seen())
     except EditConflict as conflict:
-        raise Overtaken(_told(conflict), seen=_as_text(conflict.row)) from conflict
+        raise Overtaken(_overtaken(conflict), seen=_as_text(conflict.row)) from conflict
     flash("Saved.")
     return move_to(url_for("organizer.notices"))
 
 
-def _as_text(notices: Row[Any]) -> str:
+def _as_text(notices: notices_service.Notices) -> str:
     """What the form is made from, for its hidden field."""
     return json.dumps(notices._asdict())
 
@@ -62,12 +61,6 @@ def _seen() -> dict[str, Any]:
         return Seen().model_dump()
 
 
-def _told(conflict: EditConflict) -> dict[str, str]:
-    """What each field that was changed meanwhile is now, in words."""
-    told: dict[str, str] = {}
-    for name, value in conflict.changed.items():
-        if isinstance(value, bool):
-            told[name] = f"Meanwhile switched {'on' if value else 'off'}."
-        else:
-            told[name] = meanwhile(value, "UTC")
-    return told
+def _overtaken(conflict: EditConflict) -> dict[str, Problem]:
+    """What each field that was changed meanwhile is now: `{field: problem}`."""
+    return {name: meanwhile(value, "UTC") for name, value in conflict.changed.items()}

@@ -7,26 +7,23 @@ from flask import flash, g, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from webapp import errors
-from webapp.errors import EditConflict, InvalidInput
-from webapp.htmx import move_to, show
-from webapp.imaging import FIELD, LARGEST_FILE, LARGEST_FILE_MB
+from webapp.errors import EditConflict, InvalidInput, Problem
+from webapp.events import pictures
+from webapp.events.imaging import FIELD, LARGEST_FILE, LARGEST_FILE_MB
 from webapp.pages import forms
 from webapp.pages.forms import Overtaken, form_on
-from webapp.pages.organizer import bp, organizer_id
+from webapp.pages.organizer import bp, me
 from webapp.pages.organizer.events import EVENT
 from webapp.pages.organizer.wording import meanwhile
-from webapp.schemas import Input, Line, from_form
-from webapp.security import current_account
-from webapp.services import pictures
+from webapp.text.sentences import problem_sentence
+from webapp.web.error_responses import show_http_error
+from webapp.web.htmx import move_to, show
+from webapp.web.schemas import Input, Line, from_form
+from webapp.web.security import current_account
 
 # So much is read that a file which is somewhat too large is refused with what was typed kept.
 LARGEST_BODY = 3 * LARGEST_FILE
-TOO_LARGE = f"That file is too large. Choose one of at most {LARGEST_FILE_MB} MB."
-ANOTHER_PICTURE = (
-    "The picture was changed after you opened this page. Nothing is removed yet: look at it, then"
-    " remove it if you still want to."
-)
+TOO_LARGE = Problem("upload_too_large", limit=LARGEST_FILE_MB)
 
 
 class PictureFields(Input):
@@ -46,11 +43,11 @@ def allow_upload(endpoint: str | None, _: dict[str, Any] | None) -> None:
 def refuse_large_upload(error: RequestEntityTooLarge) -> ResponseReturnValue:
     """Nothing has been read, so the page is shown as it was before."""
     if request.endpoint != f"{bp.name}.set_picture":
-        return errors.show_http_error(error)
+        return show_http_error(error)
     if current_account() is None:
         next_path = url_for("organizer.picture", **request.view_args or {})
         return move_to(url_for("auth.login", next=next_path))
-    return forms.show_before_view(413, TOO_LARGE, typed={})
+    return forms.show_before_view(413, problem_sentence(TOO_LARGE), typed={})
 
 
 @bp.get(f"{EVENT}/picture")
@@ -73,12 +70,12 @@ def set_picture(event_id: int) -> ResponseReturnValue:
     elif g.event.picture is not None:
         set_or_describe = partial(pictures.describe_picture, event_id)
     else:
-        raise InvalidInput({FIELD: "Choose a file."})
+        raise InvalidInput({FIELD: Problem("file_missing")})
     try:
-        set_or_describe(description=description, organizer_id=organizer_id(), seen=forms.seen())
+        set_or_describe(description=description, actor=me(), seen=forms.seen())
     except EditConflict as conflict:
         g.event = conflict.row
-        raise Overtaken(_told(conflict), seen=conflict.row.revision) from conflict
+        raise Overtaken(_overtaken(conflict), seen=conflict.row.revision) from conflict
     flash("The picture is saved.")
     return move_to(url_for("organizer.picture", event_id=event_id))
 
@@ -88,20 +85,23 @@ def set_picture(event_id: int) -> ResponseReturnValue:
 def remove_picture(event_id: int) -> ResponseReturnValue:
     """Take the picture away."""
     try:
-        pictures.remove_picture(event_id, organizer_id=organizer_id(), seen=forms.seen())
+        pictures.remove_picture(event_id, actor=me(), seen=forms.seen())
     except EditConflict as conflict:
         g.event = conflict.row
-        raise Overtaken({}, seen=conflict.row.revision, problem=ANOTHER_PICTURE) from conflict
+        raise Overtaken({}, seen=conflict.row.revision, reason="picture") from conflict
     flash("The picture is removed.")
     return move_to(url_for("organizer.picture", event_id=event_id))
 
 
-def _told(conflict: EditConflict) -> dict[str, str]:
-    """What was changed meanwhile, in words, beside the field that it concerns."""
-    told: dict[str, str] = {}
+def _overtaken(conflict: EditConflict) -> dict[str, Problem]:
+    """What was changed meanwhile: `{field: problem}`."""
+    told: dict[str, Problem] = {}
     if "picture" in conflict.changed:
-        become = "replaced: it is shown above" if conflict.row.picture else "removed"
-        told[FIELD] = f"Meanwhile {become}."
+        replaced, removed = (
+            Problem("picture_replaced_meanwhile"),
+            Problem("picture_removed_meanwhile"),
+        )
+        told[FIELD] = replaced if conflict.row.picture else removed
     if "picture_description" in conflict.changed:
         described = conflict.changed["picture_description"]
         told["description"] = meanwhile(described, conflict.row.time_zone)

@@ -1,25 +1,26 @@
 """Sentences that organizers read in more than one place."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from datetime import datetime
+from itertools import islice
 
 from flask import g
 from markupsafe import Markup, escape
 
-from webapp.pages.organizer import organizer_id
-from webapp.pages.presentation import count, moment
-from webapp.services import lookup
+from webapp.booking import queries
+from webapp.errors import Problem
+from webapp.pages.organizer import me
+from webapp.text.formatting import count, moment
 
 NAMED = 3
 
 
-def moved_up(promoted: Sequence[int]) -> str:
+def moved_up(promoted: Collection[int]) -> str:
     """Who got tickets of the event from its waiting list; empty when nobody did."""
     if not promoted:
         return ""
     rows = [
-        lookup.booking_at(g.event, position, organizer_id=organizer_id())
-        for position in promoted[:NAMED]
+        queries.booking_at(g.event, position, actor=me()) for position in islice(promoted, NAMED)
     ]
     names = [row.name or row.attendee_id for row in rows]
     if len(promoted) > NAMED:
@@ -30,15 +31,19 @@ def moved_up(promoted: Sequence[int]) -> str:
     return f"{who} moved up from the waiting list and have their tickets."
 
 
-def meanwhile(value: object, time_zone: str) -> Markup:
+def meanwhile(value: object, time_zone: str) -> Problem:
     """What somebody has made of a field while a form with it was open."""
     match value:
         case None | "":
-            return Markup("Meanwhile emptied.")
+            return Problem("emptied_meanwhile")
+        case True:
+            return Problem("switched_on_meanwhile")
+        case False:
+            return Problem("switched_off_meanwhile")
         case datetime():
             told = moment(value, time_zone)
         case int():
             told = escape(f"{value:,}")
         case _:
             told = Markup("<bdi>{}</bdi>").format(value)
-    return Markup("Meanwhile changed to {}.").format(told)
+    return Problem("changed_meanwhile", value=told)

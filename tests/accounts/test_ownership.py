@@ -1,0 +1,222 @@
+"""An organizer's verbs are for the event's organizer: all of them, walked with a stranger's id.
+
+What is found is compared with the tables here, so that a new verb cannot be left out.
+"""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from io import BytesIO
+from typing import Any
+
+import pytest
+from PIL import Image
+from sqlalchemy import update
+
+import webapp
+from tests.support.fixtures import MakeEvent
+from tests.support.tools import rows
+from webapp.booking import batch, queries
+from webapp.booking import services as bookings
+from webapp.booking.access import check_own, lock_own_event
+from webapp.booking.commands import organizer
+from webapp.booking.queries import find_event
+from webapp.errors import EventClosed, EventNotFound
+from webapp.events import pictures, sales
+from webapp.events import services as events
+from webapp.events.queries import own_event
+from webapp.events.services import EventDetails
+from webapp.mail import announcements, scheduled
+from webapp.mail.announcements import Audience
+from webapp.storage.rows import EventRow
+from webapp.storage.tables import deliveries
+from webapp.storage.transaction import write
+
+PICTURE = BytesIO()
+Image.new("RGB", (60, 40)).save(PICTURE, "PNG")
+ASKING = {"actor", "organizer_id"}
+ROOMS = ("booking", "events", "mail")
+TABLES = ("event", "booking", "activity", "delivery", "message", "picture")
+
+# By name: what each does to an event of Olga's in somebody's name. Where an event is read, its
+# caller has it from wherever they like.
+VERBS: dict[str, Callable[[EventRow, int], object]] = {
+    "booking.access.check_own": lambda event, who: check_own(event, actor=organizer(who)),
+    "booking.access.lock_own_event": lambda event, who: write(
+        lambda connection: lock_own_event(connection, event.id, actor=organizer(who))
+    ),
+    "booking.batch.change_event": lambda event, who: batch.change_event(
+        event.id, organizer(who), lambda *_: None
+    ),
+    "booking.services.book_tickets": lambda event, who: bookings.book_tickets(
+        event.id, attendee_id="new", actor=organizer(who)
+    ),
+    "booking.services.cancel_booking": lambda event, who: bookings.cancel_booking(
+        event.id, position=1, actor=organizer(who)
+    ),
+    "booking.services.change_tickets": lambda event, who: bookings.change_tickets(
+        event.id, position=1, tickets=1, actor=organizer(who)
+    ),
+    "events.services.cancel_event": lambda event, who: events.cancel_event(
+        event.id, actor=organizer(who)
+    ),
+    "events.services.change_event": lambda event, who: events.change_event(
+        event.id, "edited", {"name": "New"}, actor=organizer(who)
+    ),
+    "events.services.edit_event": lambda event, who: events.edit_event(
+        event.id, EventDetails("New", 9), actor=organizer(who)
+    ),
+    "events.queries.own_event": lambda event, who: own_event(event.id, organizer_id=who),
+    "events.services.publish_event": lambda event, who: events.publish_event(
+        event.id, actor=organizer(who)
+    ),
+    "events.services.unpublish_event": lambda event, who: events.unpublish_event(
+        event.id, actor=organizer(who)
+    ),
+    "booking.queries.all_bookings": lambda event, who: list(
+        queries.all_bookings(event, actor=organizer(who))
+    ),
+    "booking.queries.booking_at": lambda event, who: queries.booking_at(
+        event, 1, actor=organizer(who)
+    ),
+    "booking.queries.event_bookings": lambda event, who: queries.event_bookings(
+        event, actor=organizer(who)
+    ),
+    "booking.queries.history": lambda event, who: queries.history(event, actor=organizer(who)),
+    "mail.announcements.count_recipients": lambda event, who: announcements.count_recipients(
+        event, Audience.ALL, actor=organizer(who)
+    ),
+    "mail.announcements.mail_again": lambda event, who: announcements.mail_again(
+        event.id, 1, actor=organizer(who)
+    ),
+    "mail.announcements.recent_announcements": lambda event, who: (
+        announcements.recent_announcements(event, actor=organizer(who))
+    ),
+    "mail.announcements.parked": lambda event, who: announcements.parked(
+        event, actor=organizer(who)
+    ),
+    "mail.announcements.resend": lambda event, who: announcements.resend(
+        event.id, 1, actor=organizer(who)
+    ),
+    "mail.announcements.send_message": lambda event, who: announcements.send_message(
+        event.id, audience=Audience.ALL, subject="A", text="A", actor=organizer(who)
+    ),
+    "mail.announcements.with_parked": lambda event, who: announcements.with_parked(
+        [event], actor=organizer(who)
+    ),
+    "mail.scheduled.set_reminder": lambda event, who: scheduled.set_reminder(
+        event.id, actor=organizer(who), wanted=True
+    ),
+    "events.pictures.describe_picture": lambda event, who: pictures.describe_picture(
+        event.id, description="A", actor=organizer(who)
+    ),
+    "events.pictures.remove_picture": lambda event, who: pictures.remove_picture(
+        event.id, actor=organizer(who)
+    ),
+    "events.pictures.set_picture": lambda event, who: pictures.set_picture(
+        event.id, PICTURE.getvalue(), description="A", actor=organizer(who)
+    ),
+    "events.sales.sales_of": lambda event, who: sales.sales_of(event, actor=organizer(who)),
+}
+# About an organizer's account, or those among several events that are theirs.
+OF_AN_ACCOUNT = {
+    "events.services.create_event",
+    "events.queries.next_events",
+    "events.queries.own_events",
+    "mail.scheduled.notices_of",
+    "mail.scheduled.set_notices",
+    "events.pictures.create_event_like",
+    "events.samples.remove_samples",
+}
+# What everybody may know of an event, and what other services are made of.
+OF_NOBODY = {
+    "booking.queries.find_event",
+    "booking.ranks.rank_of",
+    "booking.ranks.ranks_of",
+    "booking.batch.run_one_event",
+    "booking.load.lock_event",
+    "booking.load.lock_unlocked_events",
+    "booking.load.promoted_by",
+    "booking.load.references_of",
+    "booking.load.waiting_list",
+    "booking.queries.read_event",
+    "booking.services.log_promotions",
+    "events.pictures.picture_data",
+    "booking.save.is_committed",
+}
+
+
+def verbs() -> Iterator[tuple[str, set[str]]]:
+    """Every public function of the services by name, with its parameters."""
+    for found in pkgutil.walk_packages(webapp.__path__, "webapp."):
+        if found.name.split(".")[1] not in ROOMS:
+            continue
+        module = importlib.import_module(found.name)
+        for name, verb in inspect.getmembers(module, is_function):
+            if getattr(verb, "__module__", "") == module.__name__ and name[0] != "_":
+                parameters = set(inspect.signature(verb).parameters)
+                yield f"{found.name.removeprefix('webapp.')}.{name}", parameters
+
+
+def is_function(value: object) -> bool:
+    return callable(value) and not inspect.isclass(value)
+
+
+@pytest.fixture
+def event(make_event: MakeEvent, organizer_id: int) -> EventRow:
+    """An event of Olga's with a picture, bookings, a message and a mail that was given up."""
+    event_id = make_event(capacity=1)
+    for name in ("ada", "bob"):
+        email = f"{name}@example.org"
+        bookings.book_tickets(event_id, attendee_id=email, email=email)
+    pictures.set_picture(
+        event_id, PICTURE.getvalue(), description="", actor=organizer(organizer_id)
+    )
+    announcements.send_message(
+        event_id, audience=Audience.ALL, subject="A", text="A", actor=organizer(organizer_id)
+    )
+    give_up = update(deliveries).values(state="parked")
+    write(lambda connection: connection.execute(give_up).rowcount)
+    return find_event(event_id)
+
+
+def everything() -> dict[str, list[Any]]:
+    return {table: sorted(map(repr, rows(f"SELECT * FROM {table}"))) for table in TABLES}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_stranger_neither_sees_nor_changes_anything(
+    event: EventRow, stranger_id: int, verb: str
+) -> None:
+    before = everything()
+    with pytest.raises(EventNotFound):
+        VERBS[verb](event, stranger_id)
+    assert everything() == before
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_owner_is_no_stranger(event: EventRow, organizer_id: int, verb: str) -> None:
+    # It has bookings, so it cannot be a draft again.
+    with suppress(EventClosed):
+        VERBS[verb](event, organizer_id)
+
+
+def test_event_like_a_strangers_has_no_picture_of_it(event: EventRow, stranger_id: int) -> None:
+    copied = pictures.create_event_like(
+        event.id, EventDetails("Copy", 1), actor=organizer(stranger_id), published=True, key=None
+    )
+    assert find_event(copied).picture is None
+
+
+def test_every_verb_for_an_organizer_is_walked() -> None:
+    taking = {name for name, parameters in verbs() if parameters & ASKING}
+    assert taking == VERBS.keys() | OF_AN_ACCOUNT
+
+
+def test_every_verb_about_an_event_asks_whose_it_is() -> None:
+    """One that needs no organizer is listed: whoever adds to that list has thought about it."""
+    about = {name for name, parameters in verbs() if parameters & {"event_id", "event_ids"}}
+    taking = {name for name, parameters in verbs() if parameters & ASKING}
+    assert about - taking == OF_NOBODY

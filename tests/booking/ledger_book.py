@@ -1,0 +1,135 @@
+"""A book kept in memory by the ledger, written after each batch as the database would be."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from webapp.booking.commands import (
+    ATTENDEE,
+    ActivityKind,
+    Actor,
+    BookTickets,
+    CancelBooking,
+    CancelEvent,
+    ChangeTickets,
+    Claim,
+    Command,
+    HistoryLine,
+    Outcome,
+    Refusal,
+    SetCapacity,
+    Status,
+    is_active,
+    organizer,
+)
+from webapp.booking.inventory import Inventory
+from webapp.booking.ledger import Ledger
+
+ORGANIZER = organizer(1)
+
+
+@dataclass(frozen=True)
+class ByOrganizer:
+    """A command that the organizer gives."""
+
+    command: Command
+
+
+Given = Command | ByOrganizer
+
+
+def command_of(given: Given) -> tuple[Command, Actor]:
+    if isinstance(given, ByOrganizer):
+        return given.command, ORGANIZER
+    return given, ATTENDEE
+
+
+@dataclass
+class KeptBook:
+    """What the event and booking tables would hold, and the history they came from."""
+
+    inventory: Inventory
+    claims: dict[int, Claim] = field(default_factory=dict)
+    history: list[HistoryLine] = field(default_factory=list)
+
+    def run(self, *given: Given) -> list[Outcome | Refusal]:
+        """Decide the commands as one batch and write what came of it."""
+        commands = [command_of(one) for one in given]
+        ledger = Ledger(
+            replace(self.inventory),
+            [replace(claim) for claim in self._named([command for command, _ in commands])],
+            (replace(claim) for claim in self.waiting()),
+        )
+        outcomes = [ledger.decide(self._measured(command), actor) for command, actor in commands]
+        self.inventory = ledger.inventory
+        for claim in ledger.created:
+            assert claim.position not in self.claims, "a position was used again"
+            self.claims[claim.position] = replace(claim)
+        for position, claim in ledger.reduced.items():
+            self.claims[position].tickets = claim.tickets
+        for position in ledger.promoted:
+            self.claims[position].status = Status.CONFIRMED
+        for position in ledger.cancelled:
+            self.claims[position].status = Status.CANCELLED
+        if any(isinstance(command, CancelEvent) for command, _ in commands):
+            for claim in self.claims.values():
+                if is_active(claim.status):
+                    claim.status = Status.CANCELLED
+        self.history += ledger.history
+        return outcomes
+
+    def told(self, *given: Given) -> list[tuple[object, ...]]:
+        """The same, with the outcomes in the words of the model."""
+        outcomes = self.run(*given)
+        return [
+            self._plain(command_of(one)[0], outcome)
+            for one, outcome in zip(given, outcomes, strict=True)
+        ]
+
+    def waiting(self) -> list[Claim]:
+        return [c for _, c in sorted(self.claims.items()) if c.status is Status.WAITING]
+
+    def with_status(self, status: Status) -> list[int]:
+        return [p for p, claim in sorted(self.claims.items()) if claim.status is status]
+
+    def promoted_by(self, position: int) -> list[int]:
+        """Who moved up when the booking at `position` was cancelled."""
+        is_past, told = False, []
+        for line in self.history:
+            if line.position == position and line.what is ActivityKind.CANCELLED:
+                is_past = True
+            elif is_past and line.what is ActivityKind.PROMOTED and line.cause == position:
+                told.append(line.position)
+        return told
+
+    def _plain(self, command: Command, outcome: Outcome | Refusal) -> tuple[object, ...]:
+        """What was done before is read off the history, as a batch does."""
+        if isinstance(outcome, Refusal):
+            return "refused", outcome.reason.value
+        match command:
+            case BookTickets():
+                return "booked", outcome.position, outcome.status.value, outcome.rank
+            case SetCapacity():
+                return "resized", list(outcome.promoted)
+            case CancelEvent():
+                return ("closed",)
+        promoted = list(outcome.promoted)
+        if outcome.repeated and outcome.status is Status.CANCELLED:
+            promoted = self.promoted_by(outcome.position)
+        return "released", outcome.position, outcome.tickets, promoted
+
+    def _named(self, commands: Sequence[Command]) -> Iterable[Claim]:
+        """The claims at each position, and of each attendee the active or else the latest."""
+        for command in commands:
+            match command:
+                case BookTickets(attendee_id=name) | CancelBooking(attendee_id=str(name)):
+                    held = [c for c in self.claims.values() if c.attendee_id == name]
+                    yield from sorted(held, key=lambda claim: claim.position)[-1:]
+                case CancelBooking(position=int(position)) | ChangeTickets(position=position):
+                    if position in self.claims:
+                        yield self.claims[position]
+
+    def _measured(self, command: Command) -> Command:
+        if isinstance(command, SetCapacity):
+            largest = max((claim.tickets for claim in self.waiting()), default=0)
+            return replace(command, largest_waiting=largest)
+        return command

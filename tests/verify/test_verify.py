@@ -1,0 +1,423 @@
+"""`verify` is clean on whatever the services do, and finds each kind of damage done by SQL."""
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from sqlalchemy import (
+    Column,
+    Computed,
+    Connection,
+    Engine,
+    Index,
+    MetaData,
+    Table,
+    create_engine,
+    make_url,
+    text,
+)
+
+from tests.support.busy import Busy, fill, go_on
+from webapp import clock, create_app
+from webapp.booking.commands import organizer
+from webapp.booking.services import book_tickets, cancel_booking
+from webapp.config import Settings
+from webapp.events.services import EventDetails, create_event
+from webapp.extensions import Base, db
+from webapp.verify import services as verify
+from webapp.verify.checks import EXAMPLES
+from webapp.verify.history_rules import RULES
+from webapp.verify.state_rules import state_checks
+
+ALL_RULES = {rule.name for check in state_checks(clock.now()) for rule in check.rules} | {*RULES}
+
+COPIED = (
+    "event_id, position, attendee_id, status, tickets, reference, ticket_code, name, email,"
+    " created_at"
+)
+LINE = "event_id, revision, batch, what, actor, at, position"
+
+# What is done to the database behind the application's back, and the rule that has to notice.
+DAMAGE = {
+    "a ticket is not counted": (
+        "confirmed is the sum",
+        "UPDATE event SET confirmed = confirmed - 1 WHERE id = :hot",
+    ),
+    "a booking is larger than the room": (
+        "never oversold",
+        "UPDATE booking SET tickets = 9 WHERE event_id = :hot AND position = 3",
+    ),
+    "somebody waiting is counted twice": (
+        "waiting is the count",
+        "UPDATE event SET waiting = waiting + 1 WHERE id = :hot",
+    ),
+    "a position will be given again": (
+        "next position is new",
+        "UPDATE event SET next_position = next_position - 1 WHERE id = :hot",
+    ),
+    "a booking is lost": (
+        "every position has its booking",
+        "DELETE FROM booking WHERE event_id = :hot AND position = 1",
+    ),
+    "somebody overtook": (
+        "confirmed before waiting",
+        "UPDATE booking SET status = CASE position WHEN 9 THEN 'waiting' ELSE 'confirmed' END"
+        " WHERE event_id = :hot AND position IN (9, 10)",
+    ),
+    "the head was not promoted": (
+        "the head does not fit",
+        "UPDATE event SET capacity = capacity + 1 WHERE id = :hot",
+    ),
+    "a party is too large for the event": (
+        "capacity holds the largest party",
+        "UPDATE booking SET tickets = 12 WHERE event_id = :hot AND position = 11",
+    ),
+    "a booking outlives its event": (
+        "a cancelled event is empty",
+        "UPDATE booking SET status = 'confirmed' WHERE event_id = :ended AND position = 1",
+    ),
+    "an event with bookings is hidden": (
+        "a draft has no bookings",
+        "UPDATE event SET status = 'draft' WHERE id = :hot",
+    ),
+    "a revision is not in the history": (
+        "every revision is told",
+        "DELETE FROM activity WHERE event_id = :hot AND revision = 6",
+    ),
+    "a revision is still to come": (
+        "every revision is told",
+        "UPDATE activity SET revision = revision + 1 WHERE event_id = :hot AND position = 11",
+    ),
+    "an oversold moment is in the past": (
+        "never oversold at any commit",
+        "UPDATE activity SET tickets_before = CASE what WHEN 'booked' THEN NULL ELSE 8 END,"
+        " tickets_after = 8 WHERE event_id = :hot AND position = 1",
+        "UPDATE booking SET tickets = 8 WHERE event_id = :hot AND position = 1",
+    ),
+    "two transactions wrote one revision": (
+        "one batch per revision",
+        "UPDATE activity SET batch = 'another' WHERE event_id = :hot AND what = 'cancelled'"
+        " AND position = 2",
+    ),
+    "a transaction was run twice": (
+        "one batch per revision",
+        "UPDATE activity SET batch = 'the same' WHERE event_id = :hot AND position IN (4, 11)",
+    ),
+    "a booking appears from nowhere": (
+        "booked once and first",
+        "DELETE FROM activity WHERE event_id = :hot AND position = 3 AND what = 'booked'",
+    ),
+    "a booking is made twice": (
+        "booked once and first",
+        f"INSERT INTO activity ({LINE}, status_after, tickets_after) SELECT {LINE}, status_after,"
+        " tickets_after FROM activity"
+        " WHERE event_id = :hot AND position = 4 AND what = 'booked'",
+    ),
+    "the history has a jump": (
+        "each line follows the last",
+        "UPDATE activity SET status_before = 'waiting'"
+        " WHERE event_id = :hot AND position = 1 AND what = 'cancelled'",
+    ),
+    "tickets change between two lines": (
+        "each line follows the last",
+        "UPDATE activity SET tickets_after = 5"
+        " WHERE event_id = :hot AND position = 3 AND what = 'booked'",
+    ),
+    "a line tells what cannot be": (
+        "each line is a possible step",
+        "UPDATE activity SET tickets_after = 7"
+        " WHERE event_id = :hot AND position = 3 AND what = 'reduced'",
+    ),
+    "a booking lapses that was over": (
+        "each line is a possible step",
+        "UPDATE activity SET what = 'lapsed', status_before = 'cancelled', status_after = 'lapsed'"
+        " WHERE event_id = :hot AND position = 3 AND what = 'reduced'",
+    ),
+    "a booking lapses in secret": (
+        "history leads to the present",
+        "UPDATE booking SET status = 'lapsed' WHERE event_id = :hot AND position = 10",
+    ),
+    "held tickets are not counted": (
+        "confirmed is the sum",
+        "UPDATE booking SET status = 'held' WHERE event_id = :hot AND position = 10",
+    ),
+    "a booking is cancelled in secret": (
+        "history leads to the present",
+        "UPDATE booking SET status = 'cancelled' WHERE event_id = :hot AND position = 10",
+    ),
+    "a booking loses a ticket in secret": (
+        "history leads to the present",
+        "UPDATE booking SET tickets = tickets - 1 WHERE event_id = :hot AND position = 4",
+    ),
+    "promotions were out of order": (
+        "nobody overtakes",
+        "UPDATE activity SET revision = revision - 8"
+        " WHERE event_id = :hot AND position = 9 AND what = 'promoted'",
+    ),
+    "a booking has no history": (
+        "every booking is told",
+        "DELETE FROM activity WHERE event_id = :hot AND position = 4",
+    ),
+    "a promotion names the wrong cause": (
+        "a promotion has its cause",
+        "UPDATE activity SET cause = 5"
+        " WHERE event_id = :hot AND position = 6 AND what = 'promoted'",
+    ),
+    "a position is given twice": (
+        "one booking at a position",
+        f"INSERT INTO booking ({COPIED}) SELECT {COPIED} FROM booking"
+        " WHERE event_id = :hot AND position = 4",
+    ),
+    "an attendee holds two": (
+        "one active booking per attendee",
+        "UPDATE booking SET attendee_id = 'a4' WHERE event_id = :hot AND position = 5",
+    ),
+    "two bookings share a reference": (
+        "references are unique",
+        "UPDATE booking SET reference = 'shared' WHERE event_id = :hot AND position IN (4, 5)",
+    ),
+    "two bookings share a ticket code": (
+        "ticket codes are unique",
+        "UPDATE booking SET ticket_code = 'shared' WHERE position = 1",
+    ),
+    "an answer was given for a booking that is not there": (
+        "remembered answers are true",
+        "DELETE FROM booking WHERE event_id = :hot AND position = 11",
+    ),
+    "an event is renamed in secret": (
+        "edits lead to the present",
+        "UPDATE event SET name = 'another name' WHERE id = :draft",
+    ),
+    "an event is moved in secret": (
+        "edits lead to the present",
+        "UPDATE event SET starts_at = '2031-01-01 10:00:00.000000' WHERE id = :draft",
+    ),
+    "a picture is lost": (
+        "a named picture is kept",
+        "DELETE FROM picture WHERE event_id = :draft",
+    ),
+    "a picture is kept that no event names": (
+        "a named picture is kept",
+        "UPDATE event SET picture = NULL WHERE id = :draft",
+    ),
+    "an edit is taken back in secret": (
+        "edits lead to the present",
+        """UPDATE activity SET details = '{"capacity": [10, 12]}' WHERE event_id = :hot"""
+        " AND what = 'edited'",
+    ),
+}
+
+
+def test_every_rule_has_a_damage() -> None:
+    assert {rule for rule, *_ in DAMAGE.values()} == ALL_RULES
+
+
+def test_whatever_happens_through_the_services_is_clean(app: Flask) -> None:
+    with app.app_context():
+        made = fill()
+        report = verify.verify()
+        assert report.broken == []
+        assert (report.events, report.bookings) == (4, 18)
+        assert report.rules == len(ALL_RULES)
+        go_on(made)
+        assert verify.verify().broken == []
+
+
+def test_it_sees_one_moment_while_the_site_runs(app: Flask) -> None:
+    """Without one snapshot for all its queries it would see sums and bookings of two moments."""
+    with app.app_context():
+        made = fill()
+        event = create_event(
+            EventDetails("rush", 30), actor=organizer(made.organizer), published=True
+        )
+    done = threading.Event()
+
+    def rush(name: str) -> None:
+        with app.app_context():
+            for number in range(10_000):
+                if done.is_set():
+                    return
+                attendee = f"{name}{number}"
+                receipt = book_tickets(event, attendee_id=attendee, tickets=1 + number % 3)
+                if number % 3:
+                    cancel_booking(event, position=receipt.position)
+
+    threads = [threading.Thread(target=rush, args=(name,)) for name in "pqrs"]
+    for thread in threads:
+        thread.start()
+    try:
+        with app.app_context():
+            reports = [verify.verify() for _ in range(8)]
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+    assert [report.broken for report in reports] == [[]] * 8
+    assert reports[0].bookings < reports[-1].bookings
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+def test_damage_is_found(bare: "Bare", what: str) -> None:
+    rule, *statements = DAMAGE[what]
+    bare.damage(*statements)
+    broken = {found.rule: found for found in bare.verify().broken}
+    assert rule in broken
+    found = broken[rule]
+    assert found.count == len(found.rows) > 0
+    assert found.says in str(found)
+    assert {row.get("event") for row in found.rows} <= {
+        bare.made.hot,
+        bare.made.ended,
+        bare.made.draft,
+        1,
+    }
+
+
+def test_a_damage_that_is_everywhere_is_counted_but_not_listed(bare: "Bare") -> None:
+    bare.damage("UPDATE booking SET status = 'cancelled'", "UPDATE event SET confirmed = 3")
+    for found in bare.verify().broken:
+        assert len(found.rows) == min(found.count, EXAMPLES)
+        assert ("; and " in str(found)) == (found.count > EXAMPLES)
+
+
+def test_command_says_that_all_is_well(app: Flask) -> None:
+    with app.app_context():
+        fill()
+    result = app.test_cli_runner().invoke(args=["verify"])
+    assert result.exit_code == 0
+    assert "4 events, 18 bookings" in result.output
+
+
+def test_command_names_what_is_broken_and_fails(bare: "Bare") -> None:
+    bare.damage("UPDATE event SET confirmed = confirmed - 1 WHERE id = :hot")
+    runner = bare.app.test_cli_runner()
+    result = runner.invoke(args=["verify"])
+    assert result.exit_code == 1
+    [line] = [line for line in result.output.splitlines() if line.startswith("confirmed is")]
+    assert f"event {bare.made.hot}, confirmed 10, confirmed_tickets 11" in line
+    result = runner.invoke(args=["verify", "--json"])
+    assert result.exit_code == 1
+    told = json.loads(result.output)
+    assert told["ok"] is False
+    row = {"event": bare.made.hot, "confirmed": 10, "confirmed_tickets": 11}
+    assert {"rule": "confirmed is the sum", "count": 1, "rows": [row]}.items() <= {
+        **told["broken"][0]
+    }.items()
+
+
+def test_command_says_when_it_could_not_look(tmp_path: Path) -> None:
+    app = create_app(_settings("mysql://app:app@127.0.0.1:1/none", tmp_path))
+    result = app.test_cli_runner().invoke(args=["verify"])
+    assert result.exit_code == 2
+    assert "database" in result.output
+
+
+class Bare:
+    """A filled database that has lost its constraints, so that any damage can be done to it."""
+
+    def __init__(self, app: Flask, engine: Engine) -> None:
+        self.app = app
+        self.engine = engine
+        with app.app_context():
+            self.made: Busy = fill()
+        with engine.connect() as connection:
+            self.rows = {
+                table: [dict(row) for row in connection.execute(table.select()).mappings()]
+                for table in Base.metadata.sorted_tables
+            }
+
+    def restore(self) -> None:
+        with self.engine.begin() as connection:
+            for table, rows in self.rows.items():
+                connection.execute(table.delete())
+                _insert(connection, table, rows)
+
+    def damage(self, *statements: str) -> None:
+        made = {"hot": self.made.hot, "ended": self.made.ended, "draft": self.made.draft}
+        with self.engine.begin() as connection:
+            for statement in statements:
+                wanted = {name: event for name, event in made.items() if f":{name}" in statement}
+                assert connection.execute(text(statement), wanted).rowcount > 0
+
+    def verify(self) -> verify.Report:
+        with self.app.app_context():
+            return verify.verify()
+
+
+def _insert(connection: Connection, table: Table, rows: list[dict[str, object]]) -> None:
+    given = [name for name, column in table.columns.items() if column.computed is None]
+    if rows:
+        connection.execute(table.insert(), [{name: row[name] for name in given} for row in rows])
+
+
+@pytest.fixture(scope="module")
+def filled(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bare]:
+    folder = tmp_path_factory.mktemp("bare")
+    url = make_url(database_url)
+    sqlite = url.get_backend_name() == "sqlite"
+    name = str(folder / "bare.db") if sqlite else f"{url.database}_bare"
+    outside = create_engine(url)
+    if not sqlite:
+        with outside.begin() as connection:
+            connection.execute(text(f"DROP DATABASE IF EXISTS {name}"))
+            connection.execute(text(f"CREATE DATABASE {name} CHARACTER SET utf8mb4"))
+    bare_url = url.set(database=name)
+    engine = create_engine(bare_url)
+    _tables_without_constraints().create_all(engine)
+    app = create_app(_settings(bare_url.render_as_string(False), folder))
+    yield Bare(app, engine)
+    with app.app_context():
+        for used in db.engines.values():
+            used.dispose()
+    engine.dispose()
+    if not sqlite:
+        with outside.begin() as connection:
+            connection.execute(text(f"DROP DATABASE {name}"))
+    outside.dispose()
+
+
+@pytest.fixture
+def bare(filled: Bare) -> Bare:
+    filled.restore()
+    return filled
+
+
+def _tables_without_constraints() -> MetaData:
+    """The tables with columns, indexes and the keys that give out ids, and no promise besides."""
+    metadata = MetaData()
+    for table in Base.metadata.sorted_tables:
+        numbered = "id" in table.columns
+        columns = [
+            Column(
+                column.name,
+                column.type,
+                *([Computed(column.computed.sqltext)] if column.computed else []),
+                primary_key=numbered and column.primary_key,
+                nullable=column.nullable,
+            )
+            for column in table.columns
+        ]
+        Table(
+            table.name,
+            metadata,
+            *columns,
+            # Queries may ask for one by its name.
+            *(
+                Index(each.name, *(column.name for column in each.columns))
+                for each in table.indexes
+            ),
+            **table.dialect_kwargs,
+        )
+    return metadata
+
+
+def _settings(url: str, folder: Path) -> Settings:
+    environ = {
+        "DATABASE_URL": url,
+        "SECRET_KEY": "a key that only tests use",
+        "LOG_FILE": str(folder / "log"),
+    }
+    return Settings.from_environ(environ, instance_path=folder)

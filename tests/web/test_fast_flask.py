@@ -1,0 +1,187 @@
+"""Addresses of views: what is remembered of them never differs from what Flask would answer."""
+
+import gc
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Blueprint, Flask, request, url_for
+from werkzeug.routing import BuildError
+
+from webapp.pages.presentation import static_path, static_view
+from webapp.web.fast_flask import FastFlask
+
+
+def view(**_: object) -> str:
+    return ""
+
+
+def with_views(app: Flask) -> Flask:
+    """Two blueprints with views of the same names; one of them is elsewhere for a form."""
+    for name in ("one", "other"):
+        bp = Blueprint(name, name, url_prefix=f"/{name}")
+        bp.add_url_rule("/list", "list", view)
+        bp.add_url_rule("/item/<int:number>", "item", view)
+        bp.add_url_rule("/read", "both", view, methods=["GET"])
+        bp.add_url_rule("/write", "both", view, methods=["POST"])
+        app.register_blueprint(bp)
+    return app
+
+
+@pytest.fixture
+def ours() -> Flask:
+    return with_views(FastFlask("ours"))
+
+
+@pytest.fixture
+def plain() -> Flask:
+    return with_views(Flask("plain"))
+
+
+REQUESTS: list[dict[str, Any]] = [
+    {"path": "/one/list"},
+    {"path": "/other/list"},
+    {"path": "/nothing"},
+    {"path": "/one/write", "method": "POST"},
+    {"path": "/one/read", "method": "HEAD"},
+    {"path": "/one/read", "method": "PUT"},
+    {"path": "/one/list", "base_url": "http://localhost/tickets"},
+    {"path": "/one/list", "base_url": "http://localhost/other"},
+    {"path": "/one/list", "base_url": "https://evil.example"},
+]
+ASKED: list[tuple[str, dict[str, Any]]] = [
+    ("one.list", {}),
+    (".list", {}),
+    ("one.both", {}),
+    ("one.both", {"_method": "POST"}),
+    ("one.list", {"_external": True}),
+    ("one.list", {"_external": False}),
+    ("one.list", {"_anchor": "top"}),
+    ("one.list", {"_external": True, "_scheme": "https"}),
+    ("one.item", {"number": 1}),
+    ("one.item", {"number": "1"}),
+    ("one.list", {"number": 1}),
+    ("one.list", {"number": True}),
+    ("one.list", {"number": 1.0}),
+    ("one.list", {"number": None}),
+    ("one.list", {"tag": ["a", "b"]}),
+    ("one.list", {"a": 1, "b": 2}),
+    ("one.list", {"b": 2, "a": 1}),
+    ("one.list", {"search": "a/b?c=d&e ü"}),
+    ("static", {"filename": "a.css", "v": "1"}),
+]
+
+
+def answers(app: Flask, function: bool, endpoint: str, values: dict[str, Any]) -> list[str]:
+    """The address in each kind of request, one after the other and then all of them again."""
+    found = []
+    for how in (*REQUESTS, *REQUESTS):
+        with app.test_request_context(**how):
+            try:
+                found.append((url_for if function else app.url_for)(endpoint, **values))
+            except BuildError:
+                found.append("none")
+    return found
+
+
+@pytest.mark.parametrize("function", [False, True], ids=["method", "function"])
+@pytest.mark.parametrize(("endpoint", "values"), ASKED, ids=str)
+def test_address_is_the_one_that_flask_would_give(
+    ours: Flask, plain: Flask, function: bool, endpoint: str, values: dict[str, Any]
+) -> None:
+    assert answers(ours, function, endpoint, values) == answers(plain, function, endpoint, values)
+
+
+@pytest.mark.parametrize("first", [1, "1", True, 1.0], ids=repr)
+def test_values_that_are_equal_are_not_the_same(ours: Flask, first: object) -> None:
+    with ours.test_request_context():
+        for value in (first, 1, "1", True, 1.0):
+            assert ours.url_for("one.list", value=value) == f"/one/list?value={value}"
+
+
+def test_two_applications_keep_their_own_addresses() -> None:
+    def with_path(path: str) -> Flask:
+        app = FastFlask("ours")
+        app.add_url_rule(path, "list", view)
+        return app
+
+    first, second = with_path("/a"), with_path("/b")
+    for app, path in ((first, "/a"), (second, "/b"), (first, "/a")):
+        with app.test_request_context():
+            assert app.url_for("list") == path
+
+
+def test_methods_that_strangers_make_up_are_not_kept(ours: Flask) -> None:
+    tracemalloc.start()
+    try:
+        for number in range(100):
+            with ours.test_request_context(method=f"{number:050000}"):
+                assert ours.url_for("one.list") == "/one/list"
+        gc.collect()
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 1_000_000, "a hundred of them are 5 MB"
+
+
+def test_default_that_a_request_sets_counts_in_each_request(ours: Flask) -> None:
+    @ours.url_defaults
+    def add_language(endpoint: str, values: dict[str, Any]) -> None:
+        values["language"] = request.args["language"]
+
+    for language in ("en", "de"):
+        with ours.test_request_context(query_string={"language": language}):
+            assert ours.url_for("one.list") == f"/one/list?language={language}"
+
+
+def test_address_that_cannot_be_made_is_an_error_each_time(ours: Flask) -> None:
+    with ours.test_request_context():
+        for _ in range(2):
+            with pytest.raises(BuildError):
+                ours.url_for("one.item")
+            with pytest.raises(BuildError):
+                ours.url_for("nowhere")
+
+
+def test_address_outside_a_request_names_the_host(ours: Flask) -> None:
+    ours.config.update(SERVER_NAME="tickets.example.org")
+    with ours.test_request_context():
+        assert ours.url_for("one.list") == "/one/list"
+    with ours.app_context():
+        assert ours.url_for("one.list") == "http://tickets.example.org/one/list"
+
+
+@pytest.fixture
+def with_sheet(tmp_path: Path) -> Callable[[str], Flask]:
+    """Make an application whose style sheet has this text."""
+
+    def make(text: str) -> Flask:
+        folder = tmp_path / text
+        folder.mkdir()
+        (folder / "a.css").write_text(text)
+        app = FastFlask("ours", static_folder=str(folder), static_url_path="/static")
+        app.view_functions["static"] = static_view(app.view_functions["static"])
+        return app
+
+    return make
+
+
+def test_static_file_is_the_one_of_the_application(with_sheet: Callable[[str], Flask]) -> None:
+    first, second = with_sheet("first"), with_sheet("second")
+    paths = []
+    for app in (first, second, first):
+        with app.test_request_context():
+            paths.append(static_path("a.css"))
+        answer = app.test_client().get(paths[-1])
+        assert "immutable" in answer.headers["Cache-Control"]
+        answer.close()
+    assert paths[0] == paths[2] != paths[1]
+
+
+def test_static_file_is_found_below_every_mount(with_sheet: Callable[[str], Flask]) -> None:
+    app = with_sheet("one")
+    for mount in ("", "/tickets", "/other"):
+        with app.test_request_context(base_url=f"http://localhost{mount}"):
+            assert static_path("a.css").startswith(f"{mount}/static/a.css?v=")

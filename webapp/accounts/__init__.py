@@ -1,0 +1,1 @@
+"""Organizers: their names, passwords and tokens."""

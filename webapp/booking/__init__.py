@@ -1,0 +1,1 @@
+"""The heart: bookings of tickets, and the waiting list."""

@@ -1,0 +1,185 @@
+"""The words of the ledger: what it is told, what it answers and what it notes down."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """The state of a booking."""
+
+    CONFIRMED = "confirmed"
+    WAITING = "waiting"
+    CANCELLED = "cancelled"
+    # Its attendee did not do in time what the booking depended on.
+    LAPSED = "lapsed"
+    # Its tickets are set aside until they are paid for.
+    HELD = "held"
+
+
+ACTIVE = (Status.CONFIRMED, Status.WAITING, Status.HELD)
+TAKING_TICKETS = (Status.CONFIRMED, Status.HELD)
+
+
+def is_active(status: str) -> bool:
+    """Whether a booking of this status is still one: it takes tickets or waits for them."""
+    return status in ACTIVE
+
+
+def takes_tickets(status: str) -> bool:
+    """Whether the tickets of a booking of this status are taken from the event's capacity."""
+    return status in TAKING_TICKETS
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts: an attendee, a member of the organizer's account, or the system by itself."""
+
+    kind: str
+    account_id: int | None = None
+
+    @property
+    def is_organizer(self) -> bool:
+        return self.kind == "organizer"
+
+    def __str__(self) -> str:
+        """The actor as the history keeps it, such as `organizer:7`."""
+        return self.kind if self.account_id is None else f"{self.kind}:{self.account_id}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Actor":
+        """The actor of a line of history."""
+        kind, _, account_id = text.partition(":")
+        return cls(kind, int(account_id) if account_id else None)
+
+
+ATTENDEE = Actor("attendee")
+
+
+def organizer(account_id: int) -> Actor:
+    """A member of an organizer's account."""
+    return Actor("organizer", account_id)
+
+
+@dataclass(slots=True)
+class Claim:
+    """A booking as the ledger sees it; `reference` is carried along for the caller."""
+
+    position: int
+    attendee_id: str
+    tickets: int
+    status: Status
+    reference: str = ""
+
+
+@dataclass(slots=True)
+class BookTickets:
+    """Claim tickets for an attendee, under a reference made by the caller."""
+
+    attendee_id: str
+    tickets: int = 1
+    reference: str = ""
+
+
+@dataclass(slots=True)
+class CancelBooking:
+    """Give up the booking at a position, or the active one of an attendee."""
+
+    position: int | None = None
+    attendee_id: str | None = None
+
+
+@dataclass(slots=True)
+class ChangeTickets:
+    """Keep the booking at a position, with fewer tickets."""
+
+    position: int
+    tickets: int
+
+
+@dataclass(slots=True)
+class SetCapacity:
+    """Give the event another number of tickets; `largest_waiting` is the largest party waiting."""
+
+    capacity: int
+    largest_waiting: int = 0
+
+
+@dataclass(slots=True)
+class CancelEvent:
+    """End the event and every booking of it."""
+
+
+Command = BookTickets | CancelBooking | ChangeTickets | SetCapacity | CancelEvent
+
+
+class Reason(StrEnum):
+    """Why a command was not carried out; a refused command changes nothing."""
+
+    TOO_FEW_TICKETS = "too_few_tickets"
+    TOO_MANY_TICKETS = "too_many_tickets"
+    ALREADY_BOOKED = "already_booked"
+    NOT_OPEN = "not_open"
+    SOLD_OUT = "sold_out"
+    WAITING_LIST_FULL = "waiting_list_full"
+    NO_SUCH_BOOKING = "no_such_booking"
+    TOO_LATE = "too_late"
+    NOT_ACTIVE = "not_active"
+    LAPSED = "lapsed"
+    NOT_FEWER = "not_fewer"
+    CAPACITY_TOO_LOW = "capacity_too_low"
+
+
+@dataclass(slots=True)
+class Refusal:
+    """The command was refused; `limit` is the number that it broke, where there is one.
+
+    `position` is that of the booking in its way.
+    """
+
+    reason: Reason
+    limit: int | None = None
+    position: int | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a command, from the ledger to the view.
+
+    `position`, `reference`, `status` and `tickets` are those of the booking that the command was
+    about, as it is afterwards; `rank` is where it waits, from 1. A command about the event as a
+    whole leaves them as they are here. `promoted` are the bookings that moved up, in order:
+    `{position: reference}`. `repeated` says that there was nothing left to do, because the same was
+    done before; `promoted` is then empty until the batch has looked into the history.
+    """
+
+    position: int = 0
+    reference: str = ""
+    status: Status = Status.CONFIRMED
+    tickets: int = 0
+    rank: int | None = None
+    promoted: dict[int, str] = field(default_factory=dict)
+    repeated: bool = False
+
+
+class ActivityKind(StrEnum):
+    """The kinds of line in a booking's history."""
+
+    BOOKED = "booked"
+    PROMOTED = "promoted"
+    CANCELLED = "cancelled"
+    LAPSED = "lapsed"
+    REDUCED = "reduced"
+
+
+@dataclass(slots=True)
+class HistoryLine:
+    """What became of a booking, and by whom; `cause` is the booking that gave tickets back."""
+
+    what: ActivityKind
+    actor: Actor
+    position: int
+    status_before: Status | None
+    status_after: Status
+    tickets_before: int | None
+    tickets_after: int
+    cause: int | None = None

@@ -1,0 +1,139 @@
+"""Who gets a ticket, who waits and what is open: the one place that says so, for ledger and pages.
+
+Pure: figures and a moment come in, nothing is read.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from webapp.storage.rows import LockedEvent
+
+
+class Closure(StrEnum):
+    """Why nobody can book an event now."""
+
+    DRAFT = "draft"
+    CANCELLED = "cancelled"
+    STARTED = "started"
+    NOT_YET_OPEN = "not_yet_open"
+    CLOSED = "closed"
+
+
+@dataclass(slots=True)
+class Inventory:
+    """The figures of an event and what its settings allow now.
+
+    `confirmed` counts the tickets that are taken, `waiting` counts bookings. `waiting_list_limit`
+    is the most bookings that may wait: `None` for no limit, 0 for no waiting list.
+    """
+
+    capacity: int
+    confirmed: int = 0
+    waiting: int = 0
+    next_position: int = 1
+    max_tickets: int = 10
+    waiting_list_limit: int | None = None
+    closure: Closure | None = None
+    promotes: bool = True
+    attendees_may_cancel: bool = True
+
+    @property
+    def free(self) -> int:
+        """Tickets that nobody holds; the public is offered none of them while somebody waits."""
+        return self.capacity - self.confirmed
+
+    @property
+    def available(self) -> int:
+        """Tickets that a newcomer can have at once."""
+        return 0 if self.waiting else self.free
+
+    @property
+    def most(self) -> int:
+        """Tickets that one booking may have."""
+        return min(self.max_tickets, self.capacity)
+
+    @property
+    def has_place_in_list(self) -> bool:
+        """Whether one more booking may wait."""
+        return self.waiting_list_limit is None or self.waiting < self.waiting_list_limit
+
+
+def inventory_of(event: LockedEvent, now: datetime) -> Inventory:
+    """The figures of an event row and what its settings allow at `now`."""
+    started = event.starts_at is not None and event.starts_at <= now
+    until = event.cancel_until or event.starts_at
+    return Inventory(
+        capacity=event.capacity,
+        confirmed=event.confirmed,
+        waiting=event.waiting,
+        next_position=event.next_position,
+        max_tickets=event.max_tickets_per_booking,
+        waiting_list_limit=event.waiting_list_limit,
+        closure=closure_of(event, now),
+        promotes=event.status != "cancelled" and not started,
+        attendees_may_cancel=until is None or now < until,
+    )
+
+
+def closure_of(event: LockedEvent, now: datetime) -> Closure | None:
+    """Why nobody can book at `now`; `None` while the event is open."""
+    if event.status == "draft":
+        return Closure.DRAFT
+    if event.status == "cancelled":
+        return Closure.CANCELLED
+    if event.starts_at is not None and event.starts_at <= now:
+        return Closure.STARTED
+    if event.sales_open_at is not None and now < event.sales_open_at:
+        return Closure.NOT_YET_OPEN
+    if event.sales_close_at is not None and event.sales_close_at <= now:
+        return Closure.CLOSED
+    return None
+
+
+def available(event: LockedEvent) -> int:
+    """Tickets that a newcomer could have, whether or not booking is open."""
+    if event.waiting or event.status == "cancelled":
+        return 0
+    return event.capacity - event.confirmed
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a newcomer can have now: `left` tickets at once, or `place` in the waiting list.
+
+    `most` is how many one booking may have. Where nothing can be had, `closure` says why, or the
+    event `is_full`: that may change with the next cancel. `has_waiting_list` tells whether it is
+    the list that is full. `opens_at` is when booking opens, if it will.
+    """
+
+    left: int
+    place: int | None
+    most: int
+    closure: Closure | None
+    is_full: bool
+    has_waiting_list: bool
+    opens_at: datetime | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything can be had."""
+        return self.closure is None and not self.is_full
+
+
+def offer_of(event: LockedEvent, now: datetime) -> Offer:
+    """The offer of an event at `now`, as of its row."""
+    inventory = inventory_of(event, now)
+    is_open = inventory.closure is None
+    left = inventory.available if is_open else 0
+    has_place = is_open and inventory.has_place_in_list
+    opens = inventory.closure is Closure.NOT_YET_OPEN
+    return Offer(
+        left=left,
+        place=inventory.waiting + 1 if has_place else None,
+        most=inventory.most,
+        closure=inventory.closure,
+        is_full=is_open and not left and not has_place,
+        has_waiting_list=inventory.waiting_list_limit != 0,
+        opens_at=event.sales_open_at if opens else None,
+    )

@@ -1,0 +1,207 @@
+"""Events and bookings as they are now.
+
+What is asked for at the same time by many is read once for all of them. Bookings are shown to their
+attendee and their organizer only.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, cast
+
+from sqlalchemy import Select, bindparam, or_, select
+
+from webapp.booking.access import check_own
+from webapp.booking.commands import Actor, Status
+from webapp.booking.load import BY_STATUS
+from webapp.booking.ranks import rank_of
+from webapp.errors import BookingNotFound, EventNotFound
+from webapp.extensions import PerApp
+from webapp.storage.batcher import Batcher
+from webapp.storage.rows import ActivityRow, BookingRow, EventRow, LockedEvent
+from webapp.storage.tables import activities, bookings, events
+from webapp.storage.transaction import read
+
+PORTION = 1000
+is_reference = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
+# From so many characters on, a search may mean the beginning of a reference.
+SHORTEST_REFERENCE = 6
+
+
+_event = select(events).where(events.c.id == bindparam("event_id"))
+
+
+class BookingView(NamedTuple):
+    """A booking, its event, and its rank while it waits."""
+
+    booking: BookingRow
+    event: EventRow
+    rank: int | None
+
+
+def find_event(event_id: int, *, with_drafts: bool = False) -> EventRow:
+    """The event as it is now, with its figures.
+
+    Raises `EventNotFound`, also for a draft unless they are asked for, and `Unavailable`.
+    """
+    event = event_reads.own.submit(event_id, None)
+    if event is None or (event.status == "draft" and not with_drafts):
+        raise EventNotFound
+    return event
+
+
+def find_booking(reference: str) -> BookingView:
+    """The booking of a reference as it is now. Raises `BookingNotFound`."""
+    query = select(bookings).where(bookings.c.reference == _checked(reference))
+    booking = _one(query)
+    rank = None
+    if booking.status == Status.WAITING:
+        rank = rank_of(booking.event_id, booking.position)
+        if rank is None:
+            # It left the waiting list between the two queries, which nobody ever enters again.
+            booking = _one(query)
+    return BookingView(booking, find_event(booking.event_id, with_drafts=True), rank)
+
+
+def list_bookings(references: Sequence[str]) -> list[BookingView]:
+    """The active bookings among references, latest made first; others are left out."""
+    query = (
+        select(bookings)
+        .where(bookings.c.reference.in_(references), bookings.c.active == 1)
+        .order_by(bookings.c.created_at.desc())
+    )
+    rows = read(lambda connection: connection.execute(query).all()) if references else []
+    return [
+        BookingView(
+            row,
+            find_event(row.event_id, with_drafts=True),
+            rank_of(row.event_id, row.position) if row.status == Status.WAITING else None,
+        )
+        for row in rows
+    ]
+
+
+def locate(reference: str) -> tuple[int, int]:
+    """Event and position of a reference; neither ever changes. Raises `BookingNotFound`."""
+    place = place_reads.own.submit(None, _checked(reference))
+    if place is None:
+        raise BookingNotFound
+    return place
+
+
+def booking_at(event: LockedEvent, position: int, *, actor: Actor) -> BookingRow:
+    """One booking of an event, for its organizer. Raises `EventNotFound`, `BookingNotFound`."""
+    check_own(event, actor)
+    return _one(
+        select(bookings).where(bookings.c.event_id == event.id, bookings.c.position == position)
+    )
+
+
+def event_bookings(
+    event: LockedEvent,
+    *,
+    actor: Actor,
+    status: str = "",
+    search: str = "",
+    after: int = 0,
+    limit: int = 50,
+) -> list[BookingRow]:
+    """Bookings of an event in order of position, from behind position `after`; for its organizer.
+
+    `status` keeps one status; `search` finds part of a name, address or attendee id, or the
+    beginning of a reference.
+    Raises `EventNotFound`.
+    """
+    check_own(event, actor)
+    query = select(bookings).where(bookings.c.event_id == event.id, bookings.c.position > after)
+    if status:
+        query = query.where(bookings.c.status == status).with_hint(bookings, BY_STATUS, "mysql")
+    if search:
+        found = [column.icontains(search, autoescape=True) for column in _searched]
+        # MySQL will not compare a reference, which is ASCII, with any other text; and a few letters
+        # begin one by chance.
+        if search.isascii() and len(search) >= SHORTEST_REFERENCE:
+            found.append(bookings.c.reference.startswith(search, autoescape=True))
+        query = query.where(or_(*found))
+    query = query.order_by(bookings.c.position).limit(limit)
+    return list(read(lambda connection: connection.execute(query).all()))
+
+
+def all_bookings(event: LockedEvent, *, actor: Actor) -> Iterator[Sequence[BookingRow]]:
+    """Every booking of an event in order of position, a portion at a time; for its organizer.
+
+    Each portion is a read of its own, so a slow receiver holds no connection.
+    Raises `EventNotFound`.
+    """
+    after = 0
+    while portion := event_bookings(event, actor=actor, after=after, limit=PORTION):
+        yield portion
+        after = portion[-1].position
+
+
+def history(
+    event: LockedEvent,
+    *,
+    actor: Actor,
+    position: int | None = None,
+    before: int | None = None,
+    limit: int = 50,
+) -> list[ActivityRow]:
+    """What happened to an event, or to one booking of it, newest first; for its organizer.
+
+    `before` is the id of the last line seen.
+    Raises `EventNotFound`.
+    """
+    check_own(event, actor)
+    query = select(activities).where(activities.c.event_id == event.id)
+    if position is not None:
+        query = query.where(activities.c.position == position)
+    if before is not None:
+        last = (
+            select(activities.c.revision)
+            .where(activities.c.event_id == event.id, activities.c.id == before)
+            .scalar_subquery()
+        )
+        query = query.where(
+            activities.c.revision <= last,
+            or_(activities.c.revision < last, activities.c.id < before),
+        )
+    query = query.order_by(activities.c.revision.desc(), activities.c.id.desc()).limit(limit)
+    return list(read(lambda connection: connection.execute(query).all()))
+
+
+def _checked(reference: str) -> str:
+    """What may be a reference: MySQL fails on other text, also for all who share the query."""
+    if not is_reference(reference):
+        raise BookingNotFound
+    return reference
+
+
+def read_event(event_id: int, readers: list[None]) -> list[EventRow | None]:
+    """The row of an event, or `None`, once for each who asks for it at the same time."""
+    values = {"event_id": event_id}
+    event = read(lambda connection: connection.execute(_event, values).one_or_none())
+    return [cast(EventRow | None, event)] * len(readers)
+
+
+def read_places(_: None, references: list[str]) -> list[tuple[int, int] | None]:
+    """Where bookings stand, by one query for all who ask at the same time."""
+    query = select(bookings.c.reference, bookings.c.event_id, bookings.c.position).where(
+        bookings.c.reference.in_(references)
+    )
+    rows = read(lambda connection: connection.execute(query).all())
+    places = {row.reference: (row.event_id, row.position) for row in rows}
+    return [places.get(reference) for reference in references]
+
+
+event_reads: PerApp[Batcher[int, None, EventRow | None]] = PerApp(lambda: Batcher(read_event))
+place_reads: PerApp[Batcher[None, str, tuple[int, int] | None]] = PerApp(
+    lambda: Batcher(read_places)
+)
+_searched = (bookings.c.name, bookings.c.email, bookings.c.attendee_id)
+
+
+def _one(query: Select[Any]) -> BookingRow:
+    row = read(lambda connection: connection.execute(query).one_or_none())
+    if row is None:
+        raise BookingNotFound
+    return row

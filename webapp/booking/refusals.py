@@ -1,0 +1,52 @@
+"""What the caller is told of a refusal."""
+
+from datetime import datetime
+
+from webapp.booking.commands import Reason, Refusal
+from webapp.booking.inventory import Closure, closure_of
+from webapp.errors import (
+    AlreadyBooked,
+    BookingClosed,
+    BookingNotFound,
+    DomainError,
+    EventClosed,
+    InvalidInput,
+    Problem,
+    SoldOut,
+    WaitingListFull,
+)
+from webapp.storage.rows import LockedEvent
+
+
+def error_of(refusal: Refusal, event: LockedEvent, now: datetime) -> DomainError:
+    """The error that tells a caller why a command was refused."""
+    match refusal.reason:
+        case Reason.ALREADY_BOOKED:
+            assert refusal.position is not None
+            return AlreadyBooked(position=refusal.position)
+        case Reason.NOT_OPEN:
+            return why_closed(event, now)
+        case Reason.SOLD_OUT:
+            return SoldOut()
+        case Reason.WAITING_LIST_FULL:
+            return WaitingListFull()
+        case Reason.NO_SUCH_BOOKING:
+            return BookingNotFound()
+        case Reason.NOT_ACTIVE | Reason.LAPSED | Reason.TOO_LATE:
+            return BookingClosed(refusal.reason)
+        case Reason.TOO_FEW_TICKETS:
+            return InvalidInput({"tickets": Problem("too_few_tickets", limit=refusal.limit)})
+        case Reason.TOO_MANY_TICKETS:
+            return InvalidInput({"tickets": Problem("too_many_tickets", limit=refusal.limit)})
+        case Reason.NOT_FEWER:
+            return InvalidInput({"tickets": Problem("not_fewer", limit=refusal.limit)})
+        case Reason.CAPACITY_TOO_LOW:
+            return InvalidInput({"totalTickets": Problem("capacity_too_low", limit=refusal.limit)})
+
+
+def why_closed(event: LockedEvent, now: datetime) -> EventClosed:
+    """Why nobody can book an event that is closed at `now`."""
+    closure = closure_of(event, now)
+    assert closure is not None
+    opens_at = event.sales_open_at if closure is Closure.NOT_YET_OPEN else None
+    return EventClosed(closure, opens_at=opens_at, time_zone=event.time_zone)

@@ -1,0 +1,1 @@
+"""What organizers make of an event."""

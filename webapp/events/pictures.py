@@ -1,0 +1,126 @@
+"""The picture of an event, kept in the database: every process and machine sees the same one."""
+
+from functools import lru_cache, partial
+from typing import Any, Literal
+
+from sqlalchemy import Connection, delete, insert, literal, select, update
+
+from webapp.booking.commands import Actor
+from webapp.errors import EventNotFound
+from webapp.events.imaging import ProcessedImage, process_image
+from webapp.events.services import EventDetails, change_event, create_event
+from webapp.storage.idempotency import IdempotencyKey
+from webapp.storage.tables import events, pictures
+from webapp.storage.transaction import read
+
+Size = Literal["large", "small"]
+# What visitors of the hottest events ask for; a process gives at most some 20 MB for it.
+REMEMBERED = 64
+
+
+def set_picture(
+    event_id: int, data: bytes, *, description: str, actor: Actor, seen: int | None = None
+) -> None:
+    """Give an event a picture in place of the one it had, and say in words what it shows.
+
+    `seen` is the revision of the event that the caller has read; see `change_event`.
+    Raises `EventNotFound`, `EventClosed` when it is cancelled, `EditConflict`, `InvalidInput`
+    (picture).
+    """
+    developed = process_image(data)
+    change_event(
+        event_id,
+        "edited",
+        {"picture": developed.name, "picture_description": description},
+        actor=actor,
+        also=partial(_keep, event_id=event_id, developed=developed),
+        seen=seen,
+    )
+
+
+def describe_picture(
+    event_id: int, *, description: str, actor: Actor, seen: int | None = None
+) -> None:
+    """Say otherwise what the picture shows; `seen` is as for `set_picture`.
+
+    Raises `EventNotFound`, `EventClosed`, `EditConflict`.
+    """
+    change_event(
+        event_id,
+        "edited",
+        {"picture_description": description},
+        actor=actor,
+        seen=seen,
+        in_view_of=["picture"],
+    )
+
+
+def remove_picture(event_id: int, *, actor: Actor, seen: int | None = None) -> None:
+    """Take the picture away; again is harmless; `seen` is as for `set_picture`.
+
+    Raises `EventNotFound`, `EventClosed`, `EditConflict`.
+    """
+    change_event(
+        event_id,
+        "edited",
+        {"picture": None, "picture_description": ""},
+        actor=actor,
+        also=partial(_drop, event_id=event_id),
+        seen=seen,
+    )
+
+
+def create_event_like(
+    like: int,
+    details: EventDetails,
+    *,
+    actor: Actor,
+    published: bool,
+    key: IdempotencyKey | None,
+) -> int:
+    """Make an event with the picture of another one of the organizer's, and return its id.
+
+    Raises `IdempotencyConflict`, `Unavailable`.
+    """
+    own = (events.c.id == like, events.c.organizer_id == actor.account_id)
+    query = select(events.c.picture, events.c.picture_description).where(*own).with_for_update()
+
+    def copy(connection: Connection, event_id: int) -> None:
+        found = connection.execute(query).one_or_none()
+        if found is None or found.picture is None:
+            return
+        new = events.c.id == event_id
+        connection.execute(update(events).where(new).values(**found._mapping))
+        columns = [literal(event_id), pictures.c.large, pictures.c.small]
+        copied = select(*columns).where(pictures.c.event_id == like)
+        connection.execute(insert(pictures).from_select(["event_id", "large", "small"], copied))
+
+    return create_event(details, actor=actor, published=published, key=key, also=copy)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def picture_data(event_id: int, name: str, size: Size) -> bytes:
+    """The picture of an event under its name, which changes with its content.
+
+    Whether the event still shows it, the caller has just read; one that it had a moment ago may be
+    remembered. Raises `EventNotFound` when the event has no such picture.
+    """
+    query = (
+        select(pictures.c[size])
+        .join(events, events.c.id == pictures.c.event_id)
+        .where(events.c.id == event_id, events.c.picture == name)
+    )
+    data: Any = read(lambda connection: connection.execute(query).scalar_one_or_none())
+    if data is None:
+        raise EventNotFound
+    return bytes(data)
+
+
+def _keep(connection: Connection, *, event_id: int, developed: ProcessedImage) -> None:
+    _drop(connection, event_id=event_id)
+    values = {"event_id": event_id, "large": developed.large, "small": developed.small}
+    connection.execute(insert(pictures), values)
+
+
+def _drop(connection: Connection, *, event_id: int) -> None:
+    connection.execute(delete(pictures).where(pictures.c.event_id == event_id))

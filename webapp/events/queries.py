@@ -1,0 +1,76 @@
+"""Lists of events: an organizer's own, and those that everybody can see."""
+
+from datetime import datetime
+from typing import cast
+
+from sqlalchemy import Connection, or_, select
+
+from webapp import clock
+from webapp.errors import EventNotFound
+from webapp.storage.rows import EventRow
+from webapp.storage.tables import MAX_ID, events
+from webapp.storage.transaction import read
+
+
+def own_event(event_id: int, *, organizer_id: int) -> EventRow:
+    """An organizer's own event, drafts included. Raises `EventNotFound` for anybody else's."""
+    query = select(events).where(events.c.id == event_id, events.c.organizer_id == organizer_id)
+    event = read(lambda connection: connection.execute(query).one_or_none())
+    if event is None:
+        raise EventNotFound
+    return cast(EventRow, event)
+
+
+def own_events(organizer_id: int, *, before: int | None = None, limit: int = 50) -> list[EventRow]:
+    """An organizer's events, newest first; `before` is the id of the last one seen."""
+    query = select(events).where(events.c.organizer_id == organizer_id)
+    if before is not None:
+        query = query.where(events.c.id < before)
+    query = query.order_by(events.c.id.desc()).limit(limit)
+    return cast(list[EventRow], read(lambda connection: connection.execute(query).all()))
+
+
+def next_events(organizer_id: int, *, since: datetime, limit: int = 50) -> list[EventRow]:
+    """An organizer's events that start after `since`, soonest first."""
+    query = (
+        select(events)
+        .where(events.c.organizer_id == organizer_id, events.c.starts_at > since)
+        .order_by(events.c.starts_at, events.c.id)
+        .limit(limit)
+    )
+    return cast(list[EventRow], read(lambda connection: connection.execute(query).all()))
+
+
+def upcoming_events(
+    *, search: str = "", after: tuple[datetime | None, int] | None = None, limit: int = 50
+) -> list[EventRow]:
+    """Published events that have not started, soonest first and those without a date last.
+
+    `search` finds part of the name or place; `after` is start and id of the last one seen.
+    """
+    published = select(events).where(events.c.status == "published")
+    if search:
+        found = [column.icontains(search, autoescape=True) for column in _searched]
+        published = published.where(or_(*found))
+    now = clock.now()
+    start, event_id = after or (now, MAX_ID)
+    undated = published.where(events.c.starts_at.is_(None)).order_by(events.c.id)
+    if start is None:
+        undated, dated = undated.where(events.c.id > event_id), None
+    else:
+        # Each part is read in the order of the index, which has those without a date apart.
+        dated = published.where(
+            events.c.starts_at >= max(start, now),
+            or_(events.c.starts_at > start, events.c.id > event_id),
+        ).order_by(events.c.starts_at, events.c.id)
+
+    def work(connection: Connection) -> list[EventRow]:
+        rows = [] if dated is None else list(connection.execute(dated.limit(limit)))
+        if len(rows) < limit:
+            rows += connection.execute(undated.limit(limit - len(rows)))
+        return cast(list[EventRow], rows)
+
+    return read(work)
+
+
+_searched = (events.c.name, events.c.location)

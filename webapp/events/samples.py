@@ -1,0 +1,80 @@
+"""A few events to look at on a fresh installation; marked as samples, removed with one click."""
+
+from datetime import timedelta
+
+from sqlalchemy import Connection, delete, select
+
+from webapp import clock
+from webapp.booking.commands import organizer
+from webapp.booking.services import book_tickets
+from webapp.events.services import EventDetails, create_event
+from webapp.storage.tables import (
+    Organizer,
+    activities,
+    bookings,
+    deliveries,
+    events,
+    messages,
+    pictures,
+    used_keys,
+)
+from webapp.storage.transaction import read, write
+
+GUESTS = (
+    ("Ada Lovelace", 2), ("Grace Hopper", 1), ("Alan Turing", 3), ("Mary Shelley", 2),
+    ("Nikola Tesla", 1), ("Hedy Lamarr", 2), ("Rosa Parks", 1), ("Frida Kahlo", 4),
+)  # fmt: skip
+
+
+def add_samples() -> None:
+    """Give the first organizer an open event, a sold-out one with people waiting, and a draft."""
+    first = select(Organizer.id).order_by(Organizer.id).limit(1)
+    organizer_id = read(lambda connection: connection.execute(first).scalar_one())
+    evening = clock.now().replace(hour=19, minute=0, second=0, microsecond=0)
+    concert = EventDetails(
+        name="Town Hall Concert",
+        capacity=120,
+        description="Strings and brass by candlelight. Doors open an hour before.",
+        location="Town Hall, Great Room",
+        starts_at=evening + timedelta(days=30),
+        ends_at=evening + timedelta(days=30, hours=3),
+    )
+    workshop = EventDetails(
+        name="Bread Baking Workshop",
+        capacity=8,
+        description="Bring an apron. You take home two loaves and the starter.",
+        location="Community Kitchen",
+        starts_at=evening + timedelta(days=12),
+        ends_at=evening + timedelta(days=12, hours=2),
+        max_tickets_per_booking=4,
+    )
+    talk = EventDetails(
+        name="Night Sky Tour",
+        capacity=40,
+        description="A first draft. Publish it when the date is settled.",
+        location="Observatory Hill",
+    )
+    for details, published, guests in ((concert, True, 5), (workshop, True, 8), (talk, False, 0)):
+        event_id = create_event(
+            details, actor=organizer(organizer_id), published=published, is_sample=True
+        )
+        for name, tickets in GUESTS[:guests]:
+            # An attendee id that looks like an address, but none that a mail would be sent to.
+            attendee_id = f"{name.split()[0].lower()}@example.org"
+            book_tickets(event_id, attendee_id=attendee_id, tickets=tickets, name=name)
+
+
+def remove_samples(*, organizer_id: int) -> int:
+    """Delete an organizer's sample events with all that belongs to them; say how many."""
+    mine = select(events.c.id).where(
+        events.c.organizer_id == organizer_id, events.c.is_sample.is_(True)
+    )
+
+    def work(connection: Connection) -> int:
+        ids = list(connection.execute(mine.order_by(events.c.id).with_for_update()).scalars())
+        for table in (deliveries, messages, activities, bookings, used_keys, pictures):
+            connection.execute(delete(table).where(table.c.event_id.in_(ids)))
+        connection.execute(delete(events).where(events.c.id.in_(ids)))
+        return len(ids)
+
+    return write(work)

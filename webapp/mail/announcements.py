@@ -1,0 +1,303 @@
+"""What an organizer writes to the attendees of an event, and what became of each mail of it."""
+
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from enum import StrEnum
+from typing import Any, NamedTuple, cast
+
+from sqlalchemy import Connection, Select, String, func, insert, literal, or_, select, update
+from sqlalchemy import cast as sql_cast
+from sqlalchemy.exc import IntegrityError
+
+from webapp import clock
+from webapp.booking import save
+from webapp.booking.access import check_own, lock_own_event
+from webapp.booking.commands import Actor
+from webapp.logs import log_event
+from webapp.mail.failures import NothingToSend
+from webapp.storage import idempotency
+from webapp.storage.idempotency import IdempotencyKey
+from webapp.storage.outbox import MAIL, enqueue, whole_rows
+from webapp.storage.rows import BookingRow, DeliveryRow, EventRow, MessageRow
+from webapp.storage.tables import bookings, deliveries, events, messages, opt_outs, organizers
+from webapp.storage.transaction import new_id, read, write
+
+PAGE = 50
+
+
+class Audience(StrEnum):
+    """Whom a message is for."""
+
+    ALL = "all"
+    CONFIRMED = "confirmed"
+    WAITING = "waiting"
+
+
+class Progress(NamedTuple):
+    """How far a message has got, in mails."""
+
+    sent: int
+    pending: int
+    parked: int
+
+    @property
+    def total(self) -> int:
+        return sum(self)
+
+
+def count_recipients(event: EventRow, audience: Audience, *, actor: Actor) -> int:
+    """How many people a message would reach now: each address once, whatever it booked.
+
+    Raises `EventNotFound`.
+    """
+    check_own(event, actor)
+    people = _people(event.id, audience, event.organizer_id).subquery()
+    query = select(func.count()).select_from(people)
+    return int(read(lambda connection: connection.execute(query).scalar_one()))
+
+
+def send_message(
+    event_id: int,
+    *,
+    audience: Audience,
+    subject: str,
+    text: str,
+    actor: Actor,
+    key: IdempotencyKey | None = None,
+) -> int:
+    """Have a message sent, and return its id; the same form again is the same message.
+
+    Raises `EventNotFound`, `IdempotencyConflict`, `Unavailable`.
+    """
+
+    def work(connection: Connection) -> int:
+        lock_own_event(connection, event_id, actor)
+        answer = idempotency.run_once(connection, key, event_id, lambda: send(connection))
+        return int(answer["message_id"])
+
+    def send(connection: Connection) -> dict[str, int]:
+        now = clock.now()
+        values = {
+            "event_id": event_id,
+            "audience": audience,
+            "subject": subject,
+            "text": text,
+            "created_at": now,
+        }
+        message_id = new_id(connection.execute(insert(messages), values))
+        people = _people(event_id, audience, actor.account_id).subquery()
+        enqueue(
+            connection,
+            "message",
+            recipient=people.c.email,
+            event_id=event_id,
+            position=people.c.position,
+            details={"message_id": message_id},
+            bulk=True,
+            dedupe_key=literal(f"message:{message_id}:") + sql_cast(people.c.position, String(20)),
+            now=now,
+        )
+        return {"message_id": message_id}
+
+    message_id = write(work)
+    log_event("message", event_id=event_id, message=message_id, actor=actor)
+    return message_id
+
+
+class Announcement(NamedTuple):
+    """A message for one recipient: its event, their first booking, and where answers go."""
+
+    message: MessageRow
+    event: EventRow
+    booking: BookingRow
+    reply_to: str | None
+
+
+def announcement_for(delivery: DeliveryRow) -> Announcement:
+    """What a delivery of a message is about.
+
+    Raises `NothingToSend` when the recipient has no booking any more, or wants no messages.
+    """
+    # The release before wrote no details.
+    details = delivery.details or {"message_id": int((delivery.dedupe_key or "").split(":")[1])}
+    message = select(messages).where(messages.c.id == details["message_id"])
+    event = select(events).where(events.c.id == delivery.event_id)
+    booking = (
+        select(bookings)
+        .where(
+            bookings.c.event_id == delivery.event_id,
+            bookings.c.email == delivery.recipient,
+            bookings.c.active == 1,
+        )
+        .order_by(bookings.c.position)
+        .limit(1)
+    )
+    owner = events.c.organizer_id
+    reply_to = select(organizers.c.email).join(events, owner == organizers.c.id)
+    wants_none = select(opt_outs.c.recipient).join(events, owner == opt_outs.c.organizer_id)
+
+    def work(connection: Connection) -> Announcement:
+        here = events.c.id == delivery.event_id
+        of_recipient = opt_outs.c.recipient == delivery.recipient
+        found = connection.execute(booking).one_or_none()
+        if found is None or connection.execute(wants_none.where(here, of_recipient)).first():
+            raise NothingToSend
+        return Announcement(
+            connection.execute(message).one(),
+            connection.execute(event).one(),
+            found,
+            connection.execute(reply_to.where(here)).scalar_one(),
+        )
+
+    return read(work)
+
+
+def recent_announcements(
+    event: EventRow, *, actor: Actor, limit: int = 10
+) -> list[tuple[MessageRow, Progress]]:
+    """The latest messages of an event, newest first: `[(message, progress)]`.
+
+    Raises `EventNotFound`.
+    """
+    check_own(event, actor)
+    query = select(messages).where(messages.c.event_id == event.id)
+    latest = query.order_by(messages.c.id.desc()).limit(limit)
+
+    def work(connection: Connection) -> list[tuple[MessageRow, Progress]]:
+        rows = connection.execute(latest).all()
+        return [(cast(MessageRow, row), _progress(connection, row.id)) for row in rows]
+
+    return read(work)
+
+
+def _progress(connection: Connection, message_id: int) -> Progress:
+    # SQLite reads all keys for a LIKE; the semicolon comes right after the colon.
+    prefix = f"message:{message_id}"
+    query = (
+        select(deliveries.c.state, func.count())
+        .where(
+            deliveries.c.dedupe_key > f"{prefix}:",
+            deliveries.c.dedupe_key < f"{prefix};",
+            # Who had no booking any more at that moment was not told, and is not counted.
+            or_(deliveries.c.state != "sent", deliveries.c.sent_at.is_not(None)),
+        )
+        .group_by(deliveries.c.state)
+    )
+    counts: dict[str, int] = {row[0]: row[1] for row in connection.execute(query)}
+    return Progress(counts.get("sent", 0), counts.get("pending", 0), counts.get("parked", 0))
+
+
+def parked(
+    event: EventRow, *, actor: Actor, after: int = 0, limit: int = PAGE
+) -> Sequence[DeliveryRow]:
+    """The deliveries of an event that were given up, in order from behind the id `after`.
+
+    Raises `EventNotFound`.
+    """
+    check_own(event, actor)
+    query = (
+        whole_rows.where(
+            deliveries.c.channel == MAIL,
+            deliveries.c.state == "parked",
+            deliveries.c.bulk.in_((False, True)),
+            deliveries.c.event_id == event.id,
+            deliveries.c.id > after,
+        )
+        .order_by(deliveries.c.id)
+        .limit(limit)
+    )
+    rows = read(lambda connection: connection.execute(query).all())
+    return cast(Sequence[DeliveryRow], rows)
+
+
+def with_parked(found: Collection[EventRow], *, actor: Actor) -> set[int]:
+    """The ids of those events of which some delivery was given up. Raises `EventNotFound`."""
+    for event in found:
+        check_own(event, actor)
+    # One probe of the index for each event; as a condition, MySQL may read all deliveries instead.
+    one = (
+        select(deliveries.c.id)
+        .where(deliveries.c.event_id == events.c.id, deliveries.c.state == "parked")
+        .limit(1)
+        .scalar_subquery()
+    )
+    query = select(events.c.id, one).where(events.c.id.in_([event.id for event in found]))
+    rows = read(lambda connection: connection.execute(query).all())
+    return {event_id for event_id, parked_id in rows if parked_id is not None}
+
+
+def resend(event_id: int, delivery_id: int, *, actor: Actor) -> bool:
+    """Try a parked delivery of an event again; say whether there was one.
+
+    Raises `EventNotFound`.
+    """
+    found = (
+        deliveries.c.id == delivery_id,
+        deliveries.c.event_id == event_id,
+        deliveries.c.state == "parked",
+    )
+    due = {"state": "pending", "attempts": 0, "next_try_at": clock.now(), "problem": None}
+    change = update(deliveries).where(*found).values(due)
+
+    def work(connection: Connection) -> bool:
+        lock_own_event(connection, event_id, actor)
+        return connection.execute(change).rowcount > 0
+
+    return write(work)
+
+
+def mail_again(event_id: int, position: int, *, actor: Actor) -> bool:
+    """Mail a booking's link once more, as a mail of its own; say whether it has an address.
+
+    Raises `EventNotFound`.
+    """
+    query = select(bookings.c.status).where(
+        bookings.c.event_id == event_id,
+        bookings.c.position == position,
+        bookings.c.email.is_not(None),
+    )
+
+    def work(connection: Connection) -> bool:
+        lock_own_event(connection, event_id, actor)
+        status = connection.execute(query).scalar()
+        if status is not None:
+            here = (bookings.c.event_id == event_id, bookings.c.position == position)
+            save.enqueue_mails(connection, status, *here, now=clock.now())
+        return status is not None
+
+    return write(work)
+
+
+def stop_messages(reference: str) -> bool:
+    """Send the address of a booking no more messages of its organizer; say if there is one."""
+    query = (
+        select(events.c.organizer_id, bookings.c.email)
+        .join(bookings, bookings.c.event_id == events.c.id)
+        .where(bookings.c.reference == reference, bookings.c.email.is_not(None))
+    )
+    row = read(lambda connection: connection.execute(query).one_or_none())
+    if row is None:
+        return False
+    opt_out = insert(opt_outs).values(
+        organizer_id=row.organizer_id, recipient=row.email, created_at=clock.now()
+    )
+    # They may have said so before.
+    with suppress(IntegrityError):
+        write(lambda connection: connection.execute(opt_out).rowcount)
+    return True
+
+
+def _people(event_id: int, audience: Audience, organizer_id: int | None) -> Select[Any]:
+    """Each address of an audience once, with its first booking."""
+    wants_none = select(opt_outs.c.recipient).where(
+        opt_outs.c.organizer_id == organizer_id, opt_outs.c.recipient == bookings.c.email
+    )
+    query = select(bookings.c.email, func.min(bookings.c.position).label("position")).where(
+        bookings.c.event_id == event_id,
+        bookings.c.email.is_not(None),
+        bookings.c.active == 1,
+        ~wants_none.exists(),
+    )
+    if audience is not Audience.ALL:
+        query = query.where(bookings.c.status == audience.value)
+    return query.group_by(bookings.c.email)

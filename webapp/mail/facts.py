@@ -1,0 +1,252 @@
+"""The facts behind a mail, read when it is sent: what is no longer true is not told."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from types import SimpleNamespace
+from typing import Any, NamedTuple, Protocol, cast
+
+from sqlalchemy import Connection, Select, func, or_, select
+
+from webapp import clock
+from webapp.booking.commands import ACTIVE, ActivityKind, Actor, Status, takes_tickets
+from webapp.booking.queries import find_event
+from webapp.booking.ranks import rank_of
+from webapp.errors import EventNotFound
+from webapp.events.services import FIELDS_ATTENDEES_HEAR_OF
+from webapp.mail.failures import NothingToSend, PermanentFailure
+from webapp.storage.outbox import enqueue
+from webapp.storage.rows import BookingRow, DeliveryRow, EventRow, EventTimes
+from webapp.storage.tables import activities, bookings, deliveries, events
+from webapp.storage.transaction import read, write
+
+# What a mail says is true of a booking of these statuses only. Where one is missing here, the
+# change that made it untrue has written a delivery of its own.
+TRUE_OF = {
+    "confirmed": {Status.CONFIRMED},
+    "waiting": {Status.WAITING},
+    "promoted": {Status.CONFIRMED},
+    "reduced": set(ACTIVE),
+    "cancelled": {Status.CANCELLED},
+    "event_changed": set(ACTIVE),
+    "event_cancelled": {Status.CANCELLED},
+    "reminder": {Status.CONFIRMED},
+}
+# A later one of these says all that an earlier one would.
+SUPERSEDED = {"reduced", "event_changed"}
+# What anybody can cause who types an address into a form, and how much of it is too much.
+BY_STRANGERS = {"confirmed", "waiting", "cancelled", "reduced"}
+MOST_BOOKINGS, MOST_MAILS_OF_BOOKING = 20, 10
+FLOOD_WINDOW = timedelta(hours=1)
+MOST_LINKS = 50
+# Less than sent rows are kept, more than an unsent one can wait.
+LONGEST_SUPERSEDED = timedelta(days=7)
+
+
+class Facts(NamedTuple):
+    """A booking and its event; `rank` is its place in line while it waits, else None."""
+
+    booking: BookingRow
+    event: EventRow
+    rank: int | None
+
+
+def facts_for(delivery: DeliveryRow) -> Facts:
+    """The booking and event that a delivery tells of, as they are now.
+
+    Raises `NothingToSend` when its mail would not be true, `PermanentFailure` when it would be one
+    of a flood.
+    """
+    booking = _booking(delivery)
+    try:
+        event = find_event(delivery.event_id, with_drafts=True)
+    except EventNotFound as error:
+        raise NothingToSend from error
+    if booking.status not in TRUE_OF[delivery.what]:
+        raise NothingToSend
+    if delivery.what == "reminder" and not _is_before(delivery, event.starts_at):
+        raise NothingToSend
+    rank = None
+    if booking.status == Status.WAITING:
+        rank = rank_of(event.id, booking.position)
+        if rank is None:  # it has just left the list, and that is told as well
+            raise NothingToSend
+    if delivery.what in SUPERSEDED and _is_superseded(delivery):
+        raise NothingToSend
+    if delivery.what in BY_STRANGERS:
+        _refuse_flood(delivery)
+    return Facts(booking, event, rank)
+
+
+def _booking(delivery: DeliveryRow) -> BookingRow:
+    query = select(bookings).where(
+        bookings.c.event_id == delivery.event_id, bookings.c.position == delivery.position
+    )
+    booking = read(lambda connection: connection.execute(query).one_or_none())
+    if booking is None:
+        raise NothingToSend
+    return cast(BookingRow, booking)
+
+
+def _is_before(reminder: DeliveryRow, starts_at: datetime | None) -> bool:
+    """Whether the event is still to come, and at the start that the reminder was written for.
+
+    For another start there are reminders of their own.
+    """
+    if starts_at is None or starts_at <= clock.now():
+        return False
+    # The release before wrote no details.
+    return reminder.details is None or reminder.details["starts_at"] == starts_at.isoformat()
+
+
+def _is_superseded(delivery: DeliveryRow) -> bool:
+    pending = deliveries.c.state == "pending"
+    return _exists(
+        select(deliveries.c.id).where(*_of_same(delivery), pending, deliveries.c.id > delivery.id)
+    )
+
+
+def _of_same(delivery: DeliveryRow) -> tuple[Any, ...]:
+    return (
+        deliveries.c.event_id == delivery.event_id,
+        deliveries.c.position == delivery.position,
+        deliveries.c.what == delivery.what,
+    )
+
+
+def _refuse_flood(delivery: DeliveryRow) -> None:
+    """Raise `PermanentFailure` where one address gets more than a person can want."""
+    since = clock.now() - FLOOD_WINDOW
+    made = select(bookings.c.position).where(
+        bookings.c.email == delivery.recipient, bookings.c.created_at > since
+    )
+    sent = select(deliveries.c.id).where(
+        deliveries.c.event_id == delivery.event_id,
+        deliveries.c.position == delivery.position,
+        deliveries.c.state == "sent",
+        deliveries.c.sent_at > since,
+    )
+    if _exists(made.offset(MOST_BOOKINGS)):
+        raise PermanentFailure(
+            f"More than {MOST_BOOKINGS} bookings with this address within an hour."
+        )
+    if _exists(sent.offset(MOST_MAILS_OF_BOOKING - 1)):
+        raise PermanentFailure(
+            f"More than {MOST_MAILS_OF_BOOKING} mails of this booking within an hour."
+        )
+
+
+def _exists(query: Select[Any]) -> bool:
+    return read(lambda connection: connection.execute(query.limit(1)).first()) is not None
+
+
+def event_before(delivery: DeliveryRow, booking: BookingRow, event: EventRow) -> SimpleNamespace:
+    """The event as the attendee last knew it, in so far as attendees are told of changes.
+
+    What a later change superseded was not told, so those changes count as well.
+    """
+    query = select(func.max(deliveries.c.created_at)).where(
+        *_of_same(delivery), deliveries.c.state == "sent"
+    )
+    last_sent = read(lambda connection: connection.execute(query).scalar())
+    since = max(last_sent or booking.created_at, delivery.created_at - LONGEST_SUPERSEDED)
+    edits = (
+        select(activities.c.details)
+        .where(
+            activities.c.event_id == delivery.event_id,
+            activities.c.position.is_(None),
+            activities.c.what == "edited",
+            activities.c.at > since,
+        )
+        .order_by(activities.c.revision)
+    )
+    before: dict[str, Any] = {}
+    for details in read(lambda connection: connection.execute(edits).scalars().all()):
+        for name, (old, _) in (details or {}).items():
+            before.setdefault(name, old)
+    known = {name: getattr(event, name) for name in FIELDS_ATTENDEES_HEAR_OF}
+    for name in FIELDS_ATTENDEES_HEAR_OF & before.keys():
+        known[name] = _parsed(before[name]) if name.endswith("_at") else before[name]
+    return SimpleNamespace(**known)
+
+
+def _parsed(moment: str | None) -> datetime | None:
+    return None if moment is None else datetime.fromisoformat(moment)
+
+
+class Ending(NamedTuple):
+    """How a booking was cancelled."""
+
+    by_organizer: bool
+    had_tickets: bool
+
+
+def ending_of(booking: BookingRow) -> Ending:
+    """Who cancelled this booking, and whether it held tickets or waited."""
+    query = select(activities.c.actor, activities.c.status_before).where(
+        activities.c.event_id == booking.event_id,
+        activities.c.position == booking.position,
+        activities.c.what == ActivityKind.CANCELLED,
+    )
+    line = read(lambda connection: connection.execute(query.limit(1)).one())
+    return Ending(Actor.parse(line.actor).is_organizer, takes_tickets(line.status_before))
+
+
+class CurrentBooking(BookingRow, EventTimes, Protocol):
+    """A booking with the name and the times of its event."""
+
+    @property
+    def event_name(self) -> str: ...
+
+
+def current_bookings(
+    email: str, *, first: tuple[int, int] | None = None
+) -> Sequence[CurrentBooking]:
+    """An address's active bookings of events that are not over, soonest first.
+
+    The booking `first`, an event and a position, leads them; it need not be told at the address as
+    long as that is its attendee's id.
+    """
+    active: Select[Any] = (
+        select(
+            bookings,
+            events.c.name.label("event_name"),
+            events.c.starts_at,
+            events.c.ends_at,
+            events.c.time_zone,
+        )
+        .join(events, events.c.id == bookings.c.event_id)
+        .where(bookings.c.active == 1)
+    )
+    told_there = (
+        active.where(
+            bookings.c.email == email,
+            or_(
+                events.c.starts_at.is_(None),
+                func.coalesce(events.c.ends_at, events.c.starts_at) > clock.now(),
+            ),
+        )
+        .order_by(events.c.starts_at, bookings.c.event_id)
+        .limit(MOST_LINKS)
+    )
+    event_id, position = first or (0, 0)
+    leading = active.where(
+        bookings.c.event_id == event_id,
+        bookings.c.position == position,
+        bookings.c.attendee_id == email,
+    )
+
+    def work(connection: Connection) -> Sequence[CurrentBooking]:
+        rows = [*connection.execute(leading)] if first else []
+        others = connection.execute(told_there).all()
+        rows += [row for row in others if (row.event_id, row.position) != first]
+        return cast(Sequence[CurrentBooking], rows)
+
+    return read(work)
+
+
+def send_links(email: str, *, first: tuple[int, int] | None = None) -> None:
+    """Have the links of `current_bookings` sent to the address; nothing is sent if it has none."""
+    # In the details: a row that names an event would have to wait for the event's lock.
+    details = {"first": first} if first else None
+    write(partial(enqueue, kind="links", recipient=email, details=details, now=clock.now()))

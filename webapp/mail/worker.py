@@ -1,0 +1,189 @@
+"""The deliverer: sends what is due in the outbox and does the jobs that come round by the clock.
+
+Any number of deliverers share the work; `storage.outbox` keeps them apart.
+"""
+
+import logging
+import math
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from threading import Event
+from typing import Protocol
+
+from webapp.config import current_settings
+from webapp.errors import Unavailable
+from webapp.logs import log_event
+from webapp.mail.channel import MailChannel
+from webapp.mail.failures import NothingToSend, PermanentFailure, TemporaryFailure
+from webapp.mail.scheduled import write_due
+from webapp.storage import idempotency, outbox
+from webapp.storage.rows import DeliveryRow
+
+log = logging.getLogger(__name__)
+
+# No channel takes longer over one row; a row is begun only while the lease outlasts that.
+LONGEST_SEND_SECONDS = 75.0
+LOOK_SECONDS = 1.0
+MINUTE, HOUR = 60.0, 3600.0
+# How long nothing is sent after the channel itself failed, doubling from the first to the last.
+FIRST_REST_SECONDS, LONGEST_REST_SECONDS = 1.0, 30.0
+
+# How many seconds lie between its runs, and what is run.
+Job = tuple[float, Callable[[], object]]
+
+
+class Channel(Protocol):
+    """A way of sending, such as e-mail."""
+
+    @property
+    def name(self) -> str:
+        """What `delivery.channel` says of its rows."""
+
+    def send(self, delivery: DeliveryRow) -> None:
+        """Send one row within `LONGEST_SEND_SECONDS`.
+
+        Raises `NothingToSend`, `PermanentFailure`, `TemporaryFailure`.
+        """
+
+    def rest(self) -> None:
+        """Let go of what is only worth keeping while there is more to send."""
+
+
+def deliver(*, until_idle: bool = False) -> None:
+    """Deliver mails until told to stop by a signal; with `until_idle`, only what is due now.
+
+    Raises `Unavailable`, with `until_idle` alone, when the database cannot be reached.
+    """
+    settings = current_settings()
+    # The one process that is always there keeps house for the others.
+    jobs: Sequence[Job] = (
+        (MINUTE, write_due),
+        (HOUR, idempotency.forget_old),
+        (HOUR, partial(outbox.forget_old, outbox.MAIL)),
+    )
+    deliverer = Deliverer(MailChannel(settings), per_second=settings.mail_per_second, jobs=jobs)
+
+    def stop(number: int, _: object) -> None:
+        deliverer.stop.set()
+        # Whoever asks a second time does not want to wait for the mail in hand.
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    if until_idle:
+        deliverer.drain()
+    else:
+        deliverer.run()
+
+
+@dataclass(slots=True)
+class Deliverer:
+    """Sends the rows of one channel and does its jobs until `stop` is set.
+
+    `per_second` is how many all deliverers send together, at most; of bulk it is a fifth.
+    """
+
+    channel: Channel
+    per_second: float = math.inf
+    jobs: Sequence[Job] = ()
+    stop: Event = field(default_factory=Event)
+    _rest: float = 0.0
+
+    def run(self) -> None:
+        """Send what is due and what becomes due, until `stop` is set."""
+        due = [time.monotonic()] * len(self.jobs)
+        while not self.stop.is_set():
+            try:
+                for number, (every_seconds, work) in enumerate(self.jobs):
+                    if time.monotonic() >= due[number]:
+                        due[number] = time.monotonic() + every_seconds
+                        _do(work)
+                if not self.send_batch():
+                    self.channel.rest()
+                    self.stop.wait(LOOK_SECONDS)
+            except Unavailable:
+                self.stop.wait(LOOK_SECONDS)
+            self.stop.wait(self._rest)
+        self.channel.rest()
+
+    def drain(self) -> None:
+        """Do each job once, send what is due now and return. Raises `Unavailable`."""
+        for _, work in self.jobs:
+            _do(work)
+        while not self.stop.is_set() and not self._rest and self.send_batch():
+            pass
+        self.channel.rest()
+
+    def send_batch(self) -> int:
+        """Lease a batch of what is due, send it, and return how many rows that was."""
+        lease_ends = time.monotonic() + outbox.LEASE_TIME.total_seconds()
+        rows, wait, pause = outbox.lease(self.channel.name, per_second=self.per_second)
+        turn = time.monotonic() + wait
+        for done, delivery in enumerate(rows):
+            self.stop.wait(max(0.0, turn - time.monotonic()))
+            turn += pause
+            too_late = time.monotonic() + LONGEST_SEND_SECONDS > lease_ends
+            if self.stop.is_set() or too_late:
+                outbox.give_back(rows[done:])
+                break
+            failure = self._send(delivery, lease_ends)
+            if failure is not None and failure.for_all:
+                for left in rows[done + 1 :]:
+                    _note(lease_ends, outbox.retry_later, left, str(failure))
+                self._rest = min(self._rest * 2 or FIRST_REST_SECONDS, LONGEST_REST_SECONDS)
+                break
+            self._rest = 0.0
+        return len(rows)
+
+    def _send(self, delivery: DeliveryRow, lease_ends: float) -> TemporaryFailure | None:
+        """Send one row and note what became of it; return what the next ones may meet as well."""
+        named = {"delivery": delivery.id, "about": delivery.what, "event_id": delivery.event_id}
+        failure = None
+        try:
+            self.channel.send(delivery)
+        except NothingToSend:
+            _note(lease_ends, outbox.drop, delivery)
+        except PermanentFailure as refusal:
+            _note(lease_ends, outbox.park, delivery, str(refusal))
+            log_event("delivery refused", **named)
+        except Unavailable:
+            outbox.give_back([delivery])
+        except Exception as error:
+            if isinstance(error, TemporaryFailure):
+                failure = error
+            else:
+                log.exception("delivery %s cannot be written", delivery.id)
+                failure = TemporaryFailure("It could not be written. The log has the details.")
+            _note(lease_ends, outbox.retry_later, delivery, str(failure))
+            log_event("delivery failed", **named, attempt=delivery.attempts)
+        else:
+            _note(lease_ends, outbox.mark_sent, delivery)
+            log_event("delivered", **named)
+        return failure
+
+
+def _do(work: Callable[[], object]) -> None:
+    """Run a job; if it fails, what is due already is sent all the same. Raises `Unavailable`."""
+    try:
+        work()
+    except Unavailable:
+        raise
+    except Exception:
+        log.exception("a job of the deliverer failed")
+
+
+def _note(lease_ends: float, change: Callable[..., None], *values: object) -> None:
+    """Note what became of a row, again and again while the database is away.
+
+    Past the lease another deliverer may have the row, and what is not noted is sent again.
+    """
+    while True:
+        try:
+            return change(*values)
+        except Unavailable:
+            if time.monotonic() > lease_ends:
+                raise
+            time.sleep(LOOK_SECONDS)

@@ -1,0 +1,33 @@
+"""Rows named by several columns together, such as event and attendee, many in one statement.
+
+In place of `(event_id, attendee_id) IN (...)`, for which SQLite reads the whole table.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, bindparam, or_
+
+
+def match_any(columns: Sequence[ColumnElement[Any]], count: int) -> ColumnElement[bool]:
+    """A condition for rows whose columns have one of `count` combinations of values.
+
+    The statement is run with `parameters_of` those combinations.
+    """
+    return or_(
+        *[
+            and_(*[column == bindparam(f"{column.key}{number}") for column in columns])
+            for number in range(count)
+        ]
+    )
+
+
+def parameters_of(
+    columns: Sequence[ColumnElement[Any]], combinations: Iterable[tuple[Any, ...]]
+) -> dict[str, Any]:
+    """The parameters of a statement that uses `match_any`."""
+    return {
+        f"{column.key}{number}": value
+        for number, combination in enumerate(combinations)
+        for column, value in zip(columns, combination, strict=True)
+    }

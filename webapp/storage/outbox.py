@@ -1,0 +1,234 @@
+"""The outbox: rows of `delivery`, each something to send, written in the transaction it tells of.
+
+Deliverers take rows by leases: `next_try_at` is moved past the end of the lease and `attempts` is
+counted up, in one transaction. Nobody else finds the row due before then, and a row whose deliverer
+died becomes due again by itself. `attempts` is also the fencing token of the lease: a deliverer
+whose lease ran out changes nothing that another one holds since. Delivery is at least once.
+The channel's row of `pace` is locked in the same transaction, so deliverers lease one after the
+other, on the nodes of a cluster as well, and share one pace.
+"""
+
+import math
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, cast
+
+from sqlalchemy import ColumnElement, Connection, delete, insert, literal, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.dml import UpdateBase
+
+from webapp import clock
+from webapp.storage.rows import DeliveryRow
+from webapp.storage.tables import deliveries, paces
+from webapp.storage.transaction import Conflict, read, write
+
+# The only channel so far.
+MAIL = "mail"
+LEASE_TIME = timedelta(minutes=3)
+BATCH = 20
+# Bulk goes out slowly and in small batches, so that a ticket never waits long behind it.
+BULK_BATCH = 5
+BULK_SHARE = 0.2
+# Whatever the clocks of other machines say, no leased row waits longer for its turn.
+LONGEST_TURN = timedelta(seconds=10)
+# How long a row waits after each failure: ten seconds, doubling up to an hour, a day in all.
+DELAYS = tuple(timedelta(seconds=min(10 * 2**failures, 3600)) for failures in range(32))
+KEPT = timedelta(days=30)
+LONGEST_PROBLEM = 500
+FORGOTTEN_AT_ONCE = 1000
+
+# The same for all rows, or a column of another table.
+Value = ColumnElement[Any] | str | int | None
+
+# Rows as `DeliveryRow`: under the names that the columns have in Python.
+whole_rows = select(*[column.label(column.key) for column in deliveries.c])
+
+
+class Lease(NamedTuple):
+    """Rows to send in order: the first in `wait` seconds, each other `pause` seconds later."""
+
+    rows: Sequence[DeliveryRow]
+    wait: float
+    pause: float
+
+
+NOTHING = Lease((), 0.0, 0.0)
+
+
+def enqueue(
+    connection: Connection,
+    kind: str,
+    *where: ColumnElement[bool],
+    recipient: Value,
+    event_id: Value = None,
+    position: Value = None,
+    details: Mapping[str, Any] | None = None,
+    bulk: bool = False,
+    dedupe_key: Value = None,
+    channel: str = MAIL,
+    now: datetime,
+    in_order_of: Sequence[ColumnElement[Any]] = (),
+) -> None:
+    """Write rows to be sent from `now` on; `details` is what the sender needs besides.
+
+    A value may be a column of another table: then there is a row for each row of that table that
+    meets `where`, written (and so sent) `in_order_of` its columns. Rows that name an event are
+    written under its lock.
+    """
+    row = {
+        "channel": channel,
+        "what": kind,
+        "recipient": recipient,
+        "event_id": event_id,
+        "position": position,
+        "details": details,
+        "bulk": bulk,
+        "dedupe_key": dedupe_key,
+        "state": "pending",
+        "attempts": 0,
+        "next_try_at": now,
+        "created_at": now,
+    }
+    values = [
+        value if isinstance(value, ColumnElement) else literal(value, deliveries.c[name].type)
+        for name, value in row.items()
+    ]
+    source = select(*values).where(*where).order_by(*in_order_of)
+    connection.execute(insert(deliveries).from_select(list(row), source))
+
+
+def lease(channel: str, *, per_second: float = math.inf) -> Lease:
+    """Lease the rows of a channel that are due, at most a batch; bulk only when nothing else is.
+
+    `per_second` is the pace of all deliverers together. Raises `Unavailable`.
+    """
+    # Most looks find nothing, and a look alone takes no lock.
+    if not read(lambda connection: _due(connection, channel, limited_to=1)):
+        return NOTHING
+
+    def work(connection: Connection) -> Lease:
+        free_at = _lock_pace(connection, channel)
+        now = clock.now()
+        ids = _due(connection, channel)
+        if not ids:
+            return NOTHING
+        leased = deliveries.c.id.in_(ids)
+        free = leased & (deliveries.c.state == "pending") & (deliveries.c.next_try_at <= now)
+        values = {"attempts": deliveries.c.attempts + 1, "next_try_at": now + LEASE_TIME}
+        if connection.execute(update(deliveries).where(free).values(values)).rowcount != len(ids):
+            raise Conflict
+        in_order = whole_rows.where(leased).order_by(deliveries.c.created_at, deliveries.c.id)
+        rows = cast(Sequence[DeliveryRow], connection.execute(in_order).all())
+        begin = min(max(free_at, now), now + LONGEST_TURN)
+        pause = timedelta(seconds=1 / (per_second * (BULK_SHARE if rows[0].bulk else 1)))
+        next_turn = {"free_at": begin + len(rows) * pause}
+        connection.execute(update(paces).where(paces.c.channel == channel).values(next_turn))
+        return Lease(rows, (begin - now).total_seconds(), pause.total_seconds())
+
+    return write(work)
+
+
+def _lock_pace(connection: Connection, channel: str) -> datetime:
+    """Lock the pace of a channel and return from when on something may be sent."""
+    pace = select(paces.c.free_at).where(paces.c.channel == channel).with_for_update()
+    free_at: datetime | None = connection.execute(pace).scalar()
+    if free_at is None:
+        free_at = clock.now()
+        try:
+            connection.execute(insert(paces), {"channel": channel, "free_at": free_at})
+        except IntegrityError as error:
+            raise Conflict from error
+    return free_at
+
+
+def _due(connection: Connection, channel: str, *, limited_to: int | None = None) -> Sequence[int]:
+    """The ids of the next rows to lease."""
+    for bulk, limit in ((False, BATCH), (True, BULK_BATCH)):
+        query = (
+            select(deliveries.c.id)
+            .where(
+                deliveries.c.channel == channel,
+                deliveries.c.state == "pending",
+                # IS FALSE would keep MySQL from reading the rows in the order of the index.
+                deliveries.c.bulk == literal(bulk),
+                deliveries.c.next_try_at <= clock.now(),
+            )
+            .order_by(deliveries.c.next_try_at)
+            .limit(limited_to or limit)
+        )
+        ids = connection.execute(query).scalars().all()
+        if ids:
+            return ids
+    return []
+
+
+def give_back(leased: Iterable[DeliveryRow]) -> None:
+    """End the lease of rows that were not tried: they are due at once."""
+    for delivery in leased:
+        _change(delivery, attempts=delivery.attempts - 1, next_try_at=clock.now())
+
+
+def mark_sent(delivery: DeliveryRow) -> None:
+    _change(delivery, state="sent", sent_at=clock.now(), problem=None)
+
+
+def park(delivery: DeliveryRow, reason: str) -> None:
+    """Give a row up, until somebody has it sent again."""
+    _change(delivery, state="parked", problem=reason[:LONGEST_PROBLEM])
+
+
+def retry_later(delivery: DeliveryRow, reason: str) -> None:
+    """Have a row tried again after the next of `DELAYS`; park it after the last."""
+    if delivery.attempts > len(DELAYS):
+        park(delivery, reason)
+        return
+    delay = DELAYS[delivery.attempts - 1] * random.uniform(0.9, 1.1)
+    _change(delivery, next_try_at=clock.now() + delay, problem=reason[:LONGEST_PROBLEM])
+
+
+def drop(delivery: DeliveryRow) -> None:
+    """Be done with a row that turned out to have nothing to tell.
+
+    One with a dedupe key is kept, or its writer would take it for missing and write it again. It
+    is `sent` without `sent_at`.
+    """
+    if delivery.dedupe_key is None:
+        _execute(delete(deliveries).where(*_still_leased(delivery)))
+    else:
+        _change(delivery, state="sent", problem=None)
+
+
+def forget_old(channel: str) -> None:
+    """Delete what was sent `KEPT` ago, with the addresses in it, a little at a time."""
+    # That an event was sold out would else be told again.
+    old = (
+        select(deliveries.c.id)
+        .where(
+            deliveries.c.channel == channel,
+            deliveries.c.state == "sent",
+            deliveries.c.bulk.in_((False, True)),
+            deliveries.c.next_try_at < clock.now() - KEPT,
+            deliveries.c.what != "sold_out",
+        )
+        .limit(FORGOTTEN_AT_ONCE)
+    )
+    while ids := read(lambda connection: connection.execute(old).scalars().all()):
+        _execute(delete(deliveries).where(deliveries.c.id.in_(ids)))
+
+
+def _change(delivery: DeliveryRow, **values: object) -> None:
+    _execute(update(deliveries).where(*_still_leased(delivery)).values(**values))
+
+
+def _still_leased(delivery: DeliveryRow) -> tuple[ColumnElement[bool], ...]:
+    """Whether nobody else has leased the row since."""
+    return (
+        deliveries.c.id == delivery.id,
+        deliveries.c.state == "pending",
+        deliveries.c.attempts == delivery.attempts,
+    )
+
+
+def _execute(statement: UpdateBase) -> None:
+    write(lambda connection: connection.execute(statement).rowcount)

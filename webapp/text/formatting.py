@@ -1,0 +1,116 @@
+"""Dates, times and numbers as people write them."""
+
+import re
+import unicodedata
+from datetime import datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from markupsafe import Markup, escape
+
+from webapp.storage.rows import EventTimes
+
+LONGEST_SLUG = 60
+# The same few events are shown again and again.
+REMEMBERED = 1024
+
+
+def local(value: datetime, time_zone: str) -> datetime:
+    """A moment on the clocks of an event's place."""
+    return value.astimezone(ZoneInfo(time_zone))
+
+
+def moment(value: datetime, time_zone: str) -> Markup:
+    """A date and time at the event's place."""
+    there = local(value, time_zone)
+    text = f"{there:%a} {there.day} {there:%B %Y, %H:%M} {zone_name(there)}"
+    return Markup('<span class="moment">{}</span>').format(_time(there, text))
+
+
+def _time(there: datetime, text: str) -> Markup:
+    """A time as people and as programs read it: the offset tells which clocks are meant."""
+    return Markup('<time datetime="{}">{}</time>').format(there.isoformat(), text)
+
+
+def span(event: EventTimes) -> Markup:
+    """When an event starts and ends, at its place."""
+    if event.starts_at is None:
+        return escape("Date to be announced")
+    return _span(event.starts_at, event.ends_at, event.time_zone)
+
+
+def hours(event: EventTimes) -> Markup:
+    """The times of day of an event; with the dates where it does not end on the day it began."""
+    assert event.starts_at is not None
+    return _hours(event.starts_at, event.ends_at, event.time_zone)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _span(starts_at: datetime, ends_at: datetime | None, time_zone: str) -> Markup:
+    start = moment(starts_at, time_zone)
+    if ends_at is None:
+        return start
+    begins = local(starts_at, time_zone)
+    if begins.date() != local(ends_at, time_zone).date():
+        return Markup("{} &ndash; {}").format(start, moment(ends_at, time_zone))
+    day = f"{begins:%a} {begins.day} {begins:%B %Y}"
+    return Markup("{}, {}").format(day, _hours(starts_at, ends_at, time_zone))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _hours(starts_at: datetime, ends_at: datetime | None, time_zone: str) -> Markup:
+    begins = local(starts_at, time_zone)
+    ends = local(ends_at or starts_at, time_zone)
+    if ends.date() != begins.date():
+        return _span(starts_at, ends_at, time_zone)
+    # In the night when clocks change the same time of day comes twice: each gets its own zone.
+    changes = begins.utcoffset() != ends.utcoffset()
+    times = [_time(begins, f"{begins:%H:%M}{f' {zone_name(begins)}' if changes else ''}")]
+    if ends_at is not None:
+        times.append(_time(ends, f"{ends:%H:%M}"))
+    return Markup('<span class="moment"><span class="together">{} {}</span></span>').format(
+        Markup("&ndash;").join(times), zone_name(ends)
+    )
+
+
+def local_input(value: datetime | None, time_zone: str) -> str:
+    """A moment as a date and time field takes it."""
+    return "" if value is None else f"{local(value, time_zone):%Y-%m-%dT%H:%M}"
+
+
+def count(number: int, word: str, plural: str = "") -> str:
+    """A number with its noun: 1 ticket, 1,200 tickets."""
+    return f"{number:,} {word if number == 1 else plural or word + 's'}"
+
+
+def grouped(code: str) -> str:
+    """A ticket code in groups of four, to be read out or typed."""
+    return " ".join(code[i : i + 4] for i in range(0, len(code), 4))
+
+
+def percent_of(part: int, whole: int) -> int:
+    """How full, from 0 to 100; full only when it is, and not empty when it is not."""
+    if part <= 0 or whole <= 0:
+        return 0
+    return 100 if part >= whole else min(99, max(1, round(100 * part / whole)))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def slug(name: str) -> str:
+    """A readable end for the address of an event; empty where the name has no Latin letters."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain)[:LONGEST_SLUG].strip("-")
+
+
+def in_words(moment: datetime, time_zone: str) -> str:
+    """A moment as people at the event's place write it, such as 3 May 2027, 19:30 CEST."""
+    local = moment.astimezone(ZoneInfo(time_zone))
+    return f"{local.day} {local:%B %Y, %H:%M} {zone_name(local)}"
+
+
+def zone_name(local: datetime) -> str:
+    """The zone of a local time, such as CEST, or its distance from UTC where it has no letters."""
+    name = local.tzname() or ""
+    # A hyphen would let a line break between sign and number.
+    offset = f"{local:%z}".replace("-", "\N{MINUS SIGN}")
+    return name if name.isalpha() else f"UTC{offset[:3]}:{offset[3:5]}"

@@ -1,0 +1,162 @@
+"""What is told to people of an error: one whole sentence for each kind, in English."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from webapp.errors import DomainError, InvalidInput, Problem
+from webapp.text.formatting import in_words
+
+# {kind of an error, or code of an error of HTTP: sentence}
+SENTENCES = {
+    "already_booked": "This attendee already has a booking for this event.",
+    "already_booked.address": (
+        "This address already has a booking for this event. We mail its link there again."
+    ),
+    "already_booked.address_not_mailed": (
+        "This address already has a booking for this event. Its link was asked for too often:"
+        " look in your mails, or try again in an hour."
+    ),
+    "already_booked.position": (
+        "This address already has a booking for this event: number {position}."
+    ),
+    "booking_closed.lapsed": ("This booking has lapsed. Book again if you still want to come."),
+    "booking_closed.not_active": "This booking has been cancelled.",
+    "booking_closed.too_late": "It is too late to change this booking. Ask the organizer.",
+    "booking_not_found": ("There is no such booking. Check that the link or the ids are complete."),
+    "edit_conflict": "This was changed after you read it. Read it again, then send your change.",
+    "edit_conflict.form": (
+        "This was changed after you opened it, and nothing of yours is saved yet. Take over what"
+        " you want from the marked fields, then choose “Save mine”."
+    ),
+    "edit_conflict.picture": (
+        "The picture was changed after you opened this page. Nothing is removed yet: look at it,"
+        " then remove it if you still want to."
+    ),
+    "event_closed.cancelled": "This event has been cancelled.",
+    "event_closed.closed": "Booking has closed.",
+    "event_closed.draft": "This event is not published yet.",
+    "event_closed.has_bookings": "This event has bookings. Cancel the event instead.",
+    "event_closed.not_yet_open": "Booking opens on {opens_at}.",
+    "event_closed.started": "This event has already started.",
+    "event_not_found": (
+        "There is no such event. Check the address, or look at the list of events."
+    ),
+    "idempotency_key_reused": "This key was used for a different request. Send a new key.",
+    "name_taken": "There is an organizer {username} already.",
+    "sold_out": "This event is sold out and has no waiting list.",
+    "unauthorized.login_needed": ("Send an organizer's username and password, or an API token."),
+    "unauthorized.reference_or_login_needed": (
+        "Send the booking's bookingReference, or log in as the event's organizer."
+    ),
+    "unauthorized.wrong_credentials": (
+        "These credentials are not right. Check username and password, or the token."
+    ),
+    "unauthorized.wrong_login": "Name or password is wrong. Check both and try again.",
+    "unavailable": ("We are very busy or the database is away. Try again in a few seconds."),
+    "waiting_list_full": "This event is sold out and its waiting list is full.",
+    # HTTP's own errors: what a person can do about them.
+    "bad_request": "The request could not be read. Go back and try again.",
+    "body_too_large": "What you sent is too large.",
+    "forbidden": "You may not do this.",
+    "internal_error": (
+        "Something went wrong on our side. It has been noted; try again in a minute."
+    ),
+    "method_not_allowed": "This address cannot be used in this way.",
+    "not_found": "There is nothing here. Check the address, or start from the list of events.",
+    "rate_limited": "That was too often. Wait a little and try again.",
+    "unauthorized": "Log in to see this.",
+    "unsupported_media_type": "Send JSON with the content type application/json.",
+}
+
+# {code of a problem: sentence}
+PROBLEMS = {
+    "another_address": "Leave it out, or repeat the address of userId.",
+    "at_least": "Use a number of at least {limit}.",
+    "at_most": "Use a number of at most {limit}.",
+    "between": "Use a number from {least} to {most}.",
+    "booking_reference": "This is not a booking reference.",
+    "capacity_too_low": "Keep at least {limit}: so many are confirmed or wait together.",
+    "changed_meanwhile": "Meanwhile changed to {value}.",
+    "changed_meanwhile_see_below": "Meanwhile changed. How it reads now is shown below.",
+    "control_characters": "Use plain text without control characters.",
+    "cursor": "Use the nextCursor of the page before.",
+    "date_and_time": "Use a date and time such as 2027-05-03T19:30.",
+    "email": "Give an e-mail address such as ada@example.org.",
+    "emptied_meanwhile": "Meanwhile emptied.",
+    "end_before_start": "The end has to be after the start.",
+    "end_without_start": "An event that ends needs a start.",
+    "field_twice": "Send each field once.",
+    "file_missing": "Choose a file.",
+    "file_too_large": "It has {size} MB. Use one of at most {limit} MB.",
+    "idempotency_key": "Use 1 to {limit} printable ASCII characters.",
+    "integer_or_string": "Use an integer or a string.",
+    "missing": "Fill in this field.",
+    "no_picture": "This is no picture that can be read. Use a JPEG, PNG, WebP or GIF file.",
+    "not_fewer": "Keep at most the {limit} you have.",
+    "not_json": "This is not JSON that we can read.",
+    "not_json_constant": "{name} is not JSON.",
+    "notice_address_missing": "Fill in the address to write to.",
+    "object": "Send a JSON object.",
+    "one_line": "Use one line of text.",
+    "one_of": "Use one of {allowed}.",
+    "picture_removed_meanwhile": "Meanwhile removed.",
+    "picture_replaced_meanwhile": "Meanwhile replaced: it is shown above.",
+    "reference_alone": "Use it alone, without userId and eventId.",
+    "reference_or_ids": "Fill in userId and eventId, or bookingReference.",
+    "sales_close_before_open": "Booking has to close after it opens.",
+    "skipped_by_clocks": "The clocks change then: that time does not exist.",
+    "status_by_calls": "Use the calls publish, unpublish and cancel.",
+    "switched_off_meanwhile": "Meanwhile switched off.",
+    "switched_on_meanwhile": "Meanwhile switched on.",
+    "text": "Use text.",
+    "time_zone": "Use an IANA time zone such as Europe/Berlin.",
+    "token_name": "Use 1 to {limit} printable characters, to know the token by.",
+    "too_few_tickets": "Ask for at least {limit}.",
+    "too_long": "Use at most {limit} characters.",
+    "too_many_pixels": "It has too many pixels. Use one of at most {limit} megapixels.",
+    "too_many_tickets": "Ask for at most {limit}.",
+    "too_short": "Use at least {limit} characters.",
+    "unknown_field": "This field is not known.",
+    "unknown_organizer": "There is no organizer {username}.",
+    "unusable": "This value cannot be used.",
+    "upload_too_large": "That file is too large. Choose one of at most {limit} MB.",
+    "user_id": "Use 1 to {limit} characters with no white space around them.",
+    "username": "Use 1 to {limit} printable characters and no colon.",
+    "whole_number": "Use a whole number.",
+    "year": "Use a year from {first} to {last}.",
+}
+
+# What stands in place of an offer of tickets, where it is not an error.
+SOLD_OUT = "This event is sold out."
+
+
+def sentence_of(error: DomainError) -> str:
+    """What is told of an error: of wrong input each field with its problem."""
+    if isinstance(error, InvalidInput):
+        told = problem_sentences(error)
+        return "; ".join(f"{field}: {sentence}" for field, sentence in told.items())
+    return _filled(SENTENCES[error.kind], error.parameters)
+
+
+def problem_sentences(error: DomainError) -> dict[str, str]:
+    """What is wrong field by field: `{field: sentence}`."""
+    return {field: problem_sentence(problem) for field, problem in error.problems.items()}
+
+
+def problem_sentence(problem: Problem) -> str:
+    """What is told of a field; `Markup` where a parameter is."""
+    return _filled(PROBLEMS[problem.code], problem.parameters)
+
+
+def _filled(template: str, parameters: Mapping[str, Any]) -> str:
+    """A sentence with its parameters; a moment is told in the zone that comes with it."""
+    told = {
+        name: in_words(value, parameters["time_zone"]) if isinstance(value, datetime) else value
+        for name, value in parameters.items()
+    }
+    if any(isinstance(value, Markup) for value in told.values()):
+        return escape(template).format(**told)
+    return template.format(**told)

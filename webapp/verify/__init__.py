@@ -1,0 +1,1 @@
+"""The machine check: every rule against the database, in one snapshot."""

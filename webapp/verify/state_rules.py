@@ -1,0 +1,283 @@
+"""What the rows of events and bookings have to say about each other, as queries.
+
+A check reads a set of rows once and holds several rules against each. The queries are plain SQL
+of MySQL 8, MariaDB 10.11 and SQLite 3.40, without a loop over events or bookings.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, distinct, func, not_, or_, select
+
+from webapp.booking.commands import TAKING_TICKETS, ActivityKind, Status
+from webapp.storage.tables import activities, bookings, events, pictures, used_keys
+from webapp.verify.checks import Check, Rule
+
+
+def state_checks(now: datetime) -> list[Check]:
+    """What must hold at each commit; `now` decides where promotion has ended with the start."""
+    return [
+        _figures(now),
+        _repeated("one booking at a position", bookings.c.position),
+        _repeated("one active booking per attendee", bookings.c.attendee_id, active=True),
+        _repeated("references are unique", bookings.c.reference, across_events=True),
+        _repeated("ticket codes are unique", bookings.c.ticket_code, across_events=True),
+        _answers(),
+        _untold(),
+        _causes(),
+        _pictures(),
+    ]
+
+
+def _figures(now: datetime) -> Check:
+    """What the event row says against its bookings, and where the line of the list runs."""
+    is_confirmed = bookings.c.status.in_(TAKING_TICKETS)
+    is_waiting = bookings.c.status == Status.WAITING
+    held = (
+        select(
+            bookings.c.event_id,
+            func.count().label("bookings"),
+            func.max(bookings.c.position).label("last"),
+            func.sum(case((is_confirmed, bookings.c.tickets), else_=0)).label("confirmed"),
+            func.sum(case((is_waiting, 1), else_=0)).label("waiting"),
+            func.max(case((is_confirmed, bookings.c.position))).label("last_confirmed"),
+            func.min(case((is_waiting, bookings.c.position))).label("head"),
+            func.max(case((is_waiting, bookings.c.tickets))).label("largest"),
+        )
+        .group_by(bookings.c.event_id)
+        .subquery("held")
+    )
+    told = (
+        select(
+            activities.c.event_id,
+            func.max(activities.c.revision).label("revision"),
+            func.count(distinct(activities.c.revision)).label("revisions"),
+        )
+        .group_by(activities.c.event_id)
+        .subquery("told")
+    )
+    head = bookings.alias("head")
+    rows = (
+        events.outerjoin(held, held.c.event_id == events.c.id)
+        .outerjoin(told, told.c.event_id == events.c.id)
+        .outerjoin(head, and_(head.c.event_id == events.c.id, head.c.position == held.c.head))
+    )
+    confirmed, waiting = func.coalesce(held.c.confirmed, 0), func.coalesce(held.c.waiting, 0)
+    promotes = and_(
+        events.c.status != "cancelled",
+        or_(events.c.starts_at.is_(None), events.c.starts_at > now),
+    )
+    return Check(
+        rows,
+        {
+            "event": events.c.id,
+            "status": events.c.status,
+            "capacity": events.c.capacity,
+            "confirmed": events.c.confirmed,
+            "confirmed_tickets": confirmed.label("confirmed_tickets"),
+            "waiting": events.c.waiting,
+            "waiting_bookings": waiting.label("waiting_bookings"),
+            "next_position": events.c.next_position,
+            "bookings": func.coalesce(held.c.bookings, 0).label("bookings"),
+            "last_position": held.c.last,
+            "last_confirmed": held.c.last_confirmed,
+            "head": held.c.head,
+            "head_tickets": head.c.tickets,
+            "largest_waiting": held.c.largest,
+            "revision": events.c.revision,
+            "last_revision": told.c.revision,
+            "revisions": told.c.revisions,
+        },
+        (
+            Rule(
+                "confirmed is the sum",
+                "an event's `confirmed` is the sum of the tickets that its bookings take",
+                events.c.confirmed != confirmed,
+                ("event", "confirmed", "confirmed_tickets"),
+            ),
+            Rule(
+                "never oversold",
+                "the tickets that bookings take are no more than the capacity",
+                confirmed > events.c.capacity,
+                ("event", "capacity", "confirmed_tickets"),
+            ),
+            Rule(
+                "waiting is the count",
+                "an event's `waiting` is the number of its waiting bookings",
+                events.c.waiting != waiting,
+                ("event", "waiting", "waiting_bookings"),
+            ),
+            Rule(
+                "next position is new",
+                "the next position lies beyond every position given",
+                events.c.next_position <= func.coalesce(held.c.last, 0),
+                ("event", "next_position", "last_position"),
+            ),
+            Rule(
+                "every position has its booking",
+                "a booking is kept for every position ever given",
+                events.c.next_position - 1 != func.coalesce(held.c.bookings, 0),
+                ("event", "next_position", "bookings"),
+            ),
+            Rule(
+                "confirmed before waiting",
+                "every confirmed position lies before every waiting one",
+                held.c.last_confirmed > held.c.head,
+                ("event", "last_confirmed", "head"),
+            ),
+            Rule(
+                "the head does not fit",
+                "while promotion runs, the head of the waiting list needs more than is free",
+                and_(promotes, head.c.tickets <= events.c.capacity - confirmed),
+                ("event", "capacity", "confirmed_tickets", "head", "head_tickets"),
+            ),
+            Rule(
+                "capacity holds the largest party",
+                "the capacity is no less than the largest waiting party",
+                held.c.largest > events.c.capacity,
+                ("event", "capacity", "largest_waiting"),
+            ),
+            Rule(
+                "a cancelled event is empty",
+                "a cancelled event holds no active booking",
+                and_(events.c.status == "cancelled", confirmed + waiting > 0),
+                ("event", "confirmed_tickets", "waiting_bookings"),
+            ),
+            Rule(
+                "a draft has no bookings",
+                "an event that nobody can see has no bookings",
+                and_(events.c.status == "draft", held.c.bookings > 0),
+                ("event", "bookings"),
+            ),
+            Rule(
+                "every revision is told",
+                "the history of an event tells each revision from 1 to its last",
+                or_(
+                    told.c.revision.is_(None),
+                    told.c.revision != events.c.revision,
+                    told.c.revisions != events.c.revision,
+                ),
+                ("event", "revision", "last_revision", "revisions"),
+            ),
+        ),
+    )
+
+
+def _repeated(
+    name: str, column: ColumnElement[Any], *, active: bool = False, across_events: bool = False
+) -> Check:
+    """A value that only one booking may have, of its event or of all."""
+    by = (column,) if across_events else (bookings.c.event_id, column)
+    query = select(
+        *by,
+        func.min(bookings.c.event_id).label("event"),
+        func.min(bookings.c.position).label("first"),
+        func.max(bookings.c.position).label("last"),
+        func.count().label("times"),
+    ).group_by(*by)
+    if active:
+        query = query.where(bookings.c.active == 1)
+    found = query.having(func.count() > 1).subquery("found")
+    # References and ticket codes are secrets, so the rows are named by their positions.
+    shown = ("event", "first", "last", "times")
+    return Check(
+        found,
+        {label: found.c[label] for label in shown},
+        (Rule(name, f"no two bookings share what must differ: {name}", found.c.times > 1, shown),),
+    )
+
+
+def _answers() -> Check:
+    """An answer that is kept under a one-time key must be about a booking that exists."""
+    position = used_keys.c.answer["position"].as_integer()
+    rows = used_keys.outerjoin(
+        bookings,
+        and_(bookings.c.event_id == used_keys.c.event_id, bookings.c.position == position),
+    )
+    return Check(
+        rows,
+        {
+            "event": used_keys.c.event_id,
+            "operation": used_keys.c.operation,
+            "position": position.label("position"),
+        },
+        (
+            Rule(
+                "remembered answers are true",
+                "an answer kept under a one-time key names a booking that exists",
+                and_(position.is_not(None), bookings.c.position.is_(None)),
+                ("event", "operation", "position"),
+            ),
+        ),
+    )
+
+
+def _untold() -> Check:
+    lines = select(activities.c.id).where(
+        activities.c.event_id == bookings.c.event_id,
+        activities.c.position == bookings.c.position,
+    )
+    return Check(
+        bookings,
+        {"event": bookings.c.event_id, "position": bookings.c.position},
+        (
+            Rule(
+                "every booking is told",
+                "every booking has a history",
+                not_(lines.exists()),
+                ("event", "position"),
+            ),
+        ),
+    )
+
+
+def _causes() -> Check:
+    """Each cause that promotions name, beside what was given up in the same transaction."""
+    gave_up = activities.c.what.in_((ActivityKind.CANCELLED, ActivityKind.REDUCED))
+    names_one = activities.c.cause.is_not(None)
+    cause = func.coalesce(activities.c.cause, activities.c.position)
+    found = (
+        select(
+            activities.c.event_id,
+            activities.c.revision,
+            cause.label("cause"),
+            func.min(case((names_one, activities.c.position))).label("promoted"),
+            func.max(case((gave_up, 1), else_=0)).label("given_up"),
+        )
+        .where(or_(names_one, gave_up))
+        .group_by(activities.c.event_id, activities.c.revision, cause)
+        .subquery("found")
+    )
+    return Check(
+        found,
+        {
+            "event": found.c.event_id,
+            "revision": found.c.revision,
+            "position": found.c.promoted,
+            "cause": found.c.cause,
+        },
+        (
+            Rule(
+                "a promotion has its cause",
+                "what a promotion names as its cause happened in the same transaction",
+                and_(found.c.promoted.is_not(None), found.c.given_up == 0),
+                ("event", "revision", "position", "cause"),
+            ),
+        ),
+    )
+
+
+def _pictures() -> Check:
+    named, kept = events.c.picture.is_not(None), pictures.c.event_id.is_not(None)
+    return Check(
+        events.outerjoin(pictures, pictures.c.event_id == events.c.id),
+        {"event": events.c.id},
+        (
+            Rule(
+                "a named picture is kept",
+                "an event that names a picture has one, and no other event has",
+                named != kept,
+                ("event",),
+            ),
+        ),
+    )

@@ -1,0 +1,146 @@
+"""Errors as answers: a page, a fragment or `application/problem+json`."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+from flask import Flask, Response, jsonify, render_template, request
+from flask.typing import ResponseReturnValue
+from jinja2_fragments.flask import render_block
+from werkzeug.exceptions import HTTPException
+
+from webapp.config import current_settings
+from webapp.errors import DomainError, Unavailable
+from webapp.logs import request_id
+from webapp.text.sentences import SENTENCES, problem_sentences, sentence_of
+from webapp.web.htmx import wants_fragment
+
+
+class Kind(NamedTuple):
+    """How errors of one code are answered; `title` is what programs read as a heading."""
+
+    status: int
+    title: str
+
+
+# {status: code} of HTTP's own errors
+HTTP_CODES = {
+    400: "bad_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+    429: "rate_limited",
+    500: "internal_error",
+}
+# Every code that the API answers with.
+KINDS = {
+    "already_booked": Kind(409, "Already booked"),
+    "booking_closed": Kind(409, "Too late to change"),
+    "booking_not_found": Kind(404, "Booking not found"),
+    "edit_conflict": Kind(409, "Changed meanwhile"),
+    "event_closed": Kind(409, "Not open for booking"),
+    "event_not_found": Kind(404, "Event not found"),
+    "idempotency_key_reused": Kind(422, "Key used before"),
+    "invalid_input": Kind(400, "Invalid input"),
+    "name_taken": Kind(409, "Name taken"),
+    "sold_out": Kind(409, "Sold out"),
+    "unavailable": Kind(503, "Busy"),
+    "waiting_list_full": Kind(409, "Waiting list full"),
+    **{code: Kind(status, HTTPStatus(status).phrase) for status, code in HTTP_CODES.items()},
+}
+# What a person reads as the heading where it is not the title.
+HEADINGS = {
+    "bad_request": "That could not be read",
+    "unauthorized": "Please log in",
+    "forbidden": "Not allowed",
+    "not_found": "Page not found",
+    "method_not_allowed": "Not in this way",
+    "body_too_large": "Too large",
+    "unsupported_media_type": "Not in this form",
+    "rate_limited": "Too often",
+    "internal_error": "That went wrong",
+}
+RETRY_AFTER_SECONDS = "2"
+CHALLENGE = 'Basic realm="Nextup", charset="UTF-8", Bearer realm="Nextup"'
+
+
+def init_app(app: Flask) -> None:
+    app.register_error_handler(DomainError, show_domain_error)
+    app.register_error_handler(HTTPException, show_http_error)
+
+
+def status_of(error: DomainError) -> int:
+    return KINDS[error.code].status
+
+
+def headers_of(error: DomainError) -> dict[str, str]:
+    """What is told beside the body."""
+    return {"Retry-After": RETRY_AFTER_SECONDS} if isinstance(error, Unavailable) else {}
+
+
+def show_domain_error(error: DomainError) -> Response:
+    status, title = KINDS[error.code]
+    return _show(
+        status,
+        error.code,
+        title,
+        sentence_of(error),
+        errors=problem_sentences(error),
+        headers=headers_of(error),
+    )
+
+
+def show_http_error(error: HTTPException) -> ResponseReturnValue:
+    if isinstance(error.response, Response):
+        return error.response
+    status = error.code or 500
+    title = HTTPStatus(status).phrase
+    code = HTTP_CODES.get(status, title.lower().replace(" ", "_"))
+    headers = {k: v for k, v in error.get_headers() if k in ("Allow", "Retry-After")}
+    return _show(status, code, title, SENTENCES.get(code, f"{title}."), headers=headers)
+
+
+def _show(
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    *,
+    errors: Mapping[str, str] | None = None,
+    headers: Mapping[str, str],
+) -> Response:
+    """An error as `application/problem+json` (RFC 9457) under /api, else as page or fragment."""
+    if request.path.startswith("/api/"):
+        problem: dict[str, Any] = {
+            "type": f"{current_settings().base_url}/api/docs#{code}",
+            "title": title,
+            "status": status,
+            "detail": detail,
+            "code": code,
+        }
+        if errors:
+            problem["errors"] = errors
+        response = jsonify(problem)
+        response.mimetype = "application/problem+json"
+        if status == 401:
+            response.headers["WWW-Authenticate"] = CHALLENGE
+    else:
+        context = {
+            "status": status,
+            "code": code,
+            "title": HEADINGS.get(code, title),
+            "detail": detail,
+            "request_id": request_id(),
+        }
+        if wants_fragment():
+            body = render_block("errors/error.html", "main", **context)
+        else:
+            body = render_template("errors/error.html", **context)
+        response = Response(body, mimetype="text/html")
+    response.status_code = status
+    response.headers.update(headers)
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response

@@ -1,0 +1,344 @@
+"""What pages and API accept: one set of models, with the same field names in forms and JSON."""
+
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from itertools import islice
+from typing import Annotated, Any, Literal, Self, TypeVar
+from zoneinfo import ZoneInfo, available_timezones
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StrictStr,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from webapp.errors import InvalidInput, Problem
+from webapp.events.services import EventDetails
+from webapp.storage.tables import MAX_CAPACITY, MAX_EMAIL, MAX_ID, MAX_NAME
+
+MAX_TICKETS = 1_000
+MAX_DESCRIPTION = 20_000
+MAX_USER_ID = 64
+MOST_ERRORS = 10
+FIRST_YEAR, LAST_YEAR = 1970, 9998
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def wrong(code: str, **parameters: object) -> PydanticCustomError:
+    """What a validator raises; it becomes a `Problem` of the field."""
+    return PydanticCustomError("problem", "{code}", {"code": code, **parameters})
+
+
+def clean_line(text: str) -> str:
+    """One line of text that every database and driver can keep."""
+    clean_text(text)
+    if "\n" in text or "\r" in text:
+        raise wrong("one_line")
+    return text.strip()
+
+
+def clean_text(text: str) -> str:
+    """Text without control characters or halves of a surrogate pair."""
+    if any(unicodedata.category(char) in ("Cc", "Cs") and char not in "\n\r\t" for char in text):
+        raise wrong("control_characters")
+    return text
+
+
+def clean_email(text: str) -> str:
+    """An e-mail address in the form that identifies: lower case."""
+    try:
+        return validate_email(clean_line(text), check_deliverability=False).normalized.lower()
+    except EmailNotValidError as error:
+        raise wrong("email") from error
+
+
+def user_id(value: object) -> int | str:
+    """An integrator's name for an attendee. White space around it would be lost by a database."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise wrong("integer_or_string")
+    if isinstance(value, int):
+        if not 0 <= value <= MAX_ID:
+            raise wrong("between", least=0, most=MAX_ID)
+        return value
+    if not 1 <= len(value) <= MAX_USER_ID or value != value.strip():
+        raise wrong("user_id", limit=MAX_USER_ID)
+    return clean_line(value)
+
+
+def known_zone(name: str) -> str:
+    if name not in all_zones():
+        raise wrong("time_zone")
+    return name
+
+
+@cache
+def all_zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def moment(value: object) -> object:
+    """ISO 8601; an empty form field is no moment."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, str):
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            pass
+    elif isinstance(value, datetime):
+        return value
+    raise wrong("date_and_time")
+
+
+def number_or_none(value: object) -> object:
+    return None if value == "" else value
+
+
+Line = Annotated[StrictStr, Field(max_length=MAX_NAME), AfterValidator(clean_line)]
+RequiredLine = Annotated[Line, Field(min_length=1), AfterValidator(lambda text: _not_blank(text))]
+Email = Annotated[StrictStr, Field(max_length=MAX_EMAIL), AfterValidator(clean_email)]
+EventId = Annotated[int, Field(ge=1, le=MAX_ID)]
+UserId = Annotated[
+    int | str,
+    PlainValidator(user_id),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "maximum": MAX_ID},
+                {"type": "string", "minLength": 1, "maxLength": MAX_USER_ID},
+            ]
+        }
+    ),
+]
+Tickets = Annotated[int, Field(ge=1, le=MAX_TICKETS)]
+Reference = Annotated[StrictStr, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+Zone = Annotated[StrictStr, AfterValidator(known_zone)]
+Moment = Annotated[
+    datetime | None,
+    BeforeValidator(moment),
+    WithJsonSchema({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}),
+]
+
+
+def _not_blank(text: str) -> str:
+    if not text:
+        raise wrong("missing")
+    return text
+
+
+class Input(BaseModel):
+    """The base of all input: nothing unknown, and the names of the JSON contract."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class BookRequest(Input):
+    """An integration books for an attendee."""
+
+    userId: UserId
+    eventId: EventId
+    tickets: Tickets = 1
+    name: Line = ""
+    email: Email | None = None
+
+
+class CancelRequest(Input):
+    """The booking of an attendee (for the organizer), or the one of a reference."""
+
+    userId: UserId | None = None
+    eventId: EventId | None = None
+    bookingReference: Reference | None = None
+
+    @model_validator(mode="after")
+    def names_one_booking(self) -> Self:
+        if self.bookingReference is None:
+            for field in ("userId", "eventId"):
+                if getattr(self, field) is None:
+                    raise InvalidInput({field: Problem("reference_or_ids")})
+        elif self.userId is not None or self.eventId is not None:
+            raise InvalidInput({"bookingReference": Problem("reference_alone")})
+        return self
+
+
+class PageBooking(Input):
+    """An attendee books on a page."""
+
+    name: RequiredLine
+    email: Email
+    tickets: Tickets = 1
+
+
+class FewerTickets(Input):
+    """How many tickets of a booking are kept."""
+
+    tickets: Tickets
+
+
+class Login(Input):
+    username: Annotated[StrictStr, Field(min_length=1, max_length=64)]
+    password: Annotated[StrictStr, Field(min_length=1, max_length=1000)]
+
+
+class FindBookings(Input):
+    email: Email
+
+
+class EventFields(Input):
+    """What an organizer says of an event; a time without an offset is in the event's zone."""
+
+    eventName: RequiredLine
+    totalTickets: Annotated[int, Field(ge=1, le=MAX_CAPACITY)]
+    description: Annotated[
+        StrictStr, Field(max_length=MAX_DESCRIPTION), AfterValidator(clean_text)
+    ] = ""
+    location: Line = ""
+    timeZone: Zone = "UTC"
+    startsAt: Moment = None
+    endsAt: Moment = None
+    salesOpenAt: Moment = None
+    salesCloseAt: Moment = None
+    cancelUntil: Moment = None
+    maxTicketsPerBooking: Tickets = 10
+    waitingListLimit: Annotated[
+        Annotated[int, Field(ge=0, le=MAX_CAPACITY)] | None, BeforeValidator(number_or_none)
+    ] = None
+    status: Literal["draft", "published"] = "published"
+
+    @model_validator(mode="after")
+    def times_in_order(self) -> Self:
+        for field in ("startsAt", "endsAt", "salesOpenAt", "salesCloseAt", "cancelUntil"):
+            setattr(self, field, placed(field, getattr(self, field), self.timeZone))
+        if self.endsAt and not self.startsAt:
+            raise InvalidInput({"startsAt": Problem("end_without_start")})
+        if self.startsAt and self.endsAt and self.endsAt <= self.startsAt:
+            raise InvalidInput({"endsAt": Problem("end_before_start")})
+        if self.salesOpenAt and self.salesCloseAt and self.salesCloseAt <= self.salesOpenAt:
+            raise InvalidInput({"salesCloseAt": Problem("sales_close_before_open")})
+        return self
+
+    def details(self) -> EventDetails:
+        """The same as the services take it."""
+        return EventDetails(
+            name=self.eventName,
+            capacity=self.totalTickets,
+            description=self.description,
+            location=self.location,
+            time_zone=self.timeZone,
+            starts_at=self.startsAt,
+            ends_at=self.endsAt,
+            sales_open_at=self.salesOpenAt,
+            sales_close_at=self.salesCloseAt,
+            cancel_until=self.cancelUntil,
+            max_tickets_per_booking=self.maxTicketsPerBooking,
+            waiting_list_limit=self.waitingListLimit,
+        )
+
+
+def placed(field: str, value: datetime | None, time_zone: str) -> datetime | None:
+    """A moment in UTC. Raises `InvalidInput` for a time that a clock change leaves out."""
+    if value is None:
+        return None
+    try:
+        if value.tzinfo is None:
+            value = value.replace(tzinfo=ZoneInfo(time_zone))
+            there = value.astimezone(UTC).astimezone(value.tzinfo)
+            if there.replace(tzinfo=None) != value.replace(tzinfo=None):
+                raise InvalidInput({field: Problem("skipped_by_clocks")})
+        value = value.astimezone(UTC)
+    except OverflowError as error:
+        raise InvalidInput({field: Problem("year", first=FIRST_YEAR, last=LAST_YEAR)}) from error
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        raise InvalidInput({field: Problem("year", first=FIRST_YEAR, last=LAST_YEAR)})
+    return value
+
+
+def attendee_id_of(user_id: int | str, *, checked: bool = False) -> str:
+    """The text that identifies an attendee: an e-mail address does so as `clean_email` has it.
+
+    What has an @ and is none does so in lower case, or raises `InvalidInput` (userId) if `checked`.
+    """
+    text = str(user_id)
+    if "@" not in text:
+        return text
+    try:
+        return clean_email(text)
+    except PydanticCustomError as error:
+        if checked:
+            raise InvalidInput({"userId": _problem(error.type, error.context or {})}) from error
+        return text.lower()
+
+
+def from_json(model: type[Model], data: object) -> Model:
+    """Read a JSON object: types are taken as they are.
+
+    Raises `InvalidInput` with the first `MOST_ERRORS` fields that are wrong.
+    """
+    if not isinstance(data, dict):
+        raise InvalidInput({"body": Problem("object")})
+    # Of what is not known no more is looked at than will be told.
+    unknown = islice((name for name in data if name not in model.model_fields), MOST_ERRORS)
+    looked_at = {name: data[name] for name in (*model.model_fields, *unknown) if name in data}
+    try:
+        return model.model_validate(looked_at, strict=True)
+    except ValidationError as error:
+        raise InvalidInput(dict(islice(_problems(error).items(), MOST_ERRORS))) from error
+
+
+def from_form(model: type[Model], form: Mapping[str, str]) -> Model:
+    """Read a form, whose values are text and may hold fields of other purpose.
+
+    Raises `InvalidInput`.
+    """
+    try:
+        return model.model_validate({k: v for k, v in form.items() if k in model.model_fields})
+    except ValidationError as error:
+        raise InvalidInput(_problems(error)) from error
+
+
+def _problems(error: ValidationError) -> dict[str, Problem]:
+    """The first problem of each wrong field, which is named as it was sent."""
+    problems: dict[str, Problem] = {}
+    for item in error.errors(include_url=False, include_input=False):
+        field = str(item["loc"][0]) if item["loc"] else "body"
+        if not field.isprintable():
+            field = "body"
+        problems.setdefault(field[:MAX_NAME], _problem(item["type"], item.get("ctx", {})))
+    return problems
+
+
+def _problem(kind: str, given: Mapping[str, Any]) -> Problem:
+    """A problem for pydantic's kind of error, and for our own from `wrong`."""
+    match kind:
+        case "problem":
+            return Problem(**given)
+        case "missing" | "string_too_short" | "too_short":
+            return Problem("missing")
+        case "extra_forbidden":
+            return Problem("unknown_field")
+        case "string_too_long":
+            return Problem("too_long", limit=given["max_length"])
+        case "greater_than_equal":
+            return Problem("at_least", limit=given["ge"])
+        case "less_than_equal":
+            return Problem("at_most", limit=given["le"])
+        case "literal_error":
+            return Problem("one_of", allowed=given["expected"])
+        case "string_pattern_mismatch":
+            return Problem("booking_reference")
+        case "string_type":
+            return Problem("text")
+        case _ if kind.startswith("int_"):
+            return Problem("whole_number")
+    return Problem("unusable")

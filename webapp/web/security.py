@@ -1,0 +1,119 @@
+"""The organizer's session, and the headers that every answer carries."""
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, cast
+
+from flask import Flask, Response, g, request, session
+
+from webapp.accounts.services import Account, find_account
+from webapp.web.fast_flask import LazySessionInterface
+from webapp.web.htmx import SCRIPT_URL
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+ACCOUNT_KEY = "account"
+
+# Nothing is allowed that is not listed; there are no inline scripts and no inline styles.
+CONTENT_SECURITY_POLICY = {
+    "default-src": "'none'",
+    "script-src": f"'self' {SCRIPT_URL}",
+    "style-src": "'self'",
+    "img-src": "'self' data:",
+    "connect-src": "'self'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+    "base-uri": "'none'",
+}
+HEADERS = {
+    "Content-Security-Policy": "; ".join(
+        f"{directive} {sources}" for directive, sources in CONTENT_SECURITY_POLICY.items()
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), geolocation=(), microphone=(), payment=()",
+    # The address of a booking is a secret: no other site may see where a visitor comes from.
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+STRICT_TRANSPORT = "max-age=31536000"
+
+# Browsers take a backslash for a slash, and drop tabs and line breaks.
+is_local_path = re.compile(r"/(?![/\\])[!-\[\]-~]*").fullmatch
+
+
+def init_app(app: Flask) -> None:
+    secure = app.extensions["settings"].base_url.startswith("https://")
+    app.config.update(
+        SESSION_COOKIE_NAME="__Host-nextup" if secure else "nextup",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=secure,
+        # It asks for the Referer, which our own policy tells browsers not to send.
+        WTF_CSRF_SSL_STRICT=False,
+    )
+    app.session_interface = LazySessionInterface()
+    app.wsgi_app = FixedHeaders(app.wsgi_app, secure=secure)  # type: ignore[method-assign]
+    app.after_request(_keep_private)
+    app.add_template_global(current_account)
+
+
+def log_in(account: Account) -> None:
+    """Begin a new session: nothing of the one before it is kept."""
+    session.clear()
+    session[ACCOUNT_KEY] = [account.id, account.credential_version]
+    g.account = account
+
+
+def log_out() -> None:
+    """End the session."""
+    session.clear()
+
+
+def current_account() -> Account | None:
+    """Who is logged in; nobody, once the password has been changed since the login."""
+    if "account" not in g:
+        account_id, version = session.get(ACCOUNT_KEY, (None, None))
+        account = find_account(account_id) if account_id is not None else None
+        g.account = account if account and account.credential_version == version else None
+    return cast(Account | None, g.account)
+
+
+def is_from_another_site() -> bool:
+    """Whether the browser says that a page of somebody else's had this request sent.
+
+    It says so under https and on the same machine; elsewhere only the form's token tells.
+    """
+    return request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none")
+
+
+def local_path(path: str | None, *, otherwise: str) -> str:
+    """`path` if it leads to a page of ours."""
+    return path if path and is_local_path(path) else otherwise
+
+
+def _keep_private(response: Response) -> Response:
+    """A page is its visitor's own, and another one for htmx."""
+    if response.mimetype == "text/html":
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        response.vary.add("HX-Request-Type")
+    return response
+
+
+class FixedHeaders:
+    """WSGI middleware: every answer carries the same headers, also one that no view has made."""
+
+    def __init__(self, app: "WSGIApplication", *, secure: bool) -> None:
+        self.app = app
+        self.headers = list(HEADERS.items())
+        if secure:
+            self.headers.append(("Strict-Transport-Security", STRICT_TRANSPORT))
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> "Iterable[bytes]":
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            headers.extend(self.headers)
+            return start_response(status, headers, *rest)
+
+        return self.app(environ, start)
