@@ -2,9 +2,10 @@
 
 from flask import Response, g
 
+from webapp.api import representations as shapes
 from webapp.api.auth import Unauthorized
 from webapp.api.blueprint import bp
-from webapp.api.representations import attendee_booking, booked, released
+from webapp.api.openapi import documented
 from webapp.api.wire import answer, idempotency_key, read_json
 from webapp.booking.commands import ATTENDEE, Actor, organizer
 from webapp.booking.queries import find_booking, find_event, locate
@@ -16,7 +17,21 @@ from webapp.web.schemas import BookRequest, CancelRequest, FewerTickets, attende
 
 
 @bp.post("/events/book")
+@documented(
+    who="either",
+    body=BookRequest,
+    answer=shapes.Booked,
+    status=201,
+    errors=(404, 409, 422),
+    once=True,
+)
 def book() -> Response:
+    """Book tickets.
+
+    Confirmed while there is room and nobody waits, else put on the waiting list. Unless the event's
+    organizer asks, a userId with an @ has to be an e-mail address, which is told of the booking;
+    email can then only repeat it. Whatever its case, it is one attendee.
+    """
     asked = from_json(BookRequest, read_json())
     actor = actor_for(asked.eventId)
     by_stranger = not actor.is_organizer
@@ -41,11 +56,19 @@ def book() -> Response:
         if is_named_by_address and may_mail_links(attendee_id):
             send_links(attendee_id, first=(asked.eventId, error.position))
         raise
-    return answer(booked(asked.eventId, outcome, user_id=asked.userId), 201)
+    return answer(shapes.booked(asked.eventId, outcome, user_id=asked.userId), 201)
 
 
 @bp.post("/events/cancel")
+@documented(
+    who="either", body=CancelRequest, answer=shapes.Released, errors=(404, 409, 422), once=True
+)
 def cancel() -> Response:
+    """Cancel a booking.
+
+    Its tickets go to the next in line at once. Send the bookingReference alone, or as the event's
+    organizer userId and eventId. A second cancel is harmless.
+    """
     asked = from_json(CancelRequest, read_json())
     key = idempotency_key("cancel", asked)
     if asked.bookingReference is not None:
@@ -61,16 +84,22 @@ def cancel() -> Response:
         outcome = cancel_booking(
             asked.eventId, attendee_id=attendee_id_of(asked.userId), actor=actor, key=key
         )
-    return answer(released(outcome, message="The booking is cancelled.", actor=actor))
+    return answer(shapes.released(outcome, message="The booking is cancelled.", actor=actor))
 
 
 @bp.get("/bookings/<reference>")
+@documented(answer=shapes.AttendeeBooking, errors=(404,))
 def booking(reference: str) -> Response:
-    return answer(attendee_booking(find_booking(reference)))
+    """Read a booking."""
+    return answer(shapes.attendee_booking(find_booking(reference)))
 
 
 @bp.patch("/bookings/<reference>")
+@documented(
+    who="either", body=FewerTickets, answer=shapes.Released, errors=(404, 409, 422), once=True
+)
 def reduce(reference: str) -> Response:
+    """Keep fewer tickets. The tickets given back go to the next in line at once."""
     asked = from_json(FewerTickets, read_json())
     event_id, position = locate(reference)
     actor = actor_for(event_id)
@@ -82,7 +111,7 @@ def reduce(reference: str) -> Response:
         key=idempotency_key("change", asked, position=position),
     )
     message = f"The booking keeps {outcome.tickets} of its tickets."
-    return answer(released(outcome, message=message, actor=actor))
+    return answer(shapes.released(outcome, message=message, actor=actor))
 
 
 def actor_for(event_id: int) -> Actor:

@@ -1,111 +1,36 @@
 """The readable page of the API, made of the OpenAPI document."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 from flask import render_template
 
 from webapp.api.blueprint import bp
-from webapp.api.openapi import described
+from webapp.api.openapi import CALLS, described
 from webapp.web.error_responses import KINDS
 
-WHO = {0: "Anybody may call it.", 2: "For organizers.", 3: "Organizers may log in."}
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One row of a table."""
-
-    name: str
-    kind: str
-    needed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Object:
-    name: str
-    detail: str
-    fields: list[Field]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer by its status: the object that it is, or in words."""
-
-    status: str
-    text: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Code:
-    """A code of an error."""
-
-    status: int
-    name: str
-    title: str
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    method: str
-    path: str
-    id: str
-    summary: str
-    detail: str
-    who: str
-    body: str = ""
-    parameters: list[Field] = field(default_factory=list)
-    answers: list[Answer] = field(default_factory=list)
+WHO = {
+    "anybody": "Anybody may call it.",
+    "organizer": "For organizers.",
+    "either": "Organizers may log in.",
+}
 
 
 @bp.get("/docs")
 def docs() -> str:
-    document = described()
     return render_template(
         "api/docs.html",
-        document=document,
-        calls=list(calls(document)),
-        objects=list(objects(document)),
-        codes=codes(),
+        document=described(),
+        who={view.__name__: WHO[call.who] for view, call in CALLS.items()},
+        # An error's `type` leads to its row on the page.
+        codes=sorted(KINDS.items(), key=lambda item: (item[1].status, item[0])),
+        object_of=object_of,
+        kind_of=kind_of,
     )
 
 
-def calls(document: Mapping[str, Any]) -> Iterator[Call]:
-    for path, methods in document["paths"].items():
-        for method, call in methods.items():
-            yield Call(
-                method=method.upper(),
-                path=path,
-                id=call["operationId"],
-                summary=call["summary"],
-                detail=call.get("description", ""),
-                who=WHO[len(call["security"])],
-                body=object_of(call["requestBody"]) if "requestBody" in call else "",
-                parameters=[
-                    Field(p["name"], kind_of(p["schema"]), p.get("required", False))
-                    for p in call["parameters"]
-                ],
-                answers=[
-                    Answer(status, answer["description"], object_of(answer))
-                    for status, answer in call["responses"].items()
-                ],
-            )
-
-
-def objects(document: Mapping[str, Any]) -> Iterator[Object]:
-    for name, schema in document["components"]["schemas"].items():
-        needed = schema.get("required", ())
-        fields = [
-            Field(field_name, kind_of(part), field_name in needed)
-            for field_name, part in schema["properties"].items()
-        ]
-        yield Object(name, schema.get("description", ""), fields)
-
-
 def object_of(answer: Mapping[str, Any]) -> str:
-    """The name of the object that is sent or answered."""
+    """The name of the object that is sent or answered; empty where it has none."""
     for content in answer.get("content", {}).values():
         return str(content["schema"].get("$ref", "")).rpartition("/")[2]
     return ""
@@ -129,8 +54,3 @@ def kind_of(schema: Mapping[str, Any]) -> str:
     if "maxLength" in schema:
         words += f", at most {schema['maxLength']} characters"
     return words
-
-
-def codes() -> list[Code]:
-    """Each code that an error can have; an error's `type` leads to its row on the page."""
-    return sorted(Code(kind.status, code, kind.title) for code, kind in KINDS.items())

@@ -9,16 +9,10 @@ from typing import Annotated, Literal
 from flask import Response, g, request
 from pydantic import Field
 
+from webapp.api import representations as shapes
 from webapp.api.auth import required_account
 from webapp.api.blueprint import bp
-from webapp.api.representations import (
-    booking_details,
-    changed_event,
-    editable_fields,
-    event_details,
-    event_status,
-    new_event,
-)
+from webapp.api.openapi import documented
 from webapp.api.wire import answer, answer_if_changed, idempotency_key, page, read_json
 from webapp.booking.commands import organizer
 from webapp.booking.queries import event_bookings, find_event
@@ -51,7 +45,20 @@ class BookingListing(EventListing):
 
 
 @bp.post("/events/initialize")
+@documented(
+    who="organizer",
+    body=EventFields,
+    answer=shapes.EventDetails,
+    status=201,
+    errors=(422,),
+    once=True,
+)
 def initialize() -> Response:
+    """Make an event.
+
+    With eventName and totalTickets alone it is published and open at once. A time without an
+    offset is in the event's time zone.
+    """
     account = required_account()
     fields = from_json(EventFields, read_json())
     event_id = events.create_event(
@@ -60,51 +67,67 @@ def initialize() -> Response:
         published=fields.status == "published",
         key=idempotency_key("initialize", fields),
     )
-    return answer(new_event(event_id, fields), 201, location=f"/api/events/{event_id}")
+    return answer(shapes.new_event(event_id, fields), 201, location=f"/api/events/{event_id}")
 
 
 @bp.get("/events/status/<id:event_id>")
+@documented(answer=shapes.EventStatus, errors=(404,), cached=True)
 def status(event_id: int) -> Response:
-    return answer_if_changed(event_status(find_event(event_id)))
+    """How an event stands."""
+    return answer_if_changed(shapes.event_status(find_event(event_id)))
 
 
 @bp.get("/events")
+@documented(query=EventListing, answer=shapes.EventPage, errors=(400,))
 def upcoming() -> Response:
+    """Upcoming events. Published and not started, soonest first; those without a date come last."""
     asked = from_form(EventListing, request.args)
     after = start_and_id(asked.cursor) if asked.cursor else None
     read = partial(upcoming_events, search=asked.search, after=after)
     rows, cursor = page_of(read, asked.limit, cursor_after)
-    return page("events", [event_details(row) for row in rows], next_cursor=cursor)
+    return page("events", [shapes.event_details(row) for row in rows], next_cursor=cursor)
 
 
 @bp.get("/organizer/events")
+@documented(who="organizer", query=Listing, answer=shapes.EventPage, errors=(400,))
 def own() -> Response:
+    """Your own events. Drafts included, newest first."""
     account = required_account()
     asked = from_form(Listing, request.args)
     before = number(asked.cursor) if asked.cursor else None
     read = partial(own_events, account.id, before=before)
     rows, cursor = page_of(read, asked.limit, lambda row: str(row.id))
-    return page("events", [event_details(row) for row in rows], next_cursor=cursor)
+    return page("events", [shapes.event_details(row) for row in rows], next_cursor=cursor)
 
 
 @bp.get(EVENT)
+@documented(who="either", answer=shapes.EventDetails, errors=(404,), cached=True)
 def event(event_id: int) -> Response:
+    """Read an event. A draft is shown to its organizer only."""
     found = find_event(event_id, with_drafts=True)
     mine = g.caller is not None and found.organizer_id == g.caller.id
     if found.status == "draft" and not mine:
         raise EventNotFound
-    return answer_if_changed(event_details(found))
+    return answer_if_changed(shapes.event_details(found))
 
 
 @bp.patch(EVENT)
+@documented(
+    who="organizer", body=EventFields, partial=True, answer=shapes.ChangedEvent, errors=(404, 409)
+)
 def edit(event_id: int) -> Response:
+    """Change an event.
+
+    Send what changes. More totalTickets promote the waiting at once; fewer than are confirmed are
+    refused.
+    """
     account = required_account()
     change = read_json()
 
     def changed(event: EventRow) -> EventDetails:
         if isinstance(change, dict) and "status" in change:
             raise InvalidInput({"status": Problem("status_by_calls")})
-        whole = {**editable_fields(event), **change} if isinstance(change, dict) else change
+        whole = {**shapes.editable_fields(event), **change} if isinstance(change, dict) else change
         return from_json(EventFields, whole).details()
 
     promoted = events.edit_event(event_id, changed, actor=organizer(account.id))
@@ -112,28 +135,36 @@ def edit(event_id: int) -> Response:
 
 
 @bp.post(f"{EVENT}/publish")
+@documented(who="organizer", answer=shapes.ChangedEvent, errors=(404, 409))
 def publish(event_id: int) -> Response:
+    """Publish an event."""
     account = required_account()
     events.publish_event(event_id, actor=organizer(account.id))
     return show_changed(event_id, account.id)
 
 
 @bp.post(f"{EVENT}/unpublish")
+@documented(who="organizer", answer=shapes.ChangedEvent, errors=(404, 409))
 def unpublish(event_id: int) -> Response:
+    """Make an event a draft again. Only while it has no bookings."""
     account = required_account()
     events.unpublish_event(event_id, actor=organizer(account.id))
     return show_changed(event_id, account.id)
 
 
 @bp.post(f"{EVENT}/cancel")
+@documented(who="organizer", answer=shapes.ChangedEvent, errors=(404,))
 def cancel_event(event_id: int) -> Response:
+    """Cancel an event and all its bookings. A second cancel is harmless."""
     account = required_account()
     events.cancel_event(event_id, actor=organizer(account.id))
     return show_changed(event_id, account.id)
 
 
 @bp.get(f"{EVENT}/bookings")
+@documented(who="organizer", query=BookingListing, answer=shapes.BookingPage, errors=(400, 404))
 def bookings(event_id: int) -> Response:
+    """An event's bookings. In the order in which they were accepted."""
     account = required_account()
     own = own_event(event_id, organizer_id=account.id)
     asked = from_form(BookingListing, request.args)
@@ -146,11 +177,13 @@ def bookings(event_id: int) -> Response:
         after=number(asked.cursor) if asked.cursor else 0,
     )
     rows, cursor = page_of(read, asked.limit, lambda row: str(row.position))
-    return page("bookings", [booking_details(row, rank=None) for row in rows], next_cursor=cursor)
+    return page("bookings", [shapes.booking_details(row) for row in rows], next_cursor=cursor)
 
 
 @bp.get(f"{EVENT}/waiting")
+@documented(who="organizer", query=Listing, answer=shapes.BookingPage, errors=(400, 404))
 def waiting(event_id: int) -> Response:
+    """An event's waiting list. The next in line comes first."""
     account = required_account()
     own = own_event(event_id, organizer_id=account.id)
     asked = from_form(Listing, request.args)
@@ -161,7 +194,9 @@ def waiting(event_id: int) -> Response:
     ranks = ranks_of(event_id, [row.position for row in rows])
     # One that moved up in between stands here no more.
     shown = [
-        booking_details(row, rank=ranks[row.position]) for row in rows if row.position in ranks
+        shapes.booking_details(row, rank=ranks[row.position])
+        for row in rows
+        if row.position in ranks
     ]
     return page("bookings", shown, next_cursor=cursor)
 
@@ -170,7 +205,7 @@ def show_changed(
     event_id: int, organizer_id: int, promoted: Mapping[int, str] | None = None
 ) -> Response:
     now = own_event(event_id, organizer_id=organizer_id)
-    return answer(changed_event(now, promoted=list((promoted or {}).values())))
+    return answer(shapes.changed_event(now, promoted=list((promoted or {}).values())))
 
 
 def cursor_after(event: EventRow) -> str:

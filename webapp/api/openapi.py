@@ -1,18 +1,17 @@
-"""The OpenAPI document: made of the schemas, the shapes of the answers and the table of calls."""
+"""The OpenAPI document: made of the routes and of what stands at each view."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from flask import Response, current_app
 from pydantic import BaseModel, TypeAdapter
-from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
 from webapp.api.blueprint import bp
-from webapp.api.operations import OPERATIONS, Operation
 from webapp.api.wire import answer_if_changed
 from webapp.config import current_settings
 from webapp.web.schemas import MOST_ERRORS
@@ -21,7 +20,6 @@ API_VERSION = "1"
 EVERYWHERE = (429, 500, 503)
 WITH_BODY = (400, 413, 415)
 SCHEMA_NAME = "#/components/schemas/{model}"
-
 
 PROBLEM = {
     "type": "object",
@@ -52,15 +50,55 @@ SECURITY: dict[str, list[dict[str, list[str]]]] = {
     "organizer": [{"password": []}, {"token": []}],
     "either": [{}, {"password": []}, {"token": []}],
 }
-RATE_HEADERS = {
-    "X-RateLimit-Limit": "Requests in a window.",
-    "X-RateLimit-Remaining": "Requests left in this window.",
-    "X-RateLimit-Reset": "When the next window begins, in seconds since 1970.",
+PATH_PARAMETERS = {
+    "event_id": {"type": "integer", "minimum": 1},
+    "reference": {"type": "string"},
 }
+RATE_HEADERS = {
+    name: {"description": text, "schema": {"type": "integer"}}
+    for name, text in (
+        ("X-RateLimit-Limit", "Requests in a window."),
+        ("X-RateLimit-Remaining", "Requests left in this window."),
+        ("X-RateLimit-Reset", "When the next window begins, in seconds since 1970."),
+    )
+}
+
+View = TypeVar("View", bound=Callable[..., Response])
+CALLS: "dict[Callable[..., Any], documented]" = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class documented:
+    """Decorates a view with what its call takes and answers; the view itself stays as it is.
+
+    The first sentence of the view's docstring is the call's summary, the rest its description.
+    """
+
+    # "either": the organizer is answered differently.
+    who: Literal["anybody", "organizer", "either"] = "anybody"
+    query: type[BaseModel] | None = None
+    body: type[BaseModel] | None = None
+    # Every field of the body may be left out.
+    partial: bool = False
+    # A TypedDict; None is any object.
+    answer: Any = None
+    status: int = 200
+    # Beside those that follow from the rest.
+    errors: tuple[int, ...] = ()
+    # It takes an Idempotency-Key.
+    once: bool = False
+    # It has an ETag.
+    cached: bool = False
+
+    def __call__(self, view: View) -> View:
+        CALLS[view] = self
+        return view
 
 
 @bp.get("/openapi.json")
+@documented(cached=True)
 def document() -> Response:
+    """This document."""
     return answer_if_changed(described())
 
 
@@ -69,11 +107,11 @@ def described() -> dict[str, Any]:
     settings = current_settings()
     paths: dict[str, dict[str, Any]] = {}
     for rule in sorted(current_app.url_map.iter_rules(), key=lambda rule: rule.rule):
-        operation = OPERATIONS.get(rule.endpoint)
-        if operation is not None:
-            methods = (rule.methods or set()) - {"HEAD", "OPTIONS"}
-            described = _operation(rule.endpoint, operation, _path_parameters(rule))
-            paths.setdefault(_path(rule), {}).update({m.lower(): described for m in methods})
+        view = current_app.view_functions[rule.endpoint]
+        if view in CALLS:
+            path = re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule.rule)
+            [method] = (rule.methods or set()) - {"HEAD", "OPTIONS"}
+            paths.setdefault(path, {})[method.lower()] = _operation(rule, view, CALLS[view])
     return {
         "openapi": "3.1.0",
         "info": {
@@ -96,35 +134,21 @@ def described() -> dict[str, Any]:
 @cache
 def schemas() -> dict[str, Any]:
     """Every schema by name: input as it is accepted, answers as they are given."""
-    inputs = {o.body for o in OPERATIONS.values() if o.body is not None}
-    ordered = sorted(inputs, key=lambda model: model.__name__)
-    _, found = models_json_schema(
-        [(model, "validation") for model in ordered], ref_template=SCHEMA_NAME
-    )
-    described: dict[str, Any] = dict(found["$defs"])
-    answers = [
-        (name, "serialization", TypeAdapter(shape)) for name, shape in _answer_shapes().items()
-    ]
-    _, found = TypeAdapter.json_schemas(answers, ref_template=SCHEMA_NAME)  # type: ignore[arg-type]
-    described.update(found.get("$defs", {}))
-    for operation in OPERATIONS.values():
-        if operation.partial and operation.body is not None:
-            described[_body_name(operation)] = _partial(described[operation.body.__name__])
-    described["Problem"] = PROBLEM
-    return {name: _named_by_us(schema) for name, schema in sorted(described.items())}
+    calls = CALLS.values()
+    models = [(call.body, "validation") for call in calls if call.body]
+    models += [(call.answer, "serialization") for call in calls if call.answer]
+    adapters = [(model.__name__, mode, TypeAdapter(model)) for model, mode in models]
+    _, found = TypeAdapter.json_schemas(adapters, ref_template=SCHEMA_NAME)  # type: ignore[arg-type]
+    named: dict[str, Any] = {**found["$defs"], "Problem": PROBLEM}
+    for call in calls:
+        if call.body and call.partial:
+            named[_name_of_body(call)] = _partial(named[call.body.__name__])
+    return {name: _without_titles(schema) for name, schema in sorted(named.items())}
 
 
-def _answer_shapes() -> dict[str, Any]:
-    return {
-        o.shape.__name__: o.shape
-        for o in OPERATIONS.values()
-        if hasattr(o.shape, "__required_keys__")
-    }
-
-
-def _body_name(operation: Operation) -> str:
-    assert operation.body is not None
-    return f"{operation.body.__name__}Change" if operation.partial else operation.body.__name__
+def _name_of_body(call: documented) -> str:
+    assert call.body is not None
+    return f"{call.body.__name__}Change" if call.partial else call.body.__name__
 
 
 def _partial(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,91 +161,68 @@ def _partial(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {**kept, "properties": properties}
 
 
-def _named_by_us(schema: Any) -> Any:
+def _without_titles(schema: Any) -> Any:
     """The schema without the titles that pydantic makes up from each name."""
     if isinstance(schema, list):
-        return [_named_by_us(part) for part in schema]
+        return [_without_titles(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
     return {
-        key: _named_by_us(value)
+        key: _without_titles(value)
         for key, value in schema.items()
         if not (key == "title" and isinstance(value, str))
     }
 
 
-def _path(rule: Rule) -> str:
-    """A route as OpenAPI writes it."""
-    return re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule.rule)
-
-
-def _operation(
-    endpoint: str, operation: Operation, parameters: list[dict[str, Any]]
-) -> dict[str, Any]:
-    if operation.query is not None:
-        parameters = parameters + _query_parameters(operation.query)
-    if operation.once:
-        parameters = [*parameters, IDEMPOTENCY_KEY]
-    described: dict[str, Any] = {
-        "operationId": endpoint.partition(".")[2],
-        "summary": operation.summary,
-        "security": SECURITY[operation.who],
-        "parameters": parameters,
-        "responses": _responses(operation),
+def _operation(rule: Rule, view: Callable[..., Any], call: documented) -> dict[str, Any]:
+    summary, _, detail = " ".join((view.__doc__ or "").split()).partition(". ")
+    described = {
+        "operationId": view.__name__,
+        "summary": summary.removesuffix("."),
+        "security": SECURITY[call.who],
+        "parameters": _parameters(rule, call),
+        "responses": _responses(call),
     }
-    if operation.detail:
-        described["description"] = operation.detail
-    if operation.body is not None:
-        schema = {"$ref": SCHEMA_NAME.format(model=_body_name(operation))}
-        described["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": schema}},
-        }
+    if detail:
+        described["description"] = detail
+    if call.body:
+        described["requestBody"] = {"required": True, "content": _content(_name_of_body(call))}
     return described
 
 
-def _responses(operation: Operation) -> dict[str, Any]:
-    shape = operation.shape
-    named = hasattr(shape, "__required_keys__")
-    schema = {"$ref": SCHEMA_NAME.format(model=shape.__name__)} if named else {"type": "object"}
-    headers = {
-        name: {"description": text, "schema": {"type": "integer"}}
-        for name, text in RATE_HEADERS.items()
-    }
+def _parameters(rule: Rule, call: documented) -> list[dict[str, Any]]:
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": PATH_PARAMETERS[name]}
+        for name in sorted(rule.arguments)
+    ]
+    if call.query:
+        properties = _without_titles(call.query.model_json_schema()["properties"])
+        parameters += [{"name": n, "in": "query", "schema": s} for n, s in properties.items()]
+    return [*parameters, IDEMPOTENCY_KEY] if call.once else parameters
+
+
+def _responses(call: documented) -> dict[str, Any]:
     responses: dict[str, Any] = {
-        str(operation.status): {
-            "description": (getattr(shape, "__doc__", "") or "").strip() if named else "OK",
-            "headers": headers,
-            "content": {"application/json": {"schema": schema}},
+        str(call.status): {
+            "description": (call.answer.__doc__ or "").strip() if call.answer else "OK",
+            "headers": RATE_HEADERS,
+            "content": _content(call.answer.__name__ if call.answer else None),
         }
     }
-    if operation.cached:
+    if call.cached:
         responses["304"] = {"description": "It is what the ETag in If-None-Match stands for."}
-    errors = {*operation.errors, *EVERYWHERE}
-    if operation.body is not None:
-        errors.update(WITH_BODY)
-    if operation.who != "anybody":
+    errors = {*call.errors, *EVERYWHERE, *(WITH_BODY if call.body else ())}
+    if call.who != "anybody":
         errors.add(401)
-    problem = {"schema": {"$ref": SCHEMA_NAME.format(model="Problem")}}
     for status in sorted(errors):
         responses[str(status)] = {
             "description": HTTPStatus(status).phrase,
-            "content": {"application/problem+json": problem},
+            "content": _content("Problem", "application/problem+json"),
         }
     return responses
 
 
-def _path_parameters(rule: Rule) -> list[dict[str, Any]]:
-    kinds = {"event_id": {"type": "integer", "minimum": 1}, "reference": {"type": "string"}}
-    return [
-        {"name": name, "in": "path", "required": True, "schema": kinds[name]}
-        for name in sorted(rule.arguments)
-    ]
-
-
-def _query_parameters(query: type[BaseModel]) -> list[dict[str, Any]]:
-    properties = query.model_json_schema()["properties"]
-    return [
-        {"name": name, "in": "query", "schema": _named_by_us(schema)}
-        for name, schema in properties.items()
-    ]
+def _content(name: str | None, media_type: str = "application/json") -> dict[str, Any]:
+    """A body that is the object of this name, or any object."""
+    schema = {"$ref": SCHEMA_NAME.format(model=name)} if name else {"type": "object"}
+    return {media_type: {"schema": schema}}

@@ -189,7 +189,7 @@ def released(outcome: Outcome, *, message: str, actor: Actor) -> Released:
     }
 
 
-def booking_details(booking: BookingRow, *, rank: int | None) -> BookingDetails:
+def booking_details(booking: BookingRow, *, rank: int | None = None) -> BookingDetails:
     shown: BookingDetails = {
         "bookingReference": booking.reference,
         "eventId": booking.event_id,
