@@ -139,29 +139,19 @@ def changed_event(event: EventRow, *, promoted: list[str]) -> ChangedEvent:
     return {**event_details(event), "promoted": promoted}
 
 
-def new_event(event_id: int, fields: EventFields) -> EventDetails:
+def new_event(event_id: int, fields: EventFields) -> Mapping[str, Any]:
     """An event as it was made; a repeated request tells the same whatever was booked since."""
-    details = fields.details()
-    return {
+    figures = {
         "id": event_id,
         "eventId": event_id,
-        "eventName": details.name,
-        "totalTickets": details.capacity,
-        "availableTickets": details.capacity,
+        "eventName": fields.eventName,
+        "totalTickets": fields.totalTickets,
+        "availableTickets": fields.totalTickets,
         "bookedTickets": 0,
         "waitingListCount": 0,
         "status": fields.status,
-        "description": details.description,
-        "location": details.location,
-        "timeZone": details.time_zone,
-        "startsAt": utc(details.starts_at),
-        "endsAt": utc(details.ends_at),
-        "salesOpenAt": utc(details.sales_open_at),
-        "salesCloseAt": utc(details.sales_close_at),
-        "cancelUntil": utc(details.cancel_until),
-        "maxTicketsPerBooking": details.max_tickets_per_booking,
-        "waitingListLimit": details.waiting_list_limit,
     }
+    return figures | fields.model_dump(mode="json")
 
 
 def booked(event_id: int, outcome: Outcome, *, user_id: int | str) -> Booked:
@@ -214,11 +204,8 @@ def attendee_booking(found: BookingView) -> AttendeeBooking:
 
 def editable_fields(event: EventRow) -> Mapping[str, Any]:
     """An event as it would be sent to make it again; what a change leaves out stays as it is."""
-    shown = event_details(event)
-    return {name: shown[name] for name in EDITABLE}  # type: ignore[literal-required]
-
-
-EDITABLE = [name for name in EventFields.model_fields if name != "status"]
+    editable = EventFields.model_fields.keys() - {"status"}
+    return {name: value for name, value in event_details(event).items() if name in editable}
 
 
 def utc(moment: datetime | None) -> str | None:
