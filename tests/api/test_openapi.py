@@ -21,11 +21,12 @@ def test_every_call_is_described_and_every_description_is_a_call(api: Api) -> No
     assert routed == {(path, method) for path, methods in paths.items() for method in methods}
 
 
-def test_operations_have_names_of_their_own(api: Api) -> None:
+def test_operations_have_names_of_their_own_and_say_what_they_do(api: Api) -> None:
     calls = [call for methods in api.document["paths"].values() for call in methods.values()]
     names = [call["operationId"] for call in calls]
     assert len(set(names)) == len(names)
     for call in calls:
+        assert call["summary"]
         parameters = [(p["in"], p["name"]) for p in call["parameters"]]
         assert len(set(parameters)) == len(parameters)
 

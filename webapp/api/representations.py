@@ -151,7 +151,7 @@ def new_event(event_id: int, fields: EventFields) -> Mapping[str, Any]:
         "waitingListCount": 0,
         "status": fields.status,
     }
-    return figures | fields.model_dump(mode="json")
+    return figures | fields.model_dump(mode="json", include=set(EventDetails.__annotations__))
 
 
 def booked(event_id: int, outcome: Outcome, *, user_id: int | str) -> Booked:
