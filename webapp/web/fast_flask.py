@@ -3,7 +3,7 @@
 Measured in process on SQLite, as the share of one request's time, in interleaved runs.
 """
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from functools import lru_cache
 from typing import Any
 
@@ -11,13 +11,9 @@ from flask import Flask, Request, Response, has_request_context
 from flask.globals import request_ctx
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from flask.templating import Environment
-from itsdangerous import Serializer, URLSafeTimedSerializer
-from itsdangerous.encoding import base64_encode
 
 KEPT_PATHS = 4096
 LONGEST_KEPT = 64
-# An organizer's session with its token, not one with a message full of names.
-SHORT_SESSION = 256
 
 
 class SharedGlobalsEnvironment(Environment):
@@ -40,7 +36,7 @@ def may_be_kept(name: str, value: object) -> bool:
 
 
 class FastFlask(Flask):
-    """A Flask application with the shortcuts of this module; its functions are all synchronous."""
+    """A Flask application with the shortcuts of this module."""
 
     jinja_environment = SharedGlobalsEnvironment
 
@@ -70,27 +66,9 @@ class FastFlask(Flask):
         adapter = self.url_map.bind("", script_name, default_method=method)
         return adapter.build(endpoint, values)
 
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Leave out the look for coroutines, which is 4 % of the work around a request."""
-        return func
-
-
-class Signer(URLSafeTimedSerializer):
-    """Signs short contents as they are: to try and compress them costs as much as the signature."""
-
-    def dump_payload(self, obj: object) -> bytes:
-        plain = Serializer.dump_payload(self, obj)
-        return base64_encode(plain) if len(plain) <= SHORT_SESSION else super().dump_payload(obj)
-
 
 class LazySessionInterface(SecureCookieSessionInterface):
     """Parses nothing without a Cookie header and saves no untouched session: 15 % of a status."""
-
-    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
-        if not app.secret_key:
-            return None
-        how = {"key_derivation": self.key_derivation, "digest_method": self.digest_method}
-        return Signer(app.secret_key, salt=self.salt, serializer=self.serializer, signer_kwargs=how)
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         if "HTTP_COOKIE" not in request.environ and app.secret_key:
