@@ -10,8 +10,10 @@ import pytest
 from flask import Blueprint, Flask, request, url_for
 from werkzeug.routing import BuildError
 
-from webapp.pages.presentation import static_path, static_view
+from webapp.pages.presentation import StaticFiles
 from webapp.web.fast_flask import FastFlask
+
+WithSheet = Callable[[str], tuple[Flask, StaticFiles]]
 
 
 def view(**_: object) -> str:
@@ -154,34 +156,35 @@ def test_address_outside_a_request_names_the_host(ours: Flask) -> None:
 
 
 @pytest.fixture
-def with_sheet(tmp_path: Path) -> Callable[[str], Flask]:
+def with_sheet(tmp_path: Path) -> WithSheet:
     """Make an application whose style sheet has this text."""
 
-    def make(text: str) -> Flask:
+    def make(text: str) -> tuple[Flask, StaticFiles]:
         folder = tmp_path / text
         folder.mkdir()
         (folder / "a.css").write_text(text)
         app = FastFlask("ours", static_folder=str(folder), static_url_path="/static")
-        app.view_functions["static"] = static_view(app.view_functions["static"])
-        return app
+        static = StaticFiles(app)
+        app.view_functions["static"] = static.view
+        return app, static
 
     return make
 
 
-def test_static_file_is_the_one_of_the_application(with_sheet: Callable[[str], Flask]) -> None:
+def test_static_file_is_the_one_of_the_application(with_sheet: WithSheet) -> None:
     first, second = with_sheet("first"), with_sheet("second")
     paths = []
-    for app in (first, second, first):
+    for app, static in (first, second, first):
         with app.test_request_context():
-            paths.append(static_path("a.css"))
+            paths.append(static.path("a.css"))
         answer = app.test_client().get(paths[-1])
         assert "immutable" in answer.headers["Cache-Control"]
         answer.close()
     assert paths[0] == paths[2] != paths[1]
 
 
-def test_static_file_is_found_below_every_mount(with_sheet: Callable[[str], Flask]) -> None:
-    app = with_sheet("one")
+def test_static_file_is_found_below_every_mount(with_sheet: WithSheet) -> None:
+    app, static = with_sheet("one")
     for mount in ("", "/tickets", "/other"):
         with app.test_request_context(base_url=f"http://localhost{mount}"):
-            assert static_path("a.css").startswith(f"{mount}/static/a.css?v=")
+            assert static.path("a.css").startswith(f"{mount}/static/a.css?v=")

@@ -2,13 +2,12 @@
 
 import hashlib
 import posixpath
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import segno
-from flask import Flask, Response, current_app, request, url_for
+from flask import Flask, Response, request, url_for
 from markupsafe import Markup
 
 from webapp.booking.commands import is_active, takes_tickets
@@ -32,6 +31,7 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 
 
 def init_app(app: Flask) -> None:
+    static = StaticFiles(app)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
         counted=count,
@@ -51,39 +51,37 @@ def init_app(app: Flask) -> None:
         event_path=event_path,
         htmx_integrity=htmx.SCRIPT_INTEGRITY,
         htmx_url=htmx.SCRIPT_URL,
-        static_path=static_path,
+        static_path=static.path,
     )
     app.context_processor(lambda: {"site_name": current_settings().site_name})
-    app.view_functions["static"] = static_view(app.view_functions["static"])
+    app.view_functions["static"] = static.view
 
 
-def static_path(name: str) -> str:
-    """The address of a file in static/: another one once there is something else in the file."""
-    version = _version(current_app.static_folder or "", name)
-    return current_app.url_for("static", filename=name, v=version)
+class StaticFiles:
+    """The files of static/, each at an address with a version: browsers may keep it for ever."""
 
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._send = app.view_functions["static"]
+        # Files do not change while we run.
+        self._version = cache(self._hashed)
 
-@cache
-def _version(folder: str, name: str) -> str:
-    """What is in a file, in 12 characters; files do not change while we run."""
-    return hashlib.sha256(Path(folder, name).read_bytes()).hexdigest()[:12]
+    def path(self, name: str) -> str:
+        """The address of a file: another one once there is something else in the file."""
+        return self._app.url_for("static", filename=name, v=self._version(name))
 
-
-def static_view(send_file: Callable[..., Any]) -> Callable[[str], Response]:
-    """Flask's view of static/, which also lets browsers keep a file for ever.
-
-    That is where they asked for what is in it now.
-    """
-
-    def static(filename: str) -> Response:
-        response: Response = send_file(filename=filename)
+    def view(self, filename: str) -> Response:
+        """Flask's view of static/, which also lets browsers keep what they asked for by version."""
+        response = cast(Response, self._send(filename=filename))
         # A roundabout way to it, such as css/../a.css, is the same file and no further one to hash.
-        plain = posixpath.normpath(filename)
-        if request.args.get("v") == _version(current_app.static_folder or "", plain):
+        if request.args.get("v") == self._version(posixpath.normpath(filename)):
             response.headers["Cache-Control"] = IMMUTABLE
         return response
 
-    return static
+    def _hashed(self, name: str) -> str:
+        """What is in a file, in 12 characters."""
+        content = Path(self._app.static_folder or "", name).read_bytes()
+        return hashlib.sha256(content).hexdigest()[:12]
 
 
 def qr_code(text: str) -> Markup:

@@ -3,14 +3,16 @@
 Measured in process on SQLite, as the share of one request's time, in interleaved runs.
 """
 
-from collections.abc import MutableMapping
-from functools import lru_cache
+from collections.abc import Hashable, MutableMapping
 from typing import Any
 
-from flask import Flask, Request, Response, has_request_context
+from flask import Flask, Request, Response
 from flask.globals import request_ctx
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from flask.templating import Environment
+
+# The context of the request, without the proxy around it.
+request_context = request_ctx._get_current_object  # type: ignore[attr-defined]
 
 KEPT_PATHS = 4096
 LONGEST_KEPT = 64
@@ -27,14 +29,6 @@ class SharedGlobalsEnvironment(Environment):
         return super().make_globals(d) if d else self.globals
 
 
-def may_be_kept(name: str, value: object) -> bool:
-    """Whether an argument of `url_for` says all it does by itself, and is short."""
-    if value is None:
-        return True
-    is_short = isinstance(value, str | int) and len(str(value)) <= LONGEST_KEPT
-    return is_short and not name.startswith("_")
-
-
 class FastFlask(Flask):
     """A Flask application with the shortcuts of this module."""
 
@@ -42,7 +36,7 @@ class FastFlask(Flask):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._path = lru_cache(KEPT_PATHS, typed=True)(self._build_path)
+        self._kept_paths: dict[Hashable, str] = {}
 
     def url_for(self, /, endpoint: str, **values: Any) -> str:
         """The address of a view; what has been asked before is remembered: 10 % of an event page.
@@ -51,20 +45,35 @@ class FastFlask(Flask):
         mounted: what looks further at the request (a relative endpoint, `_external`) is left to
         Flask, and so is what strangers make up as they like (long values, methods).
         """
-        mount = request_ctx.url_adapter if has_request_context() else None
-        if (
-            mount is None
-            or mount.default_method not in ("GET", "POST")
-            or endpoint.startswith(".")
-            or self.url_default_functions
-            or not all(map(may_be_kept, values, values.values()))
-        ):
+        try:
+            mount = request_context().url_adapter
+            # Values that are equal are not the same: 1, 1.0 and True.
+            types = map(type, values.values())
+            asked = (mount.script_name, mount.default_method, endpoint, *values.items(), *types)
+            path = self._kept_paths.get(asked)
+        except (RuntimeError, AttributeError, TypeError):
+            # No request, one that was not routed, or a list among the values.
             return super().url_for(endpoint, **values)
-        return self._path(mount.script_name, mount.default_method, endpoint, **values)
+        if path is None:
+            path = super().url_for(endpoint, **values)
+            if (
+                mount.default_method in ("GET", "POST")
+                and not endpoint.startswith(".")
+                and not self.url_default_functions
+                and all(map(may_be_kept, values, values.values()))
+            ):
+                if len(self._kept_paths) >= KEPT_PATHS:
+                    self._kept_paths.clear()
+                self._kept_paths[asked] = path
+        return path
 
-    def _build_path(self, script_name: str, method: str, endpoint: str, /, **values: Any) -> str:
-        adapter = self.url_map.bind("", script_name, default_method=method)
-        return adapter.build(endpoint, values)
+
+def may_be_kept(name: str, value: object) -> bool:
+    """Whether an argument of `url_for` says all it does by itself, and is short."""
+    if value is None:
+        return True
+    is_short = isinstance(value, str | int) and len(str(value)) <= LONGEST_KEPT
+    return is_short and not name.startswith("_")
 
 
 class LazySessionInterface(SecureCookieSessionInterface):
