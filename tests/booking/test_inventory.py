@@ -31,7 +31,7 @@ MOMENT = timedelta(microseconds=1)
 ORGANIZER = organizer(1)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Row:
     """The columns of an event that decide about its tickets."""
 

@@ -1,6 +1,6 @@
 """What a row holds, by table: the types of what queries return.
 
-SQLAlchemy's rows have these attributes; here the type checker learns of them.
+SQLAlchemy's rows have these attributes, to be read; here the type checker learns of them.
 """
 
 from datetime import datetime
@@ -10,128 +10,77 @@ from typing import Any, Protocol
 class LockedEvent(Protocol):
     """The columns of an event that decide about its tickets."""
 
-    @property
-    def id(self) -> int: ...
-    @property
-    def organizer_id(self) -> int: ...
-    @property
-    def status(self) -> str: ...
-    @property
-    def time_zone(self) -> str: ...
-    @property
-    def starts_at(self) -> datetime | None: ...
-    @property
-    def sales_open_at(self) -> datetime | None: ...
-    @property
-    def sales_close_at(self) -> datetime | None: ...
-    @property
-    def cancel_until(self) -> datetime | None: ...
-    @property
-    def max_tickets_per_booking(self) -> int: ...
-    @property
-    def waiting_list_limit(self) -> int | None: ...
-    @property
-    def capacity(self) -> int: ...
-    @property
-    def confirmed(self) -> int: ...
-    @property
-    def waiting(self) -> int: ...
-    @property
-    def next_position(self) -> int: ...
-    @property
-    def revision(self) -> int: ...
+    id: int
+    organizer_id: int
+    status: str
+    time_zone: str
+    starts_at: datetime | None
+    sales_open_at: datetime | None
+    sales_close_at: datetime | None
+    cancel_until: datetime | None
+    max_tickets_per_booking: int
+    waiting_list_limit: int | None
+    capacity: int
+    confirmed: int
+    waiting: int
+    next_position: int
+    revision: int
 
 
 class EventTimes(Protocol):
     """When an event is, and where that is on the clock."""
 
-    @property
-    def time_zone(self) -> str: ...
-    @property
-    def starts_at(self) -> datetime | None: ...
-    @property
-    def ends_at(self) -> datetime | None: ...
+    time_zone: str
+    starts_at: datetime | None
+    ends_at: datetime | None
 
 
 class EventRow(LockedEvent, Protocol):
     """A whole event."""
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def description(self) -> str: ...
-    @property
-    def location(self) -> str: ...
-    @property
-    def ends_at(self) -> datetime | None: ...
-    @property
-    def reminds(self) -> bool: ...
-    @property
-    def is_sample(self) -> bool: ...
-    @property
-    def picture(self) -> str | None: ...
-    @property
-    def picture_description(self) -> str: ...
-    @property
-    def created_at(self) -> datetime: ...
+    name: str
+    description: str
+    location: str
+    ends_at: datetime | None
+    reminds: bool
+    is_sample: bool
+    picture: str | None
+    picture_description: str
+    created_at: datetime
 
 
 class BookingRow(Protocol):
     """A booking."""
 
-    @property
-    def event_id(self) -> int: ...
-    @property
-    def position(self) -> int: ...
-    @property
-    def attendee_id(self) -> str: ...
-    @property
-    def status(self) -> str: ...
-    @property
-    def tickets(self) -> int: ...
-    @property
-    def reference(self) -> str: ...
-    @property
-    def ticket_code(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def email(self) -> str | None: ...
-    @property
-    def created_at(self) -> datetime: ...
+    event_id: int
+    position: int
+    attendee_id: str
+    status: str
+    tickets: int
+    reference: str
+    ticket_code: str
+    name: str
+    email: str | None
+    created_at: datetime
 
 
 class ActivityRow(Protocol):
     """A line of history; `details` is `{field: [before, after]}` for a change of the event."""
 
-    @property
-    def id(self) -> int: ...
-    @property
-    def event_id(self) -> int: ...
-    @property
-    def revision(self) -> int: ...
-    @property
-    def batch(self) -> str: ...
-    @property
-    def what(self) -> str: ...
-    @property
-    def actor(self) -> str: ...
-    @property
-    def at(self) -> datetime: ...
-    @property
-    def position(self) -> int | None: ...
-    @property
-    def cause(self) -> int | None: ...
-    @property
-    def status_before(self) -> str | None: ...
-    @property
-    def status_after(self) -> str | None: ...
-    @property
-    def tickets_before(self) -> int | None: ...
-    @property
-    def tickets_after(self) -> int | None: ...
-    @property
-    def details(self) -> dict[str, Any] | None: ...
+    id: int
+    event_id: int
+    revision: int
+    batch: str
+    what: str
+    actor: str
+    at: datetime
+    position: int | None
+    cause: int | None
+    status_before: str | None
+    status_after: str | None
+    tickets_before: int | None
+    tickets_after: int | None
+    details: dict[str, Any] | None
 
 
 class DeliveryRow(Protocol):
@@ -140,48 +89,28 @@ class DeliveryRow(Protocol):
     `event_id` and `position` are numbers where it is about an event and a booking, else null.
     """
 
-    @property
-    def id(self) -> int: ...
-    @property
-    def what(self) -> str: ...
-    @property
-    def recipient(self) -> str: ...
-    @property
-    def event_id(self) -> Any: ...
-    @property
-    def position(self) -> Any: ...
-    @property
-    def details(self) -> dict[str, Any] | None: ...
-    @property
-    def bulk(self) -> bool: ...
-    @property
-    def dedupe_key(self) -> str | None: ...
-    @property
-    def state(self) -> str: ...
-    @property
-    def attempts(self) -> int: ...
-    @property
-    def next_try_at(self) -> datetime: ...
-    @property
-    def problem(self) -> str | None: ...
-    @property
-    def created_at(self) -> datetime: ...
-    @property
-    def sent_at(self) -> datetime | None: ...
+    id: int
+    what: str
+    recipient: str
+    event_id: Any
+    position: Any
+    details: dict[str, Any] | None
+    bulk: bool
+    dedupe_key: str | None
+    state: str
+    attempts: int
+    next_try_at: datetime
+    problem: str | None
+    created_at: datetime
+    sent_at: datetime | None
 
 
 class MessageRow(Protocol):
     """What an organizer wrote to the attendees of an event."""
 
-    @property
-    def id(self) -> int: ...
-    @property
-    def event_id(self) -> int: ...
-    @property
-    def audience(self) -> str: ...
-    @property
-    def subject(self) -> str: ...
-    @property
-    def text(self) -> str: ...
-    @property
-    def created_at(self) -> datetime: ...
+    id: int
+    event_id: int
+    audience: str
+    subject: str
+    text: str
+    created_at: datetime
