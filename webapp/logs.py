@@ -13,7 +13,7 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
@@ -43,27 +43,29 @@ encode_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), defaul
 format_exception = logging.Formatter().formatException
 
 _root = logging.getLogger()
+_events = logging.getLogger("nextup")
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
 def init_app(app: Flask) -> None:
     """Send what the application and its libraries log where the settings say."""
     settings: Settings = app.extensions["settings"]
-    level = logging.getLevelNamesMapping()[settings.log_level]
     _output.turn_to(LogFile(Path(settings.log_file)))
-    _root.setLevel(level)
-    if not any(isinstance(handler, Forward) for handler in _root.handlers):
-        _root.addHandler(Forward())
+    _root.setLevel(settings.log_level)
+    _root.addHandler(_output)
     for name in QUIET_LOGGERS:
-        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+        logging.getLogger(name).setLevel(max(_root.level, logging.WARNING))
     app.logger.addFilter(name_endpoint_for_path)
     app.wsgi_app = RequestId(app.wsgi_app)  # type: ignore[method-assign]
 
 
 def log_event(what: str, **fields: object) -> None:
     """Log one thing that happened: `log_event("booking", event_id=10, position=7)`."""
-    if _root.isEnabledFor(logging.INFO):
-        _output.write(*render("info", what, fields))
+    if _events.isEnabledFor(logging.INFO):
+        # What `info` does but for the search for its caller, which takes as long as the rest.
+        extra = {"fields": fields}
+        record = _events.makeRecord(_events.name, logging.INFO, "", 0, what, (), None, extra=extra)
+        _events.handle(record)
 
 
 def request_id() -> str:
@@ -154,8 +156,8 @@ class LogFile:
         os.rename(self.path, f"{self.path}.1")
 
 
-class Output:
-    """The end of the chain: JSON lines to the file, readable ones to the console.
+class Output(logging.Handler):
+    """Writes each record as a line of JSON to the file and a readable one to the console.
 
     Threads that log at the same time share one write: each leaves its entry, and the one that
     writes takes what others have left meanwhile. So a line costs no switch between threads when
@@ -163,6 +165,7 @@ class Output:
     """
 
     def __init__(self, file: LogFile) -> None:
+        super().__init__()
         self._file = file
         self._entries: deque[tuple[str, str]] = deque()
         self._writing = threading.Lock()
@@ -172,15 +175,16 @@ class Output:
     def _renew_lock(self) -> None:
         self._writing = threading.Lock()
 
-    def write(self, file_line: str, console_line: str) -> None:
-        """Write both lines, or leave them to the thread that is writing."""
-        self._entries.append((file_line, console_line))
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Write a record, or leave it to the thread that is writing; `emit` would hold a lock."""
+        self._entries.append(lines_of(record))
         # Looking again after the release finds the entry of one who came just too late to be taken.
         while self._entries and self._writing.acquire(len(self._entries) > WAITING_LINES):
             try:
                 self._write_all()
             finally:
                 self._writing.release()
+        return True
 
     def turn_to(self, file: LogFile) -> None:
         """Write to another file from now on."""
@@ -189,12 +193,9 @@ class Output:
             self._file = file
 
     def _write_all(self) -> None:
-        entries = []
-        with contextlib.suppress(IndexError):
-            while True:
-                entries.append(self._entries.popleft())
-        file_lines = "".join([entry[0] for entry in entries])
-        console_lines = "".join([entry[1] for entry in entries])
+        taken = [self._entries.popleft() for _ in range(len(self._entries))]
+        file_lines = "".join([entry[0] for entry in taken])
+        console_lines = "".join([entry[1] for entry in taken])
         # A full disk or a closed console must not fail the booking that a line tells of.
         with contextlib.suppress(OSError):
             self._file.write(file_lines.encode("utf-8", "backslashreplace"))
@@ -202,26 +203,27 @@ class Output:
             os.write(STDERR, console_lines.encode("utf-8", "backslashreplace"))
 
 
-def render(
-    level: str, what: str, fields: Mapping[str, object], exception: str = ""
-) -> tuple[str, str]:
-    """Both lines of one entry: for the file, and for the console."""
-    now = time.time()
-    utc, local = clock_texts(int(now))
-    words = [local, what] if level == "info" else [local, level.upper(), what]
-    words += [f"{key}={value}" for key, value in fields.items()]
+def lines_of(record: logging.LogRecord) -> tuple[str, str]:
+    """A record as JSON for the file, with the time in UTC, and in words for the console."""
+    what = record.getMessage()
+    fields = getattr(record, "fields", {"logger": record.name})
+    utc, local = clock_texts(int(record.created))
     line: dict[str, object] = {
-        "time": f"{utc}.{int(now % 1 * 1_000_000):06}Z",
-        "level": level,
+        "time": f"{utc}.{int(record.created % 1 * 1_000_000):06}Z",
+        "level": record.levelname.lower(),
         "what": what,
     }
-    if name := _request_id.get():
+    words = [local, what] if record.levelno == logging.INFO else [local, record.levelname, what]
+    words += [f"{key}={value}" for key, value in fields.items()]
+    if name := request_id():
         line["request_id"] = name
         words.append(f"[{name}]")
     line.update(fields)
     # A line break in a value must not look like a line of its own.
     console = " ".join(words).replace("\n", "\\n")
-    if exception:
+    if record.exc_info:
+        # A database's error quotes the row.
+        exception = email_address.sub("[address]", format_exception(record.exc_info))
         line["exception"] = exception
         console += f"\n{exception}"
     return encode_json(line) + "\n", console + "\n"
@@ -232,18 +234,6 @@ def clock_texts(second: int) -> tuple[str, str]:
     """A second since the epoch as the file tells it, in UTC, and as the console does."""
     utc = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
     return utc, time.strftime("%H:%M:%S", time.localtime(second))
-
-
-class Forward(logging.Handler):
-    """Brings what libraries log through the standard module into the same lines."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        exception = ""
-        if record.exc_info:
-            # A database's error quotes the row.
-            exception = email_address.sub("[address]", format_exception(record.exc_info))
-        level, fields = record.levelname.lower(), {"logger": record.name}
-        _output.write(*render(level, record.getMessage(), fields, exception))
 
 
 def name_endpoint_for_path(record: logging.LogRecord) -> bool:
