@@ -5,16 +5,16 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache, partial
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Delete, Select, delete, insert, select
+from sqlalchemy import Connection, Select, delete, insert, select
 
 from webapp import clock
 from webapp.errors import IdempotencyConflict
 from webapp.storage.composite_keys import match_any, parameters_of
 from webapp.storage.tables import used_keys
-from webapp.storage.transaction import read, write
+from webapp.storage.transaction import execute, read
 
 KEPT = timedelta(hours=24)
 FORGOTTEN_AT_ONCE = 1000
@@ -132,10 +132,6 @@ def forget_old() -> int:
     while True:
         until = read(lambda connection: connection.execute(last_of_portion).scalar())
         gone = delete(used_keys).where(old if until is None else used_keys.c.created_at <= until)
-        count += write(partial(_delete, statement=gone))
+        count += execute(gone)
         if until is None:
             return count
-
-
-def _delete(connection: Connection, *, statement: Delete) -> int:
-    return connection.execute(statement).rowcount

@@ -19,11 +19,11 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, 
 
 from webapp.clock import now
 from webapp.storage import repeatable_ddl  # noqa: F401  # makes the operations repeatable
+from webapp.storage.engines import SQLITE, begin_writing
 
 LOCK_SECONDS = 300.0
 BACKUP_FOLDER = "backups"
 BACKUPS_KEPT = 3
-SQLITE = "sqlite"
 
 _holding_lock = False
 
@@ -33,7 +33,7 @@ def migration_engine(url: URL) -> Engine:
     engine = create_engine(url, poolclass=NullPool)
     if url.drivername == SQLITE:
         event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+        event.listen(engine, "begin", begin_writing)
     return engine
 
 
@@ -44,10 +44,6 @@ def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
     # A table is changed by copying it: to drop the old one must not touch the rows that refer to
     # it. Inside a transaction this could not be switched off any more.
     connection.execute("PRAGMA foreign_keys = OFF")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 @contextlib.contextmanager

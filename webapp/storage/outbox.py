@@ -16,12 +16,11 @@ from typing import Any, NamedTuple, cast
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.sql.dml import UpdateBase
 
 from webapp import clock
 from webapp.storage.rows import DeliveryRow
 from webapp.storage.tables import deliveries, paces
-from webapp.storage.transaction import Conflict, read, write
+from webapp.storage.transaction import Conflict, execute, read, write
 
 # The only channel so far.
 MAIL = "mail"
@@ -194,7 +193,7 @@ def drop(delivery: DeliveryRow) -> None:
     is `sent` without `sent_at`.
     """
     if delivery.dedupe_key is None:
-        _execute(delete(deliveries).where(*_still_leased(delivery)))
+        execute(delete(deliveries).where(*_still_leased(delivery)))
     else:
         _change(delivery, state="sent", problem=None)
 
@@ -214,11 +213,11 @@ def forget_old(channel: str) -> None:
         .limit(FORGOTTEN_AT_ONCE)
     )
     while ids := read(lambda connection: connection.execute(old).scalars().all()):
-        _execute(delete(deliveries).where(deliveries.c.id.in_(ids)))
+        execute(delete(deliveries).where(deliveries.c.id.in_(ids)))
 
 
 def _change(delivery: DeliveryRow, **values: object) -> None:
-    _execute(update(deliveries).where(*_still_leased(delivery)).values(**values))
+    execute(update(deliveries).where(*_still_leased(delivery)).values(**values))
 
 
 def _still_leased(delivery: DeliveryRow) -> tuple[ColumnElement[bool], ...]:
@@ -228,7 +227,3 @@ def _still_leased(delivery: DeliveryRow) -> tuple[ColumnElement[bool], ...]:
         deliveries.c.state == "pending",
         deliveries.c.attempts == delivery.attempts,
     )
-
-
-def _execute(statement: UpdateBase) -> None:
-    write(lambda connection: connection.execute(statement).rowcount)

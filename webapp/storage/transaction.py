@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, CursorResult
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.sql.dml import UpdateBase
 
 from webapp.errors import Unavailable
 from webapp.extensions import PerApp, db
@@ -139,6 +140,11 @@ def write(
         return pending
 
     return _bounded(attempt)
+
+
+def execute(statement: UpdateBase) -> int:
+    """Run one statement in a transaction of its own and return how many rows it met."""
+    return write(lambda connection: connection.execute(statement).rowcount)
 
 
 def _transact(work: Callable[[Connection], T]) -> T:
