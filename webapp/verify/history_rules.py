@@ -24,7 +24,7 @@ RULES = {
         "a revision is written by one transaction, and a transaction writes one revision"
     ),
     "booked once and first": "the history of a booking begins with its only `booked` line",
-    "each line follows the last": ("a line of history starts from where the line before it ended"),
+    "each line follows the last": "a line of history starts from where the line before it ended",
     "each line is a possible step": "a line of history is a step that the rules allow",
     "history leads to the present": "the last line of a booking's history is what its row says",
     "nobody overtakes": (
@@ -36,26 +36,20 @@ RULES = {
 }
 
 
-class Findings:
+class Findings(dict[str, Broken]):
     """What was found broken so far, by rule."""
 
-    def __init__(self) -> None:
-        self._broken = {rule: Broken(rule, says) for rule, says in RULES.items()}
-
     def note(self, rule: str, **row: Any) -> None:
-        self._broken[rule].note(row)
-
-    def all(self) -> list[Broken]:
-        return [broken for broken in self._broken.values() if broken.count]
+        self[rule].note(row)
 
 
 def replay(connection: Connection) -> list[Broken]:
     """Every rule of the history that does not hold."""
-    findings = Findings()
+    findings = Findings({rule: Broken(rule, says) for rule, says in RULES.items()})
     _replay_commits(connection, findings)
     _replay_bookings(connection, findings)
     _replay_edits(connection, findings)
-    return findings.all()
+    return [broken for broken in findings.values() if broken.count]
 
 
 def _replay_commits(connection: Connection, findings: Findings) -> None:

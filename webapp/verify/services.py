@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Connection, NullPool, Table, create_engine, event, func, select
 from sqlalchemy.exc import DBAPIError
@@ -62,24 +63,17 @@ def _snapshot() -> Iterator[Connection]:
     """A connection of its own, without the time limits of a page, in one reading transaction."""
     url = db.engine.url
     if url.get_backend_name() == "sqlite":
-        engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": WAIT_SECONDS})
-        event.listen(engine, "connect", prepare_sqlite)
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+        prepare, begin = prepare_sqlite, "BEGIN"
+        options: dict[str, Any] = {"connect_args": {"timeout": WAIT_SECONDS}}
     else:
-        engine = create_engine(
-            url,
-            poolclass=NullPool,
-            isolation_level="REPEATABLE READ",
-            connect_args={"connect_timeout": WAIT_SECONDS, "read_timeout": LONGEST_READ},
-        )
-        event.listen(engine, "connect", prepare_mysql)
-        event.listen(engine, "begin", _begin_snapshot)
+        prepare, begin = prepare_mysql, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
+        limits = {"connect_timeout": WAIT_SECONDS, "read_timeout": LONGEST_READ}
+        options = {"isolation_level": "REPEATABLE READ", "connect_args": limits}
+    engine = create_engine(url, poolclass=NullPool, **options)
+    event.listen(engine, "connect", prepare)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
     with engine.connect() as connection:
         yield connection
-
-
-def _begin_snapshot(connection: Connection) -> None:
-    connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
 
 
 def _sizes(connection: Connection) -> Report:

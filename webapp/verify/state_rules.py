@@ -4,10 +4,11 @@ A check reads a set of rows once and holds several rules against each. The queri
 of MySQL 8, MariaDB 10.11 and SQLite 3.40, without a loop over events or bookings.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, distinct, func, not_, or_, select
+from sqlalchemy import ColumnElement, FromClause, and_, case, distinct, func, not_, or_, select
 
 from webapp.booking.commands import TAKING_TICKETS, ActivityKind, Status
 from webapp.storage.tables import activities, bookings, events, pictures, used_keys
@@ -74,11 +75,11 @@ def _figures(now: datetime) -> Check:
             "status": events.c.status,
             "capacity": events.c.capacity,
             "confirmed": events.c.confirmed,
-            "confirmed_tickets": confirmed.label("confirmed_tickets"),
+            "confirmed_tickets": confirmed,
             "waiting": events.c.waiting,
-            "waiting_bookings": waiting.label("waiting_bookings"),
+            "waiting_bookings": waiting,
             "next_position": events.c.next_position,
-            "bookings": func.coalesce(held.c.bookings, 0).label("bookings"),
+            "bookings": func.coalesce(held.c.bookings, 0),
             "last_position": held.c.last,
             "last_confirmed": held.c.last_confirmed,
             "head": held.c.head,
@@ -179,11 +180,12 @@ def _repeated(
         query = query.where(bookings.c.active == 1)
     found = query.having(func.count() > 1).subquery("found")
     # References and ticket codes are secrets, so the rows are named by their positions.
-    shown = ("event", "first", "last", "times")
-    return Check(
+    return _single(
+        name,
+        f"no two bookings share what must differ: {name}",
+        found.c.times > 1,
         found,
-        {label: found.c[label] for label in shown},
-        (Rule(name, f"no two bookings share what must differ: {name}", found.c.times > 1, shown),),
+        {label: found.c[label] for label in ("event", "first", "last", "times")},
     )
 
 
@@ -194,21 +196,16 @@ def _answers() -> Check:
         bookings,
         and_(bookings.c.event_id == used_keys.c.event_id, bookings.c.position == position),
     )
-    return Check(
+    return _single(
+        "remembered answers are true",
+        "an answer kept under a one-time key names a booking that exists",
+        and_(position.is_not(None), bookings.c.position.is_(None)),
         rows,
         {
             "event": used_keys.c.event_id,
             "operation": used_keys.c.operation,
-            "position": position.label("position"),
+            "position": position,
         },
-        (
-            Rule(
-                "remembered answers are true",
-                "an answer kept under a one-time key names a booking that exists",
-                and_(position.is_not(None), bookings.c.position.is_(None)),
-                ("event", "operation", "position"),
-            ),
-        ),
     )
 
 
@@ -217,17 +214,12 @@ def _untold() -> Check:
         activities.c.event_id == bookings.c.event_id,
         activities.c.position == bookings.c.position,
     )
-    return Check(
+    return _single(
+        "every booking is told",
+        "every booking has a history",
+        not_(lines.exists()),
         bookings,
         {"event": bookings.c.event_id, "position": bookings.c.position},
-        (
-            Rule(
-                "every booking is told",
-                "every booking has a history",
-                not_(lines.exists()),
-                ("event", "position"),
-            ),
-        ),
     )
 
 
@@ -248,7 +240,10 @@ def _causes() -> Check:
         .group_by(activities.c.event_id, activities.c.revision, cause)
         .subquery("found")
     )
-    return Check(
+    return _single(
+        "a promotion has its cause",
+        "what a promotion names as its cause happened in the same transaction",
+        and_(found.c.promoted.is_not(None), found.c.given_up == 0),
         found,
         {
             "event": found.c.event_id,
@@ -256,28 +251,26 @@ def _causes() -> Check:
             "position": found.c.promoted,
             "cause": found.c.cause,
         },
-        (
-            Rule(
-                "a promotion has its cause",
-                "what a promotion names as its cause happened in the same transaction",
-                and_(found.c.promoted.is_not(None), found.c.given_up == 0),
-                ("event", "revision", "position", "cause"),
-            ),
-        ),
     )
 
 
 def _pictures() -> Check:
     named, kept = events.c.picture.is_not(None), pictures.c.event_id.is_not(None)
-    return Check(
+    return _single(
+        "a named picture is kept",
+        "an event that names a picture has one, and no other event has",
+        named != kept,
         events.outerjoin(pictures, pictures.c.event_id == events.c.id),
         {"event": events.c.id},
-        (
-            Rule(
-                "a named picture is kept",
-                "an event that names a picture has one, and no other event has",
-                named != kept,
-                ("event",),
-            ),
-        ),
     )
+
+
+def _single(
+    name: str,
+    says: str,
+    broken: ColumnElement[bool],
+    rows: FromClause,
+    labels: Mapping[str, ColumnElement[Any]],
+) -> Check:
+    """A check with one rule, which shows all that its rows are named by."""
+    return Check(rows, labels, (Rule(name, says, broken, tuple(labels)),))
