@@ -41,6 +41,9 @@ class Account:
     credential_version: int
 
 
+_accounts = select(organizers.c.id, organizers.c.username, organizers.c.credential_version)
+
+
 def create_organizer(*, username: str, password: str) -> int:
     """Make an account and return its id. Raises `InvalidInput`, `NameTaken`."""
     username = _checked_username(username)
@@ -71,8 +74,8 @@ def ensure_organizer(*, username: str, password: str) -> bool:
 
 def any_organizer() -> bool:
     """Say whether there is an account at all."""
-    query = select(func.count()).select_from(select(organizers.c.id).limit(1).subquery())
-    return bool(read(lambda connection: connection.execute(query).scalar_one()))
+    query = select(organizers.c.id).limit(1)
+    return read(lambda connection: connection.execute(query).first()) is not None
 
 
 def set_password(*, username: str, password: str, revoke_tokens: bool = False) -> int:
@@ -124,11 +127,7 @@ def find_account(account_id: int) -> Account | None:
 
 
 def _read_account(account_id: int, askers: list[None]) -> list[Account | None]:
-    query = select(organizers.c.id, organizers.c.username, organizers.c.credential_version).where(
-        organizers.c.id == account_id
-    )
-    row = read(lambda connection: connection.execute(query).one_or_none())
-    return [Account(*row) if row else None] * len(askers)
+    return [_one_account(_accounts.where(organizers.c.id == account_id))] * len(askers)
 
 
 _account_reads: PerApp[Batcher[int, None, Account | None]] = PerApp(lambda: Batcher(_read_account))
@@ -155,11 +154,11 @@ def create_token(*, username: str, name: str) -> str:
 
 def check_token(token: str) -> Account | None:
     """The account that a Bearer token stands for."""
-    query = (
-        select(organizers.c.id, organizers.c.username, organizers.c.credential_version)
-        .join(tokens, tokens.c.organizer_id == organizers.c.id)
-        .where(tokens.c.token_hash == _token_hash(token))
-    )
+    of_token = _accounts.join(tokens, tokens.c.organizer_id == organizers.c.id)
+    return _one_account(of_token.where(tokens.c.token_hash == _token_hash(token)))
+
+
+def _one_account(query: Select[Any]) -> Account | None:
     row = read(lambda connection: connection.execute(query).one_or_none())
     return Account(*row) if row else None
 
