@@ -7,7 +7,7 @@ from sqlalchemy import Connection, delete, insert, literal, select, update
 
 from webapp.booking.commands import Actor
 from webapp.errors import EventNotFound
-from webapp.events.imaging import ProcessedImage, process_image
+from webapp.events.imaging import process_image
 from webapp.events.services import EventDetails, change_event, create_event
 from webapp.storage.idempotency import IdempotencyKey
 from webapp.storage.tables import events, pictures
@@ -27,15 +27,15 @@ def set_picture(
     Raises `EventNotFound`, `EventClosed` when it is cancelled, `EditConflict`, `InvalidInput`
     (picture).
     """
-    developed = process_image(data)
-    change_event(
-        event_id,
-        "edited",
-        {"picture": developed.name, "picture_description": description},
-        actor=actor,
-        also=partial(_keep, event_id=event_id, developed=developed),
-        seen=seen,
-    )
+    image = process_image(data)
+
+    def keep(connection: Connection) -> None:
+        _drop(connection, event_id=event_id)
+        values = {"event_id": event_id, "large": image.large, "small": image.small}
+        connection.execute(insert(pictures), values)
+
+    columns = {"picture": image.name, "picture_description": description}
+    change_event(event_id, "edited", columns, actor=actor, also=keep, seen=seen)
 
 
 def describe_picture(
@@ -45,14 +45,8 @@ def describe_picture(
 
     Raises `EventNotFound`, `EventClosed`, `EditConflict`.
     """
-    change_event(
-        event_id,
-        "edited",
-        {"picture_description": description},
-        actor=actor,
-        seen=seen,
-        in_view_of=["picture"],
-    )
+    columns = {"picture_description": description}
+    change_event(event_id, "edited", columns, actor=actor, seen=seen, in_view_of=["picture"])
 
 
 def remove_picture(event_id: int, *, actor: Actor, seen: int | None = None) -> None:
@@ -60,14 +54,9 @@ def remove_picture(event_id: int, *, actor: Actor, seen: int | None = None) -> N
 
     Raises `EventNotFound`, `EventClosed`, `EditConflict`.
     """
-    change_event(
-        event_id,
-        "edited",
-        {"picture": None, "picture_description": ""},
-        actor=actor,
-        also=partial(_drop, event_id=event_id),
-        seen=seen,
-    )
+    columns = {"picture": None, "picture_description": ""}
+    drop = partial(_drop, event_id=event_id)
+    change_event(event_id, "edited", columns, actor=actor, also=drop, seen=seen)
 
 
 def create_event_like(
@@ -114,12 +103,6 @@ def picture_data(event_id: int, name: str, size: Size) -> bytes:
     if data is None:
         raise EventNotFound
     return bytes(data)
-
-
-def _keep(connection: Connection, *, event_id: int, developed: ProcessedImage) -> None:
-    _drop(connection, event_id=event_id)
-    values = {"event_id": event_id, "large": developed.large, "small": developed.small}
-    connection.execute(insert(pictures), values)
 
 
 def _drop(connection: Connection, *, event_id: int) -> None:
