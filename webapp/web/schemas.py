@@ -102,12 +102,18 @@ def moment(value: object) -> object:
     raise wrong("date_and_time")
 
 
+def not_blank(text: str) -> str:
+    if not text:
+        raise wrong("missing")
+    return text
+
+
 def number_or_none(value: object) -> object:
     return None if value == "" else value
 
 
 Line = Annotated[StrictStr, Field(max_length=MAX_NAME), AfterValidator(clean_line)]
-RequiredLine = Annotated[Line, Field(min_length=1), AfterValidator(lambda text: _not_blank(text))]
+RequiredLine = Annotated[Line, Field(min_length=1), AfterValidator(not_blank)]
 Email = Annotated[StrictStr, Field(max_length=MAX_EMAIL), AfterValidator(clean_email)]
 EventId = Annotated[int, Field(ge=1, le=MAX_ID)]
 UserId = Annotated[
@@ -130,12 +136,6 @@ Moment = Annotated[
     BeforeValidator(moment),
     WithJsonSchema({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}),
 ]
-
-
-def _not_blank(text: str) -> str:
-    if not text:
-        raise wrong("missing")
-    return text
 
 
 class Input(BaseModel):
@@ -195,6 +195,23 @@ class FindBookings(Input):
     email: Email
 
 
+# {column: field}
+EVENT_FIELDS = {
+    "name": "eventName",
+    "capacity": "totalTickets",
+    "description": "description",
+    "location": "location",
+    "time_zone": "timeZone",
+    "starts_at": "startsAt",
+    "ends_at": "endsAt",
+    "sales_open_at": "salesOpenAt",
+    "sales_close_at": "salesCloseAt",
+    "cancel_until": "cancelUntil",
+    "max_tickets_per_booking": "maxTicketsPerBooking",
+    "waiting_list_limit": "waitingListLimit",
+}
+
+
 class EventFields(Input):
     """What an organizer says of an event; a time without an offset is in the event's zone."""
 
@@ -230,20 +247,8 @@ class EventFields(Input):
 
     def details(self) -> EventDetails:
         """The same as the services take it."""
-        return EventDetails(
-            name=self.eventName,
-            capacity=self.totalTickets,
-            description=self.description,
-            location=self.location,
-            time_zone=self.timeZone,
-            starts_at=self.startsAt,
-            ends_at=self.endsAt,
-            sales_open_at=self.salesOpenAt,
-            sales_close_at=self.salesCloseAt,
-            cancel_until=self.cancelUntil,
-            max_tickets_per_booking=self.maxTicketsPerBooking,
-            waiting_list_limit=self.waitingListLimit,
-        )
+        values = {column: getattr(self, field) for column, field in EVENT_FIELDS.items()}
+        return EventDetails(**values)
 
 
 def placed(field: str, value: datetime | None, time_zone: str) -> datetime | None:

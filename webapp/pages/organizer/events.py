@@ -28,7 +28,7 @@ from webapp.storage.rows import EventRow
 from webapp.text.formatting import count, local_input
 from webapp.web.htmx import fragment, move_to, show, wants_fragment
 from webapp.web.paging import number_in, page_of
-from webapp.web.schemas import EventFields, all_zones, from_form
+from webapp.web.schemas import EVENT_FIELDS, EventFields, all_zones, from_form
 
 PAGE = 25
 A_DAY = timedelta(days=1)
@@ -37,21 +37,6 @@ REGIONS = (
     *("Atlantic", "Australia", "Europe", "Indian", "Pacific"),
 )
 EVENT = "/events/<id:event_id>"
-# The field that holds a column.
-FIELDS = {
-    "name": "eventName",
-    "capacity": "totalTickets",
-    "description": "description",
-    "location": "location",
-    "time_zone": "timeZone",
-    "starts_at": "startsAt",
-    "ends_at": "endsAt",
-    "sales_open_at": "salesOpenAt",
-    "sales_close_at": "salesCloseAt",
-    "cancel_until": "cancelUntil",
-    "max_tickets_per_booking": "maxTicketsPerBooking",
-    "waiting_list_limit": "waitingListLimit",
-}
 
 
 @bp.get("")
@@ -223,7 +208,7 @@ def _like() -> int | None:
 def _overtaken(conflict: EditConflict) -> dict[str, Problem]:
     """What each field that was changed meanwhile is now: `{field: problem}`."""
     told = {
-        FIELDS[column]: meanwhile(value, conflict.row.time_zone)
+        EVENT_FIELDS[column]: meanwhile(value, conflict.row.time_zone)
         for column, value in conflict.changed.items()
     }
     if conflict.changed.get("description"):
