@@ -1,17 +1,20 @@
 """The log file, its rotation between processes, and the request id."""
 
+import contextlib
 import json
 import logging
 import multiprocessing
+import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 
+from tests.support.servers import wait_until
 from webapp import logs
 from webapp.config import Settings
 
@@ -151,6 +154,38 @@ def test_threads_lose_and_mix_no_lines(small_app: Flask, log_path: Path) -> None
         thread.join()
     seen = [(entry["thread"], entry["count"]) for entry in entries(log_path)]
     assert sorted(seen) == [(number, count) for number in range(8) for count in range(500)]
+
+
+def test_console_that_stands_still_holds_up_one_thread(
+    small_app: Flask, log_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, console = os.pipe()
+    os.set_blocking(console, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(console, b"x" * 4096)
+    os.set_blocking(console, True)
+    monkeypatch.setattr(logs, "STDERR", console)
+    library = logging.getLogger("some.library")
+
+    def start(log: Callable[[str], None], what: str) -> threading.Thread:
+        thread = threading.Thread(target=log, args=(what,), daemon=True)
+        thread.start()
+        return thread
+
+    held_up = start(library.warning, "first")
+    assert wait_until(lambda: log_path.exists() and bool(entries(log_path)), timeout=10)
+    others = [start(logs.log_event, "second"), start(library.warning, "third")]
+    for thread in others:
+        thread.join(10)
+    alive = [thread.is_alive() for thread in (held_up, *others)]
+    # What waits for the console is told that it is gone.
+    os.close(reader)
+    for thread in (held_up, *others):
+        thread.join()
+    os.close(console)
+    assert alive == [True, False, False]
+    assert {entry["what"] for entry in entries(log_path)} == {"first", "second", "third"}
 
 
 def test_rotation_between_processes_loses_no_line(
