@@ -9,7 +9,7 @@ from webapp import logs
 from webapp.api.auth import verified_logins
 from webapp.booking import ranks
 from webapp.config import Settings
-from webapp.events import pictures
+from webapp.events import pictures, sales
 from webapp.web import rate_limits
 
 
@@ -39,4 +39,5 @@ def forget() -> None:
     """Drop what the process remembers: between tests the tables are emptied and ids begin again."""
     ranks.forget()
     pictures.picture_data.cache_clear()
+    sales._tallies.clear()
     verified_logins.clear()
