@@ -50,7 +50,6 @@ def create_organizer(*, username: str, password: str) -> int:
     values = {
         "username": username,
         "password_hash": _hashed(password),
-        "credential_version": 1,
         "created_at": clock.now(),
     }
 

@@ -86,10 +86,6 @@ def create_event(
             **asdict(details),
             "organizer_id": actor.account_id,
             "status": "published" if published else "draft",
-            "confirmed": 0,
-            "waiting": 0,
-            "next_position": 1,
-            "revision": 1,
             "is_sample": is_sample,
             "created_at": now,
         }
