@@ -1,5 +1,6 @@
 """Pictures as strangers send them, made into ones that are safe to keep and quick to show."""
 
+import contextlib
 import hashlib
 from dataclasses import dataclass
 from io import BytesIO
@@ -75,12 +76,9 @@ def _in_srgb(picture: Image.Image) -> Image.Image:
     """The colours as every screen shows them; phones record a wider range."""
     profile = picture.info.get("icc_profile")
     if profile and picture.mode in ("RGB", "CMYK"):
-        try:
+        with contextlib.suppress(ImageCms.PyCMSError):
             given = ImageCms.ImageCmsProfile(BytesIO(profile))
-            converted = ImageCms.profileToProfile(picture, given, _srgb, outputMode="RGB")
-        except ImageCms.PyCMSError:
-            converted = None
-        picture = converted or picture
+            picture = ImageCms.profileToProfile(picture, given, _srgb, outputMode="RGB") or picture
     return picture if picture.mode in ("RGB", "RGBA") else picture.convert("RGB")
 
 

@@ -312,10 +312,7 @@ class Delivery(Base):
 
 
 class Pace(Base):
-    """When a channel's next delivery may leave, whichever deliverer sends it.
-
-    Deliverers lock and write this row as they lease deliveries.
-    """
+    """When a channel's next delivery may leave; deliverers lock the row as they lease."""
 
     __tablename__ = "pace"
     __table_args__ = (UTF8MB4,)

@@ -141,13 +141,14 @@ def _replay_booking(
 
     The latter is infinite for one that still waits, and 0 for one that never did.
     """
+    booking = {"event": event, "position": position}
     told: tuple[Any, Any] | None = None
     confirmed_at: int | None = None
     left_at = 0.0
     line_id, row = 0, (None, None)
     for _, _, line_id, revision, what, *step, status, tickets in lines:
         before, after = (step[0], step[1]), (step[2], step[3])
-        named = {"event": event, "position": position, "activity": line_id, "what": what}
+        named = {**booking, "activity": line_id, "what": what}
         if (what == ActivityKind.BOOKED) != (told is None):
             findings.note("booked once and first", **named)
         elif told is not None and told != before:
@@ -160,12 +161,8 @@ def _replay_booking(
             left_at = revision
         told, row = after, (status, tickets)
     if told != row:
-        findings.note(
-            "history leads to the present",
-            **{"event": event, "position": position, "activity": line_id},
-            told=told,
-            row=row,
-        )
+        line = {**booking, "activity": line_id}
+        findings.note("history leads to the present", **line, told=told, row=row)
     return confirmed_at, float("inf") if told and told[0] == Status.WAITING else left_at
 
 
