@@ -23,7 +23,7 @@ from webapp.web.schemas import BookRequest, CancelRequest, FewerTickets, attende
     answer=shapes.Booked,
     status=201,
     errors=(404, 409, 422),
-    once=True,
+    idempotent=True,
 )
 def book() -> Response:
     """Book tickets.
@@ -61,7 +61,11 @@ def book() -> Response:
 
 @bp.post("/events/cancel")
 @documented(
-    who="either", body=CancelRequest, answer=shapes.Released, errors=(404, 409, 422), once=True
+    who="either",
+    body=CancelRequest,
+    answer=shapes.Released,
+    errors=(404, 409, 422),
+    idempotent=True,
 )
 def cancel() -> Response:
     """Cancel a booking.
@@ -96,7 +100,7 @@ def booking(reference: str) -> Response:
 
 @bp.patch("/bookings/<reference>")
 @documented(
-    who="either", body=FewerTickets, answer=shapes.Released, errors=(404, 409, 422), once=True
+    who="either", body=FewerTickets, answer=shapes.Released, errors=(404, 409, 422), idempotent=True
 )
 def reduce(reference: str) -> Response:
     """Keep fewer tickets. The tickets given back go to the next in line at once."""

@@ -51,7 +51,7 @@ class BookingListing(EventListing):
     answer=shapes.EventDetails,
     status=201,
     errors=(422,),
-    once=True,
+    idempotent=True,
 )
 def initialize() -> Response:
     """Make an event.

@@ -86,7 +86,7 @@ class documented:
     # Beside those that follow from the rest.
     errors: tuple[int, ...] = ()
     # It takes an Idempotency-Key.
-    once: bool = False
+    idempotent: bool = False
     # It has an ETag.
     cached: bool = False
 
@@ -198,7 +198,7 @@ def _parameters(rule: Rule, call: documented) -> list[dict[str, Any]]:
     if call.query:
         properties = _without_titles(call.query.model_json_schema()["properties"])
         parameters += [{"name": n, "in": "query", "schema": s} for n, s in properties.items()]
-    return [*parameters, IDEMPOTENCY_KEY] if call.once else parameters
+    return [*parameters, IDEMPOTENCY_KEY] if call.idempotent else parameters
 
 
 def _responses(call: documented) -> dict[str, Any]:
