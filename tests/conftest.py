@@ -1,8 +1,9 @@
 """Real databases, the application on each of them, and the real server.
 
 A test that takes `app`, `client` or `database_url` runs once per database: SQLite, a private
-MariaDB and, where TEST_DATABASE_URL names one, a further server. In the rooms that are named in
-ON_SQLITE it runs on SQLite alone, unless it is marked with `every_database` or the long tier runs.
+MariaDB and, where TEST_DATABASE_URL names one, a further server. In the rooms and files that
+ON_SQLITE names it runs on SQLite alone, unless it is marked with `every_database` or the long tier
+runs.
 """
 
 import os
@@ -34,8 +35,8 @@ SERVERS = ("mariadb", "redis", "galera", "chromium", "wrk")
 EXTRA_DATABASE_URL = os.environ.get("TEST_DATABASE_URL")
 DATABASES = ["sqlite", "mariadb", *(["extra"] if EXTRA_DATABASE_URL else [])]
 DATABASE_NAME = f"nextup_test_{os.getpid()}"
-# What pages and the API say is the same on every database; the services below them run on each.
-ON_SQLITE = {"pages", "api"}
+# What pages, the API and mails say is the same on every database; the rooms below run on each.
+ON_SQLITE = {"pages", "api", "test_compose.py", "test_times.py", "test_transports.py"}
 # How often the long tier runs a race.
 RACES = 100
 # Begun first, so that no process is left alone with one of them at the end of a run.
@@ -68,7 +69,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     chosen = {mark.args[0] for mark in test.iter_markers("parametrize")}
     if "database_url" in metafunc.fixturenames and "database_url" not in chosen:
         everywhere = long or test.get_closest_marker("every_database")
-        alone = test.path.parent.name in ON_SQLITE and not everywhere
+        alone = not ON_SQLITE.isdisjoint(test.path.parts) and not everywhere
         names = ["sqlite"] if alone else DATABASES
         metafunc.parametrize("database_url", names, indirect=True, scope="session")
 
