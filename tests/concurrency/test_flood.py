@@ -37,7 +37,17 @@ class Site:
         self.login = login
 
     def flood(self, calls: list[Call]) -> list[Answer]:
-        return in_flight(self.port, calls, connections=CONNECTIONS)
+        """The answers in order; who is turned away comes back, as Retry-After asks.
+
+        On a machine that other tests load as well, a few wait longer than a server lets them.
+        """
+        answers = in_flight(self.port, calls, connections=CONNECTIONS)
+        turned_away = [n for n, answer in enumerate(answers) if answer.status == 503]
+        assert len(turned_away) <= len(calls) // 20
+        again = in_flight(self.port, [calls[n] for n in turned_away], connections=CONNECTIONS)
+        for n, answer in zip(turned_away, again, strict=True):
+            answers[n] = answer
+        return answers
 
     def event(self, tickets: int) -> int:
         body = {"eventName": "conference", "totalTickets": tickets}
