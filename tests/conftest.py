@@ -17,7 +17,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
-from jinja2 import FileSystemBytecodeCache
+from jinja2 import Environment, FileSystemBytecodeCache
+from jinja2.bccache import Bucket
 from sqlalchemy import URL, Engine, create_engine, make_url, text
 from werkzeug.security import generate_password_hash
 
@@ -27,6 +28,7 @@ from webapp import create_app
 from webapp.accounts import services as accounts
 from webapp.config import Settings
 from webapp.extensions import db
+from webapp.text.templates import Templates
 from webapp.web.rate_limits import limiter
 
 pytest_plugins = ["tests.support.budget", "tests.support.fixtures"]
@@ -235,12 +237,23 @@ def dispose(app: Flask) -> None:
             engine.dispose()
 
 
+class CompiledTemplates(FileSystemBytecodeCache):
+    """The same template is other code in another language."""
+
+    def get_bucket(
+        self, environment: Environment, name: str, filename: str | None, source: str
+    ) -> Bucket:
+        assert isinstance(environment, Templates)
+        code = environment.language.code
+        return super().get_bucket(environment, f"{code} {name}", filename, source)
+
+
 @pytest.fixture(scope="session")
 def compiled_templates(server_folder: Path) -> FileSystemBytecodeCache:
     """To compile them for each test's application takes longer than most tests."""
     folder = server_folder / "templates"
     folder.mkdir()
-    return FileSystemBytecodeCache(str(folder))
+    return CompiledTemplates(str(folder))
 
 
 @pytest.fixture

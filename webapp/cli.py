@@ -14,6 +14,7 @@ from webapp.accounts import services as accounts
 from webapp.errors import DomainError, Unavailable
 from webapp.events import samples
 from webapp.mail import worker
+from webapp.text.languages import ENGLISH
 from webapp.text.sentences import sentence_of
 from webapp.verify import services as verify
 
@@ -32,7 +33,7 @@ def refusals_in_one_line() -> Iterator[None]:
     try:
         yield
     except DomainError as error:
-        raise click.ClickException(sentence_of(error)) from error
+        raise click.ClickException(sentence_of(error, ENGLISH)) from error
 
 
 def ask_password(from_stdin: bool) -> str:

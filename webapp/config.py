@@ -18,6 +18,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 ROOT = Path(__file__).resolve().parent.parent
+CATALOGUES = ROOT / "webapp" / "text" / "catalogues"
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 RATELIMIT_STORAGES = ("memory", "redis", "rediss", "redis+unix")
@@ -53,6 +54,7 @@ class Settings:
     mail_per_second: int
     base_url: str
     site_name: str
+    language: str
     trusted_proxies: int
     cors_origins: tuple[str, ...]
     instance_path: str
@@ -91,6 +93,7 @@ class Settings:
             mail_per_second=read.integer("MAIL_PER_SECOND", 100, least=1, most=10_000),
             base_url=base_url,
             site_name=site_name,
+            language=_language(read),
             trusted_proxies=read.integer("TRUSTED_PROXIES", 0, least=0, most=16),
             cors_origins=_cors_origins(read),
             instance_path=str(instance_path),
@@ -245,6 +248,21 @@ def _log_level(read: _Reader) -> str:
     if level not in LOG_LEVELS:
         raise SettingsError(f"LOG_LEVEL: {level!r} is not one of {', '.join(LOG_LEVELS)}")
     return level
+
+
+def _language(read: _Reader) -> str:
+    """The first language of a list that there is a catalogue of, else English.
+
+    Desktops set this variable as gettext reads it, such as de_AT:de:en_GB, to languages that we do
+    not have: none of them may keep us from starting.
+    """
+    known = {path.stem for path in CATALOGUES.glob("*.po")} | {"en"}
+    for name in read.text("LANGUAGE", "en").split(":"):
+        code = name.partition(".")[0].replace("_", "-")
+        for each in (code, code.partition("-")[0]):
+            if each in known:
+                return each
+    return "en"
 
 
 def _base_url(read: _Reader, *, host: str, port: int) -> str:

@@ -28,6 +28,7 @@ from webapp.mail.worker import Deliverer
 from webapp.storage import transaction
 from webapp.storage.tables import deliveries
 from webapp.text.formatting import in_words
+from webapp.text.languages import ENGLISH
 from webapp.verify import services as verify
 
 __all__ = ["owner"]
@@ -315,7 +316,7 @@ def test_event_that_is_put_off_is_reminded_of_before_its_new_start(
     ((_, subject),) = reminders(mailbox)
     start = own_event(event_id, organizer_id=owner_id).starts_at
     assert start is not None
-    assert in_words(start, "UTC") in subject
+    assert in_words(start, "UTC", ENGLISH) in subject
 
 
 def test_several_who_look_at_once_write_each_notice_once(

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from webapp.errors import InvalidInput
+from webapp.text.languages import ENGLISH
 from webapp.text.sentences import problem_sentences, sentence_of
 from webapp.web.schemas import (
     BookRequest,
@@ -29,7 +30,7 @@ def fields_refused(model: Any, data: Any, *, form: bool = False) -> set[str]:
     read = from_form if form else from_json
     with pytest.raises(InvalidInput) as refused:
         read(model, data)
-    for field, sentence in problem_sentences(refused.value).items():
+    for field, sentence in problem_sentences(refused.value, ENGLISH).items():
         assert field
         assert sentence[0].isupper(), sentence
         assert sentence[-1] == ".", sentence
@@ -232,5 +233,5 @@ def test_whatever_is_sent_is_accepted_or_refused_with_words_that_can_be_sent_bac
     try:
         words = from_json(model, data).model_dump_json()
     except InvalidInput as refused:
-        words = f"{refused} {sentence_of(refused)}"
+        words = f"{refused} {sentence_of(refused, ENGLISH)}"
     assert words.encode()

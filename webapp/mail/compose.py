@@ -26,6 +26,8 @@ from webapp.mail import announcements, facts, summaries
 from webapp.mail.failures import NothingToSend
 from webapp.storage.rows import DeliveryRow, EventRow
 from webapp.text.formatting import count, slug, span
+from webapp.text.languages import ENGLISH
+from webapp.text.templates import templates_in
 
 # Scanners need the code dark on light and large enough on a small screen.
 QR_SCALE, QR_BORDER, QR_MASK = 8, 4, 0
@@ -174,7 +176,7 @@ def _links_mail(delivery: DeliveryRow) -> Mail:
         Link(
             row.event_name,
             _booking_link(row.reference),
-            f"{span(row).striptags()} · {count(row.tickets, 'ticket')}, {row.status}",
+            f"{span(row, ENGLISH).striptags()} · {count(row.tickets, 'ticket')}, {row.status}",
         )
         for row in found
     ]
@@ -227,7 +229,7 @@ def _paragraphs(text: str) -> list[str]:
 
 
 def _render(template: str, **context: object) -> str:
-    return current_app.jinja_env.get_template(f"mail/{template}").render(context)
+    return templates_in(ENGLISH).get_template(f"mail/{template}").render(context)
 
 
 def one_line(text: str) -> str:
@@ -253,7 +255,7 @@ def _compared(before: list[Fact], now: list[Fact]) -> list[Fact]:
 
 
 def _when(event: EventRow | Any) -> str:
-    return span(event).striptags()
+    return span(event, ENGLISH).striptags()
 
 
 def _day(day: date) -> str:

@@ -30,6 +30,8 @@ from webapp.storage.tables import MAX_NAME
 from webapp.text import formatting
 from webapp.text.formatting import local
 from webapp.web.htmx import fragment, move_to, show, show_anew, wants_fragment
+from webapp.web.language import gettext as _
+from webapp.web.language import language, ngettext
 from webapp.web.paging import page_of
 from webapp.web.rate_limits import BOOKING_FORMS, limited, may_mail_links
 from webapp.web.schemas import FewerTickets, PageBooking, from_form
@@ -128,9 +130,9 @@ def book(event_id: int, slug: str) -> ResponseReturnValue:
         raise AddressHasBooking(is_mailed=is_mailed) from error
     remembered.remember(outcome.reference)
     if outcome.status is Status.WAITING:
-        flash("You are on the waiting list. Keep the address of this page: it is your booking.")
+        flash(_("You are on the waiting list. Keep the address of this page: it is your booking."))
     else:
-        flash("It is booked. Keep the address of this page: it is your ticket.")
+        flash(_("It is booked. Keep the address of this page: it is your ticket."))
     return move_to(url_for("attendee.booking", reference=outcome.reference))
 
 
@@ -186,7 +188,13 @@ def change(reference: str) -> ResponseReturnValue:
         tickets=form.tickets,
         key=forms.idempotency_key("change", caller="page", position=position, tickets=form.tickets),
     )
-    flash(f"Changed: the booking is now for {formatting.count(form.tickets, 'ticket')}.")
+    flash(
+        ngettext(
+            "Changed: the booking is now for %(num)s ticket.",
+            "Changed: the booking is now for %(num)s tickets.",
+            form.tickets,
+        )
+    )
     return move_to(url_for("attendee.booking", reference=reference))
 
 
@@ -206,7 +214,7 @@ def cancel(reference: str) -> ResponseReturnValue:
     event_id, position = locate(reference)
     bookings.cancel_booking(event_id, position=position)
     remembered.forget(reference)
-    flash("Your booking is cancelled.")
+    flash(_("Your booking is cancelled."))
     return move_to(url_for("attendee.booking", reference=reference))
 
 
@@ -234,8 +242,8 @@ def _by_month(events: Sequence[EventRow]) -> list[tuple[str, list[EventRow]]]:
 
     def month(event: EventRow) -> str:
         if event.starts_at is None:
-            return "Date to be announced"
-        return f"{local(event.starts_at, event.time_zone):%B %Y}"
+            return _("Date to be announced")
+        return formatting.month(local(event.starts_at, event.time_zone), language())
 
     return [(name, list(group)) for name, group in groupby(events, key=month)]
 

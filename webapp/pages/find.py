@@ -8,6 +8,7 @@ from webapp.mail.facts import send_links
 from webapp.pages import remembered
 from webapp.pages.forms import form_on
 from webapp.web.htmx import move_to, show
+from webapp.web.language import gettext as _
 from webapp.web.rate_limits import FIND_FORMS, limited, may_mail_links
 from webapp.web.schemas import FindBookings, from_form
 
@@ -27,7 +28,7 @@ def bookings() -> ResponseReturnValue:
 def forget() -> ResponseReturnValue:
     """Remember no bookings on this device; they stay what they are."""
     remembered.keep([])
-    flash("Nothing is remembered on this device now. The bookings themselves are as they were.")
+    flash(_("Nothing is remembered on this device now. The bookings themselves are as they were."))
     return move_to(url_for("find.bookings"))
 
 
@@ -39,5 +40,7 @@ def send() -> ResponseReturnValue:
     email = from_form(FindBookings, request.form).email
     if may_mail_links(email):
         send_links(email)
-    flash("If there are bookings with this address, a mail with their links is on its way to it.")
+    flash(
+        _("If there are bookings with this address, a mail with their links is on its way to it.")
+    )
     return move_to(url_for("find.bookings"))

@@ -19,6 +19,8 @@ from webapp.storage import idempotency
 from webapp.storage.idempotency import IdempotencyKey
 from webapp.text.sentences import problem_sentences, sentence_of
 from webapp.web.error_responses import headers_of, show_domain_error, show_http_error, status_of
+from webapp.web.language import gettext as _
+from webapp.web.language import language
 from webapp.web.security import is_from_another_site
 
 View = Callable[..., ResponseReturnValue]
@@ -29,11 +31,6 @@ SEEN_FIELD = "seen"
 NEVER_KEPT = {"csrf_token", "password"}
 is_key = re.compile(r"[A-Za-z0-9_-]{16,64}").fullmatch
 is_revision = re.compile(r"[0-9]{1,18}").fullmatch
-
-LOST_SESSION = "This page was open for too long. Nothing was sent yet: please send it again."
-TOO_OFTEN = "That was too often. Nothing was sent: wait a little, then send it again."
-LOOK_AGAIN = "Please look at the marked fields."
-LOGGED_IN_AGAIN = "You are logged in again. Nothing was sent yet: please send it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +132,8 @@ def show_carried(text: str, *, blueprint: str) -> Response | None:
         return None
     # From here on this request is answered as the one that was carried would have been.
     request.url_rule, request.view_args = rule, dict(values)
-    return make_response(show_before_view(200, LOGGED_IN_AGAIN, typed=carried.typed))
+    problem = _("You are logged in again. Nothing was sent yet: please send it again.")
+    return make_response(show_before_view(200, problem, typed=carried.typed))
 
 
 def show_before_view(status: int, problem: str, *, typed: Mapping[str, str]) -> ResponseReturnValue:
@@ -173,11 +171,12 @@ def form_on(page: str) -> Callable[[View], View]:
 def _show_again(error: DomainError) -> Response:
     sent = request.form.keys() | request.files.keys()
     all_shown = isinstance(error, InvalidInput) and error.problems.keys() <= sent
+    look_again = _("Please look at the marked fields.")
     response = _page_of_form(
         status_of(error),
-        LOOK_AGAIN if all_shown else sentence_of(error),
+        look_again if all_shown else sentence_of(error, language()),
         typed={**_typed(), SEEN_FIELD: error.seen} if isinstance(error, Overtaken) else _typed(),
-        errors=problem_sentences(error),
+        errors=problem_sentences(error, language()),
         overtaken=isinstance(error, Overtaken),
         # Under the same key it is safe to send again what may or may not have arrived.
         keep_key=isinstance(error, Unavailable),
@@ -187,11 +186,13 @@ def _show_again(error: DomainError) -> Response:
 
 
 def _show_again_after_csrf_error(error: CSRFError) -> ResponseReturnValue:
-    return _show_again_before_view(error, LOST_SESSION)
+    problem = _("This page was open for too long. Nothing was sent yet: please send it again.")
+    return _show_again_before_view(error, problem)
 
 
 def _show_again_after_limit(error: TooManyRequests) -> ResponseReturnValue:
-    response = make_response(_show_again_before_view(error, TOO_OFTEN))
+    problem = _("That was too often. Nothing was sent: wait a little, then send it again.")
+    response = make_response(_show_again_before_view(error, problem))
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     return response

@@ -8,8 +8,8 @@ from webapp.booking import inventory
 from webapp.booking.refusals import why_closed
 from webapp.errors import WaitingListFull
 from webapp.storage.rows import LockedEvent
-from webapp.text import sentences
 from webapp.text.sentences import sentence_of
+from webapp.web.language import gettext, language
 
 FEW_LEFT = 10
 
@@ -41,9 +41,9 @@ def offer_of(event: LockedEvent) -> Offer:
     offer = inventory.offer_of(event, now)
     refusal = ""
     if offer.closure is not None:
-        refusal = sentence_of(why_closed(event, now))
+        refusal = sentence_of(why_closed(event, now), language())
     elif offer.is_full and offer.has_waiting_list:
-        refusal = sentence_of(WaitingListFull())
+        refusal = sentence_of(WaitingListFull(), language())
     elif offer.is_full:
-        refusal = sentences.SOLD_OUT
+        refusal = gettext("This event is sold out.")
     return Offer(offer.left, offer.place, offer.most, refusal, offer.opens_at, offer.is_full)

@@ -2,12 +2,14 @@
 
 import hashlib
 import posixpath
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import segno
 from flask import Flask, Response, request, url_for
+from jinja2 import pass_environment
 from markupsafe import Markup
 
 from webapp.booking.commands import is_active, takes_tickets
@@ -23,7 +25,10 @@ from webapp.text.formatting import (
     percent_of,
     slug,
     span,
+    weekday,
 )
+from webapp.text.languages import Language
+from webapp.text.templates import Templates
 from webapp.web import htmx
 from webapp.web.markdown import markdown
 
@@ -36,14 +41,16 @@ def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(
         counted=count,
         grouped=grouped,
-        hours=hours,
+        hours=spoken(hours),
         local_input=local_input,
         local=local,
         markdown=markdown,
-        moment=moment,
+        moment=spoken(moment),
+        number=spoken(number),
         percent_of=percent_of,
         qr_code=qr_code,
-        span=span,
+        span=spoken(span),
+        weekday=spoken(weekday),
     )
     app.jinja_env.tests.update(active=is_active, taking_tickets=takes_tickets)
     app.jinja_env.globals.update(
@@ -55,6 +62,21 @@ def init_app(app: Flask) -> None:
     )
     app.context_processor(lambda: {"site_name": current_settings().site_name})
     app.view_functions["static"] = static.view
+
+
+def spoken(write: Callable[..., str]) -> Callable[..., str]:
+    """A filter that writes in the language of the template it stands in."""
+
+    @pass_environment
+    def filter_(templates: Templates, *values: Any) -> str:
+        return write(*values, templates.language)
+
+    return filter_
+
+
+def number(value: int, language: Language) -> str:
+    """A whole number as the language writes it."""
+    return language.number(value)
 
 
 class StaticFiles:

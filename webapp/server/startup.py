@@ -20,6 +20,7 @@ from webapp.errors import InvalidInput, Unavailable
 from webapp.events import samples
 from webapp.extensions import db, migrate
 from webapp.storage.migration import migration_engine, migration_lock
+from webapp.text.languages import ENGLISH
 from webapp.text.sentences import sentence_of
 
 DATABASE_WAIT_SECONDS = 20.0
@@ -81,7 +82,7 @@ def prepare(settings: Settings) -> str | None:
                 if new_file:
                     samples.add_samples()
         except Unavailable as error:
-            raise StartError(f"the database failed: {sentence_of(error)}") from None
+            raise StartError(f"the database failed: {sentence_of(error, ENGLISH)}") from None
         except DBAPIError as error:
             raise StartError(f"the database failed: {_reason(error)}") from None
         except CommandError as error:
@@ -138,6 +139,6 @@ def first_organizer(settings: Settings) -> str | None:
         password = secrets.token_urlsafe(12)
         accounts.ensure_organizer(username="organizer", password=password)
     except InvalidInput as error:
-        told = sentence_of(error)
+        told = sentence_of(error, ENGLISH)
         raise SettingsError(f"ORGANIZER_USERNAME, ORGANIZER_PASSWORD: {told}") from None
     return password

@@ -2,13 +2,14 @@
 
 import re
 import unicodedata
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup, escape
 
 from webapp.storage.rows import EventTimes
+from webapp.text.languages import Language
 
 LONGEST_SLUG = 60
 # The same few events are shown again and again.
@@ -20,11 +21,14 @@ def local(value: datetime, time_zone: str) -> datetime:
     return value.astimezone(ZoneInfo(time_zone))
 
 
-def moment(value: datetime, time_zone: str) -> Markup:
+@lru_cache(maxsize=REMEMBERED)
+def moment(value: datetime, time_zone: str, language: Language) -> Markup:
     """A date and time at the event's place."""
     there = local(value, time_zone)
-    text = f"{there:%a} {there.day} {there:%B %Y, %H:%M} {zone_name(there)}"
-    return Markup('<span class="moment">{}</span>').format(_time(there, text))
+    text = language.dated(day(there, language), clock(there, language))
+    return Markup('<span class="moment">{}</span>').format(
+        _time(there, f"{text} {zone_name(there, language)}")
+    )
 
 
 def _time(there: datetime, text: str) -> Markup:
@@ -32,45 +36,75 @@ def _time(there: datetime, text: str) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(there.isoformat(), text)
 
 
-def span(event: EventTimes) -> Markup:
+def span(event: EventTimes, language: Language) -> Markup:
     """When an event starts and ends, at its place."""
     if event.starts_at is None:
-        return escape("Date to be announced")
-    return _span(event.starts_at, event.ends_at, event.time_zone)
+        return escape(language.gettext("Date to be announced"))
+    return _span(event.starts_at, event.ends_at, event.time_zone, language)
 
 
-def hours(event: EventTimes) -> Markup:
+def hours(event: EventTimes, language: Language) -> Markup:
     """The times of day of an event; with the dates where it does not end on the day it began."""
     assert event.starts_at is not None
-    return _hours(event.starts_at, event.ends_at, event.time_zone)
+    return _hours(event.starts_at, event.ends_at, event.time_zone, language)
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _span(starts_at: datetime, ends_at: datetime | None, time_zone: str) -> Markup:
-    start = moment(starts_at, time_zone)
+def _span(
+    starts_at: datetime, ends_at: datetime | None, time_zone: str, language: Language
+) -> Markup:
+    start = moment(starts_at, time_zone, language)
     if ends_at is None:
         return start
     begins = local(starts_at, time_zone)
     if begins.date() != local(ends_at, time_zone).date():
-        return Markup("{} &ndash; {}").format(start, moment(ends_at, time_zone))
-    day = f"{begins:%a} {begins.day} {begins:%B %Y}"
-    return Markup("{}, {}").format(day, _hours(starts_at, ends_at, time_zone))
+        return Markup("{} &ndash; {}").format(start, moment(ends_at, time_zone, language))
+    times = _hours(starts_at, ends_at, time_zone, language)
+    return Markup(language.dated(escape(day(begins, language)), times))  # noqa: S704
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _hours(starts_at: datetime, ends_at: datetime | None, time_zone: str) -> Markup:
+def _hours(
+    starts_at: datetime, ends_at: datetime | None, time_zone: str, language: Language
+) -> Markup:
     begins = local(starts_at, time_zone)
     ends = local(ends_at or starts_at, time_zone)
     if ends.date() != begins.date():
-        return _span(starts_at, ends_at, time_zone)
+        return _span(starts_at, ends_at, time_zone, language)
     # In the night when clocks change the same time of day comes twice: each gets its own zone.
     changes = begins.utcoffset() != ends.utcoffset()
-    times = [_time(begins, f"{begins:%H:%M}{f' {zone_name(begins)}' if changes else ''}")]
+    zone = f" {zone_name(begins, language)}" if changes else ""
+    times = [_time(begins, clock(begins, language) + zone)]
     if ends_at is not None:
-        times.append(_time(ends, f"{ends:%H:%M}"))
+        times.append(_time(ends, clock(ends, language)))
     return Markup('<span class="moment"><span class="together">{} {}</span></span>').format(
-        Markup("&ndash;").join(times), zone_name(ends)
+        Markup("&ndash;").join(times), zone_name(ends, language)
     )
+
+
+def day(there: date, language: Language) -> str:
+    """A date with its day of the week: Mon 3 May 2027."""
+    return language.date("yMMMMEEEd", there)
+
+
+def weekday(there: datetime, language: Language) -> str:
+    """The day of the week, in short."""
+    return _part_of_date("E", there.date(), language)
+
+
+def month(there: datetime, language: Language) -> str:
+    """A month with its year."""
+    return _part_of_date("yMMMM", there.date(), language)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _part_of_date(skeleton: str, there: date, language: Language) -> str:
+    return language.date(skeleton, there)
+
+
+def clock(there: datetime, language: Language) -> str:
+    """The time of day."""
+    return language.date("Hm", there)
 
 
 def local_input(value: datetime | None, time_zone: str) -> str:
@@ -79,7 +113,7 @@ def local_input(value: datetime | None, time_zone: str) -> str:
 
 
 def count(number: int, word: str, plural: str = "") -> str:
-    """A number with its noun: 1 ticket, 1,200 tickets."""
+    """A number with its noun in English: 1 ticket, 1,200 tickets."""
     return f"{number:,} {word if number == 1 else plural or word + 's'}"
 
 
@@ -102,15 +136,16 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain)[:LONGEST_SLUG].strip("-")
 
 
-def in_words(moment: datetime, time_zone: str) -> str:
+def in_words(moment: datetime, time_zone: str, language: Language) -> str:
     """A moment as people at the event's place write it, such as 3 May 2027, 19:30 CEST."""
-    local = moment.astimezone(ZoneInfo(time_zone))
-    return f"{local.day} {local:%B %Y, %H:%M} {zone_name(local)}"
+    there = local(moment, time_zone)
+    text = language.dated(language.date("yMMMMd", there), clock(there, language))
+    return f"{text} {zone_name(there, language)}"
 
 
-def zone_name(local: datetime) -> str:
+def zone_name(local: datetime, language: Language) -> str:
     """The zone of a local time, such as CEST, or its distance from UTC where it has no letters."""
-    name = local.tzname() or ""
+    name = language.zone(local) or local.tzname() or ""
     # A hyphen would let a line break between sign and number.
     offset = f"{local:%z}".replace("-", "\N{MINUS SIGN}")
     return name if name.isalpha() else f"UTC{offset[:3]}:{offset[3:5]}"

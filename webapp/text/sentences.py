@@ -1,13 +1,12 @@
-"""What is told to people of an error: one whole sentence for each kind, in English."""
+"""What is told to people of an error: one whole sentence for each kind, in their language."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from markupsafe import Markup, escape
-
 from webapp.errors import DomainError, InvalidInput, Problem
 from webapp.text.formatting import in_words
+from webapp.text.languages import Language
 
 # {kind of an error, or code of an error of HTTP: sentence}
 SENTENCES = {
@@ -20,7 +19,7 @@ SENTENCES = {
         " look in your mails, or try again in an hour."
     ),
     "already_booked.position": (
-        "This address already has a booking for this event: number {position}."
+        "This address already has a booking for this event: number %(position)s."
     ),
     "booking_closed.lapsed": ("This booking has lapsed. Book again if you still want to come."),
     "booking_closed.not_active": "This booking has been cancelled.",
@@ -39,13 +38,13 @@ SENTENCES = {
     "event_closed.closed": "Booking has closed.",
     "event_closed.draft": "This event is not published yet.",
     "event_closed.has_bookings": "This event has bookings. Cancel the event instead.",
-    "event_closed.not_yet_open": "Booking opens on {opens_at}.",
+    "event_closed.not_yet_open": "Booking opens on %(opens_at)s.",
     "event_closed.started": "This event has already started.",
     "event_not_found": (
         "There is no such event. Check the address, or look at the list of events."
     ),
     "idempotency_key_reused": "This key was used for a different request. Send a new key.",
-    "name_taken": "There is an organizer {username} already.",
+    "name_taken": "There is an organizer %(username)s already.",
     "sold_out": "This event is sold out and has no waiting list.",
     "unauthorized.login_needed": ("Send an organizer's username and password, or an API token."),
     "unauthorized.reference_or_login_needed": (
@@ -74,12 +73,12 @@ SENTENCES = {
 # {code of a problem: sentence}
 PROBLEMS = {
     "another_address": "Leave it out, or repeat the address of userId.",
-    "at_least": "Use a number of at least {limit}.",
-    "at_most": "Use a number of at most {limit}.",
-    "between": "Use a number from {least} to {most}.",
+    "at_least": "Use a number of at least %(limit)s.",
+    "at_most": "Use a number of at most %(limit)s.",
+    "between": "Use a number from %(least)s to %(most)s.",
     "booking_reference": "This is not a booking reference.",
-    "capacity_too_low": "Keep at least {limit}: so many are confirmed or wait together.",
-    "changed_meanwhile": "Meanwhile changed to {value}.",
+    "capacity_too_low": "Keep at least %(limit)s: so many are confirmed or wait together.",
+    "changed_meanwhile": "Meanwhile changed to %(value)s.",
     "changed_meanwhile_see_below": "Meanwhile changed. How it reads now is shown below.",
     "control_characters": "Use plain text without control characters.",
     "cursor": "Use the nextCursor of the page before.",
@@ -90,18 +89,18 @@ PROBLEMS = {
     "end_without_start": "An event that ends needs a start.",
     "field_twice": "Send each field once.",
     "file_missing": "Choose a file.",
-    "file_too_large": "It has {size} MB. Use one of at most {limit} MB.",
-    "idempotency_key": "Use 1 to {limit} printable ASCII characters.",
+    "file_too_large": "It has %(size)s MB. Use one of at most %(limit)s MB.",
+    "idempotency_key": "Use 1 to %(limit)s printable ASCII characters.",
     "integer_or_string": "Use an integer or a string.",
     "missing": "Fill in this field.",
     "no_picture": "This is no picture that can be read. Use a JPEG, PNG, WebP or GIF file.",
-    "not_fewer": "Keep at most the {limit} you have.",
+    "not_fewer": "Keep at most the %(limit)s you have.",
     "not_json": "This is not JSON that we can read.",
-    "not_json_constant": "{name} is not JSON.",
+    "not_json_constant": "%(name)s is not JSON.",
     "notice_address_missing": "Fill in the address to write to.",
     "object": "Send a JSON object.",
     "one_line": "Use one line of text.",
-    "one_of": "Use one of {allowed}.",
+    "one_of": "Use one of %(allowed)s.",
     "picture_removed_meanwhile": "Meanwhile removed.",
     "picture_replaced_meanwhile": "Meanwhile replaced: it is shown above.",
     "reference_alone": "Use it alone, without userId and eventId.",
@@ -113,50 +112,72 @@ PROBLEMS = {
     "switched_on_meanwhile": "Meanwhile switched on.",
     "text": "Use text.",
     "time_zone": "Use an IANA time zone such as Europe/Berlin.",
-    "token_name": "Use 1 to {limit} printable characters, to know the token by.",
-    "too_few_tickets": "Ask for at least {limit}.",
-    "too_long": "Use at most {limit} characters.",
-    "too_many_pixels": "It has too many pixels. Use one of at most {limit} megapixels.",
-    "too_many_tickets": "Ask for at most {limit}.",
-    "too_short": "Use at least {limit} characters.",
+    "token_name": "Use 1 to %(limit)s printable characters, to know the token by.",
+    "too_few_tickets": "Ask for at least %(limit)s.",
+    "too_long": "Use at most %(limit)s characters.",
+    "too_many_pixels": "It has too many pixels. Use one of at most %(limit)s megapixels.",
+    "too_many_tickets": "Ask for at most %(limit)s.",
+    "too_short": "Use at least %(limit)s characters.",
     "unknown_field": "This field is not known.",
-    "unknown_organizer": "There is no organizer {username}.",
+    "unknown_organizer": "There is no organizer %(username)s.",
     "unusable": "This value cannot be used.",
-    "upload_too_large": "That file is too large. Choose one of at most {limit} MB.",
-    "user_id": "Use 1 to {limit} characters with no white space around them.",
-    "username": "Use 1 to {limit} printable characters and no colon.",
+    "upload_too_large": "That file is too large. Choose one of at most %(limit)s MB.",
+    "user_id": "Use 1 to %(limit)s characters with no white space around them.",
+    "username": "Use 1 to %(limit)s printable characters and no colon.",
     "whole_number": "Use a whole number.",
-    "year": "Use a year from {first} to {last}.",
+    "year": "Use a year from %(first)s to %(last)s.",
 }
 
-# What stands in place of an offer of tickets, where it is not an error.
-SOLD_OUT = "This event is sold out."
+# {code of an error: what stands above its sentence where it is a page of its own}
+HEADINGS = {
+    "already_booked": "Already booked",
+    "bad_request": "That could not be read",
+    "body_too_large": "Too large",
+    "booking_closed": "Too late to change",
+    "booking_not_found": "Booking not found",
+    "edit_conflict": "Changed meanwhile",
+    "event_closed": "Not open for booking",
+    "event_not_found": "Event not found",
+    "forbidden": "Not allowed",
+    "idempotency_key_reused": "Key used before",
+    "internal_error": "That went wrong",
+    "invalid_input": "Invalid input",
+    "method_not_allowed": "Not in this way",
+    "name_taken": "Name taken",
+    "not_found": "Page not found",
+    "rate_limited": "Too often",
+    "sold_out": "Sold out",
+    "unauthorized": "Please log in",
+    "unavailable": "Busy",
+    "unsupported_media_type": "Not in this form",
+    "waiting_list_full": "Waiting list full",
+}
 
 
-def sentence_of(error: DomainError) -> str:
+def sentence_of(error: DomainError, language: Language) -> str:
     """What is told of an error: of wrong input each field with its problem."""
     if isinstance(error, InvalidInput):
-        told = problem_sentences(error)
+        told = problem_sentences(error, language)
         return "; ".join(f"{field}: {sentence}" for field, sentence in told.items())
-    return _filled(SENTENCES[error.kind], error.parameters)
+    return _filled(SENTENCES[error.kind], error.parameters, language)
 
 
-def problem_sentences(error: DomainError) -> dict[str, str]:
+def problem_sentences(error: DomainError, language: Language) -> dict[str, str]:
     """What is wrong field by field: `{field: sentence}`."""
-    return {field: problem_sentence(problem) for field, problem in error.problems.items()}
+    return {field: problem_sentence(problem, language) for field, problem in error.problems.items()}
 
 
-def problem_sentence(problem: Problem) -> str:
+def problem_sentence(problem: Problem, language: Language) -> str:
     """What is told of a field; `Markup` where a parameter is."""
-    return _filled(PROBLEMS[problem.code], problem.parameters)
+    return _filled(PROBLEMS[problem.code], problem.parameters, language)
 
 
-def _filled(template: str, parameters: Mapping[str, Any]) -> str:
+def _filled(sentence: str, parameters: Mapping[str, Any], language: Language) -> str:
     """A sentence with its parameters; a moment is told in the zone that comes with it."""
     told = {
-        name: in_words(value, parameters["time_zone"]) if isinstance(value, datetime) else value
+        name: in_words(value, parameters["time_zone"], language)
+        if isinstance(value, datetime)
+        else value
         for name, value in parameters.items()
     }
-    if any(isinstance(value, Markup) for value in told.values()):
-        return escape(template).format(**told)
-    return template.format(**told)
+    return language.gettext(sentence, **told)

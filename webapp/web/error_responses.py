@@ -12,8 +12,9 @@ from werkzeug.exceptions import HTTPException
 from webapp.config import current_settings
 from webapp.errors import DomainError, Unavailable
 from webapp.logs import request_id
-from webapp.text.sentences import SENTENCES, problem_sentences, sentence_of
+from webapp.text.sentences import HEADINGS, SENTENCES, problem_sentences, sentence_of
 from webapp.web.htmx import wants_fragment
+from webapp.web.language import language
 
 
 class Kind(NamedTuple):
@@ -51,18 +52,6 @@ KINDS = {
     "waiting_list_full": Kind(409, "Waiting list full"),
     **{code: Kind(status, HTTPStatus(status).phrase) for status, code in HTTP_CODES.items()},
 }
-# What a person reads as the heading where it is not the title.
-HEADINGS = {
-    "bad_request": "That could not be read",
-    "unauthorized": "Please log in",
-    "forbidden": "Not allowed",
-    "not_found": "Page not found",
-    "method_not_allowed": "Not in this way",
-    "body_too_large": "Too large",
-    "unsupported_media_type": "Not in this form",
-    "rate_limited": "Too often",
-    "internal_error": "That went wrong",
-}
 RETRY_AFTER_SECONDS = "2"
 CHALLENGE = 'Basic realm="Nextup", charset="UTF-8", Bearer realm="Nextup"'
 
@@ -83,12 +72,13 @@ def headers_of(error: DomainError) -> dict[str, str]:
 
 def show_domain_error(error: DomainError) -> Response:
     status, title = KINDS[error.code]
+    reads = language()
     return _show(
         status,
         error.code,
         title,
-        sentence_of(error),
-        errors=problem_sentences(error),
+        sentence_of(error, reads),
+        errors=problem_sentences(error, reads),
         headers=headers_of(error),
     )
 
@@ -100,7 +90,8 @@ def show_http_error(error: HTTPException) -> ResponseReturnValue:
     title = HTTPStatus(status).phrase
     code = HTTP_CODES.get(status, title.lower().replace(" ", "_"))
     headers = {k: v for k, v in error.get_headers() if k in ("Allow", "Retry-After")}
-    return _show(status, code, title, SENTENCES.get(code, f"{title}."), headers=headers)
+    detail = language().gettext(SENTENCES.get(code, f"{title}."))
+    return _show(status, code, title, detail, headers=headers)
 
 
 def _show(
@@ -131,7 +122,7 @@ def _show(
         context = {
             "status": status,
             "code": code,
-            "title": HEADINGS.get(code, title),
+            "title": language().gettext(HEADINGS.get(code, title)),
             "detail": detail,
             "request_id": request_id(),
         }

@@ -4,12 +4,15 @@ Measured in process on SQLite, as the share of one request's time, in interleave
 """
 
 from collections.abc import Callable, Hashable, MutableMapping
-from typing import Any
+from functools import cached_property
+from typing import Any, cast
 
 from flask import Flask, Request, Response
 from flask.globals import request_ctx
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
-from flask.templating import Environment
+
+from webapp.text.templates import Templates
+from webapp.web.language import language
 
 # The context of the request, without the proxy around it.
 request_context = request_ctx._get_current_object  # type: ignore[attr-defined]
@@ -18,7 +21,7 @@ KEPT_PATHS = 4096
 LONGEST_KEPT = 64
 
 
-class SharedGlobalsEnvironment(Environment):
+class SharedGlobalsEnvironment(Templates):
     """Templates that have no globals of their own, so that all share one plain dictionary.
 
     In place of a chain of two, in which each page and each import of a macro would look up every
@@ -37,6 +40,15 @@ class FastFlask(Flask):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._kept_paths: dict[Hashable, str] = {}
+
+    @property
+    def jinja_env(self) -> Templates:
+        """The templates in the visitor's language; English ones where no request is answered."""
+        return self._templates.speaking(language())
+
+    @cached_property
+    def _templates(self) -> Templates:
+        return cast(Templates, self.create_jinja_environment())
 
     def url_for(self, /, endpoint: str, **values: Any) -> str:
         """The address of a view; what has been asked before is remembered: 10 % of an event page.

@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 from jinja2_fragments.flask import render_block
 
 from webapp.web.etag import answer_unless_known
+from webapp.web.language import language
 
 SCRIPT_URL = "https://cdn.jsdelivr.net/npm/htmx.org@4.0.1/dist/htmx.min.js"
 SCRIPT_INTEGRITY = "sha384-Qp9rdC8H7EqOoX+nR0P3RPG2Noji+qdwJlGpfzwQJsfOpp3sGwIdSP9xO3+UlEhn"
@@ -34,6 +35,7 @@ def fragment(template: str, block: str, **context: object) -> Response:
         render_block(template, block, **context),
         content_type="text/html; charset=utf-8",
         cache_control="private, no-cache",
+        language=language().code,
     )
 
 

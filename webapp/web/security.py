@@ -36,6 +36,8 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+# What a page depends on beside its address.
+VARIES_BY = ("HX-Request-Type", "Accept-Language", "Cookie")
 STRICT_TRANSPORT = "max-age=31536000"
 
 # Browsers take a backslash for a slash, and drop tabs and line breaks.
@@ -93,10 +95,13 @@ def local_path(path: str | None, *, otherwise: str) -> str:
 
 
 def _keep_private(response: Response) -> Response:
-    """A page is its visitor's own, and another one for htmx."""
+    """A page is its visitor's own and in their language, and another one for htmx."""
     if response.mimetype == "text/html":
         response.headers.setdefault("Cache-Control", "private, no-store")
-        response.vary.add("HX-Request-Type")
+        if "Vary" in response.headers:
+            response.vary.update(VARIES_BY)
+        else:
+            response.headers["Vary"] = ", ".join(VARIES_BY)
     return response
 
 

@@ -18,6 +18,7 @@ from webapp.pages.organizer.wording import meanwhile
 from webapp.text.sentences import problem_sentence
 from webapp.web.error_responses import show_http_error
 from webapp.web.htmx import move_to, show
+from webapp.web.language import language
 from webapp.web.schemas import Input, Line, from_form
 from webapp.web.security import current_account
 
@@ -47,7 +48,7 @@ def refuse_large_upload(error: RequestEntityTooLarge) -> ResponseReturnValue:
     if current_account() is None:
         next_path = url_for("organizer.picture", **request.view_args or {})
         return move_to(url_for("auth.login", next=next_path))
-    return forms.show_before_view(413, problem_sentence(TOO_LARGE), typed={})
+    return forms.show_before_view(413, problem_sentence(TOO_LARGE, language()), typed={})
 
 
 @bp.get(f"{EVENT}/picture")

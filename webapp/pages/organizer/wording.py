@@ -11,6 +11,7 @@ from webapp.booking import queries
 from webapp.errors import Problem
 from webapp.pages.organizer import me
 from webapp.text.formatting import count, moment
+from webapp.web.language import language
 
 NAMED = 3
 
@@ -41,7 +42,7 @@ def meanwhile(value: object, time_zone: str) -> Problem:
         case False:
             return Problem("switched_off_meanwhile")
         case datetime():
-            told = moment(value, time_zone)
+            told = moment(value, time_zone, language())
         case int():
             told = escape(f"{value:,}")
         case _:
