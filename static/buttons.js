@@ -1,16 +1,19 @@
 // What buttons do that need no server: copy what they name, print the page.
 "use strict";
 
+// The words come with the script, in the language of the page.
+const said = document.currentScript.dataset;
+
 async function copy(button) {
   const source = document.getElementById(button.dataset.copies);
   const announcer = document.getElementById("announcer");
   try {
     await navigator.clipboard.writeText(source.textContent.trim());
-    announcer.textContent = button.textContent = "Copied";
+    announcer.textContent = button.textContent = said.copied;
   } catch {
     // Also what is missing on a plain http address that is not this machine.
     getSelection().selectAllChildren(source);
-    announcer.textContent = "Selected: press the keys that copy.";
+    announcer.textContent = said.selected;
   }
 }
 

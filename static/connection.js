@@ -1,8 +1,7 @@
 // Says so when a form cannot be sent: otherwise a click would seem to do nothing.
 "use strict";
 
-const LOST =
-  "There is no connection. Send it again when you are back online: nothing is booked twice.";
+const { lost } = document.currentScript.dataset;
 
 document.addEventListener("htmx:error", ({ detail }) => {
   const { sourceElement, request } = detail.ctx ?? {};
@@ -16,6 +15,6 @@ document.addEventListener("htmx:error", ({ detail }) => {
     problem.tabIndex = -1;
     form.prepend(problem);
   }
-  problem.textContent = LOST;
+  problem.textContent = lost;
   problem.focus();
 });

@@ -1,9 +1,13 @@
 // Tells the visitor's own time beside that of an event where their clocks differ.
 "use strict";
 
+const { told } = document.currentScript.dataset;
+const { lang } = document.documentElement;
+// Ours is not America's English.
+const language = lang === "en" ? "en-GB" : lang;
 const clock = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
-const onTheDay = new Intl.DateTimeFormat("en-GB", clock);
-const onAnotherDay = new Intl.DateTimeFormat("en-GB", {
+const onTheDay = new Intl.DateTimeFormat(language, clock);
+const onAnotherDay = new Intl.DateTimeFormat(language, {
   weekday: "short",
   day: "numeric",
   month: "long",
@@ -30,7 +34,7 @@ function tell(moment) {
   const words = dates.length > 1 ? format.formatRange(...dates) : format.format(dates[0]);
   const note = document.createElement("span");
   note.className = "your-time";
-  note.textContent = `(${words} your time)`;
+  note.textContent = told.replace("{}", words);
   moment.append(" ", note);
 }
 

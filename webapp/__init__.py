@@ -13,6 +13,7 @@ from webapp.pages import (
     auth,
     find,
     forms,
+    language,
     organizer,
     pictures,
     presentation,
@@ -58,11 +59,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     migrate.init_app(app, directory=str(ROOT / "migrations"))
     csrf.init_app(app)
     shared = (logs, error_responses, security, rate_limits, ids, htmx, health, cli)
-    for part in (*shared, presentation, pictures, forms):
+    for part in (*shared, presentation, pictures, forms, language):
         part.init_app(app)
-    pages = (attendee.bp, pictures.bp, find.bp, auth.bp, organizer.bp, unsubscribe.bp)
+    pages = (attendee.bp, pictures.bp, find.bp, auth.bp, organizer.bp, unsubscribe.bp, language.bp)
     for blueprint in (*pages, api.bp):
         app.register_blueprint(blueprint)
-    for blueprint in (unsubscribe.bp, api.bp):
+    for blueprint in (unsubscribe.bp, language.bp, api.bp):
         csrf.exempt(blueprint)
     return app

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 
 import click
+from babel import Locale, UnknownLocaleError
 from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 
@@ -14,7 +15,8 @@ from webapp.accounts import services as accounts
 from webapp.errors import DomainError, Unavailable
 from webapp.events import samples
 from webapp.mail import worker
-from webapp.text.languages import ENGLISH
+from webapp.text import extraction
+from webapp.text.languages import ENGLISH, LANGUAGES
 from webapp.text.sentences import sentence_of
 from webapp.verify import services as verify
 
@@ -23,7 +25,7 @@ token = AppGroup("token", help="Make, list and revoke API tokens.")
 
 
 def init_app(app: Flask) -> None:
-    for command in (organizer, token, add_samples, verify_all, deliver):
+    for command in (organizer, token, add_samples, verify_all, deliver, update_texts):
         app.cli.add_command(command)
 
 
@@ -167,3 +169,22 @@ def deliver(until_idle: bool) -> None:
     """Send what has to be sent; bin/run does that by itself."""
     with refusals_in_one_line():
         worker.deliver(until_idle=until_idle)
+
+
+@click.command("texts")
+@click.argument("codes", nargs=-1, metavar="[CODE]...")
+def update_texts(codes: tuple[str, ...]) -> None:
+    """Bring the catalogues up to date with the sources, and begin one for each CODE, such as fr.
+
+    For those who work on Nextup: it writes to webapp/text/catalogues.
+    """
+    for code in codes or LANGUAGES.keys() - {ENGLISH.code}:
+        try:
+            Locale.parse(code, sep="-")
+        except (UnknownLocaleError, ValueError) as error:
+            raise click.ClickException(f"{code}: {error}") from error
+        path = extraction.catalogue_of(code)
+        path.write_bytes(extraction.brought_up_to_date(path))
+        catalogue = extraction.read_catalogue(path)
+        missing = len(extraction.untranslated(catalogue))
+        click.echo(f"{code}: {len(catalogue)} texts, {missing} of them to be translated.")

@@ -1,0 +1,294 @@
+"""Whose language: each visitor's own, and nobody gets another's."""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from tests.pages.conftest import Person, text_of
+from tests.support.changes import set_status
+from tests.support.languages import LEFT_TO_RIGHT, RIGHT_TO_LEFT, english_left, made_up
+from webapp.booking import services as bookings
+from webapp.booking.commands import Status, organizer
+from webapp.events import services as events
+from webapp.text.languages import LANGUAGES
+
+MakeEvent = Callable[..., int]
+Book = Callable[..., str]
+GERMAN = "de-AT,de;q=0.8,en;q=0.5"
+STARTS_AT = datetime(2031, 5, 3, 17, 30, tzinfo=UTC)
+
+
+def get(person: Person, path: str, language: str = "", **headers: str) -> TestResponse:
+    """Read a page with a browser that asks for a language."""
+    return person.client.get(path, headers={"Accept-Language": language, **headers})
+
+
+def title_of(page: TestResponse) -> str:
+    found = re.search(r"<title>(.*?) ·", page.text)
+    assert found is not None
+    return found[1]
+
+
+@pytest.mark.parametrize(
+    ("header", "title"),
+    [
+        ("", "Events"),
+        ("de", "Veranstaltungen"),
+        ("DE-at", "Veranstaltungen"),
+        ("de-CH-1901", "Veranstaltungen"),
+        ("fr-FR, fr;q=0.9, de;q=0.5, en;q=0.4", "Veranstaltungen"),
+        ("en;q=0.4, de;q=0.5", "Veranstaltungen"),
+        ("de;q=0.4, en-GB;q=0.5", "Events"),
+        ("de;q=0, fr", "Events"),
+        ("*", "Events"),
+        ("deutsch", "Events"),
+        ("de;q=none, ,;;=", "Events"),
+        (f"{'xx, ' * 10_000}de", "Events"),
+    ],
+)
+def test_browser_says_what_its_visitor_reads(person: Person, header: str, title: str) -> None:
+    assert title_of(get(person, "/", header)) == title
+
+
+def test_site_has_a_language_for_whoever_asks_for_none_of_ours(
+    make_app: Callable[..., Flask],
+) -> None:
+    person = Person(make_app(LANGUAGE="de"))
+    assert title_of(person.get("/")) == "Veranstaltungen"
+    assert title_of(get(person, "/", "fr")) == "Veranstaltungen"
+    assert title_of(get(person, "/", "fr,en;q=0.1")) == "Events"
+
+
+def test_choice_counts_more_than_the_browser_and_leads_back(person: Person) -> None:
+    path = "/?search=Caf%C3%A9"
+    answer = person.submit(path, "/language", language="de")
+    assert (answer.status_code, answer.location) == (303, path)
+    assert title_of(get(person, "/", "en")) == "Veranstaltungen"
+    person.submit("/bookings", "/language", language="en")
+    assert title_of(get(person, "/", GERMAN)) == "Events"
+
+
+def test_choice_is_a_cookie_of_this_site_alone(make_app: Callable[..., Flask]) -> None:
+    app = make_app(BASE_URL="https://tickets.example.org")
+    cookie = app.test_client().post("/language", data={"language": "de"}).headers["Set-Cookie"]
+    assert cookie.startswith("__Host-nextup-language=de; ")
+    assert {"Secure", "HttpOnly", "SameSite=Lax"} <= {*cookie.split("; ")}
+
+
+@pytest.mark.parametrize("chosen", ["", "fr", "de\r\n", "../de"])
+def test_language_that_we_do_not_have_is_not_remembered(person: Person, chosen: str) -> None:
+    answer = person.client.post("/language", data={"language": chosen, "next": "/bookings"})
+    assert (answer.status_code, answer.location) == (303, "/bookings")
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_language_that_is_gone_falls_back(person: Person) -> None:
+    person.client.set_cookie("nextup-language", "fr")
+    assert title_of(get(person, "/", GERMAN)) == "Veranstaltungen"
+
+
+def test_choice_leads_nowhere_else(person: Person) -> None:
+    for path in ("https://evil.example", "//evil.example", "/\\evil.example"):
+        answer = person.client.post("/language", data={"language": "de", "next": path})
+        assert answer.location == "/"
+
+
+def test_another_site_chooses_for_nobody(person: Person) -> None:
+    headers = {"Sec-Fetch-Site": "cross-site"}
+    answer = person.client.post("/language", data={"language": "de"}, headers=headers)
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_choice_comes_back_from_a_form_that_was_refused(
+    person: Person, make_event: MakeEvent
+) -> None:
+    path = f"/events/{make_event()}-harvest-supper"
+    refused = person.submit(path, name="", email="no address")
+    assert refused.status_code == 400
+    assert f'name="next" value="{path}"' in refused.text
+    gone = person.client.put("/language")
+    assert 'name="next" value="/"' in gone.text
+
+
+def test_two_visitors_who_take_turns_get_each_their_own(
+    app: Flask, make_event: MakeEvent, book: Book
+) -> None:
+    event_id = make_event(tickets=1, starts_at=STARTS_AT)
+    book(event_id, "Ada")
+    path = f"/bookings/{book(event_id, 'Grace')}"
+    english, german = Person(app), Person(app)
+    for _ in range(2):
+        assert "You are next" in english.get(path).text
+        assert "Sie sind als Nächstes dran" in get(german, path, GERMAN).text
+
+
+@pytest.mark.parametrize("path", ["availability", "standing"])
+def test_fragment_that_is_known_in_one_language_is_sent_in_another(
+    person: Person, make_event: MakeEvent, book: Book, path: str
+) -> None:
+    event_id = make_event(tickets=1)
+    book(event_id, "Ada")
+    start = f"/events/{event_id}" if path == "availability" else f"/bookings/{book(event_id, 'B')}"
+    part = {"HX-Request-Type": "partial"}
+    english = get(person, f"{start}/{path}", **part)
+    known = {**part, "If-None-Match": english.headers["ETag"]}
+    assert get(person, f"{start}/{path}", **known).status_code == 304
+    german = get(person, f"{start}/{path}", GERMAN, **known)
+    assert german.status_code == 200
+    assert german.headers["ETag"] != english.headers["ETag"]
+    for answer in (english, german):
+        assert {"Accept-Language", "Cookie"} <= {*answer.vary}
+
+
+def test_page_says_what_language_it_is_in(person: Person) -> None:
+    assert '<html lang="en" dir="ltr">' in person.get("/").text
+    assert '<html lang="de" dir="ltr">' in get(person, "/nothing", GERMAN).text
+    whole = get(person, "/", GERMAN)
+    assert {"Accept-Language", "Cookie", "HX-Request-Type"} <= {*whole.vary}
+
+
+def test_api_stays_english_byte_for_byte(
+    app: Flask, person: Person, make_event: MakeEvent, book: Book
+) -> None:
+    later = make_event(sales_open_at=STARTS_AT, starts_at=STARTS_AT)
+    person.client.set_cookie("nextup-language", "de")
+    asked = [
+        ("GET", "/api/events/99", None),
+        ("GET", f"/api/events/status/{later}", None),
+        ("GET", "/api/nothing", None),
+        ("PUT", "/api/events/book", None),
+        ("POST", "/api/events/book", {"userId": 1, "eventId": later}),
+        ("POST", "/api/events/book", {"userId": " ", "eventId": "x", "colour": 1}),
+        ("GET", "/api/docs", None),
+        ("GET", "/api/openapi.json", None),
+    ]
+    for method, path, body in asked:
+        plain = app.test_client().open(path, method=method, json=body)
+        german = person.client.open(
+            path, method=method, json=body, headers={"Accept-Language": GERMAN}
+        )
+        assert german.data == plain.data, path
+        assert german.headers.get("ETag") == plain.headers.get("ETag")
+
+
+def test_german_visitor_books_waits_and_gives_back(person: Person, make_event: MakeEvent) -> None:
+    person.client.set_cookie("nextup-language", "de")
+    event_id = make_event(
+        tickets=1, starts_at=STARTS_AT, ends_at=STARTS_AT + timedelta(hours=3, minutes=30),
+        time_zone="Europe/Berlin",
+    )  # fmt: skip
+    shown = text_of(person.client.get(f"/events/{event_id}", follow_redirects=True))
+    assert "Sa., 3. Mai 2031, 19:30 &ndash; 23:00 MESZ" in shown
+    assert "Nur noch 1 von 1 Ticket" in shown
+    refused = person.book(event_id, tickets="x")
+    assert "Geben Sie eine ganze Zahl ein." in text_of(refused)
+    ticket = person.book(event_id).location
+    assert "Gebucht. Bewahren Sie die Adresse dieser Seite auf" in text_of(person.get(ticket))
+    waiting = person.book(event_id, "Grace").location
+    assert "Sie stehen auf der Warteliste." in text_of(person.get(waiting))
+    person.submit(f"{ticket}/cancel")
+    assert "Ihre Buchung ist storniert." in text_of(person.get(ticket))
+    assert "Zeigen Sie das am Einlass vor. Es gilt für 1 Person." in text_of(person.get(waiting))
+
+
+@pytest.fixture(params=[LEFT_TO_RIGHT, RIGHT_TO_LEFT])
+def stranger(request: pytest.FixtureRequest, app: Flask, monkeypatch: pytest.MonkeyPatch) -> Person:
+    """Somebody who reads a made-up language."""
+    code = request.param
+    monkeypatch.setitem(LANGUAGES, code, made_up(code))
+    person = Person(app)
+    person.client.set_cookie("nextup-language", code)
+    return person
+
+
+def pages(app: Flask, visitor: Person, make_event: MakeEvent, book: Book) -> Iterator[TestResponse]:
+    """Each page of an attendee in each of its states."""
+    get, submit = visitor.get, visitor.submit
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+
+    def make(**fields: object) -> int:
+        return make_event("Γιορτή", **{"location": "Αθήνα", **fields})
+
+    plain = make(tickets=2000, starts_at=STARTS_AT, ends_at=STARTS_AT + timedelta(days=2),
+                 sales_close_at=STARTS_AT, cancel_until=STARTS_AT)  # fmt: skip
+    few, full = make(), make(tickets=1)
+    no_list, full_list = (
+        make(tickets=1, waiting_list_limit=0),
+        make(tickets=1, waiting_list_limit=1),
+    )
+    opens = make(sales_open_at=tomorrow, starts_at=STARTS_AT)
+    single = make(max_tickets_per_booking=1)
+    closed = make(sales_close_at=datetime.now(UTC) - timedelta(days=1), starts_at=tomorrow)
+    gone = make()
+    ticket, pair = book(plain, "Ada", 3), book(plain, "Bob")
+    for event, name in ((no_list, "Ada"), (full_list, "Ada"), (full_list, "Bob"), (full, "Ada")):
+        book(event, name)
+    waiting = [book(full, name) for name in ("Bob", "Eve", "Joe")]
+    lapsed, held, of_gone = book(few, "Ada"), book(single, "Ada"), book(gone, "Ada")
+    with app.app_context():
+        events.cancel_event(gone, actor=organizer(1))
+        set_status(few, 1, Status.LAPSED)
+        set_status(single, 1, Status.HELD)
+    for path in ("/", "/?search=xyz", "/?after=undated-99999", "/bookings", "/login", "/nothing",
+                 "/bookings/none", "/events/9999"):  # fmt: skip
+        yield get(path)
+        yield get(path, fragment=True)
+    for event in (plain, few, full, no_list, full_list, opens, single, closed, gone):
+        yield get(f"/events/{event}-")
+        yield get(f"/events/{event}-?tickets=7")
+        for how in ("", "?tickets=7", "?form=no", "?form=yes"):
+            yield get(f"/events/{event}/availability{how}", fragment=True)
+    for reference in (ticket, pair, *waiting, lapsed, held, of_gone):
+        for path in ("", "/cancel", "/messages", "/standing"):
+            yield get(f"/bookings/{reference}{path}", fragment=path == "/standing")
+    yield submit(f"/bookings/{ticket}", tickets=9)
+    yield submit(f"/events/{plain}", name="", email="x", tickets="x")
+    yield submit(f"/events/{plain}", name="A", email="a@example.org", tickets=99)
+    yield submit(f"/events/{plain}", name="A", email="ada@example.org")
+    yield submit(f"/events/{plain}", name="A", email="ada@example.org", csrf_token="")
+    yield submit("/login", username="x", password="x")
+    yield submit("/bookings", email="x")
+    for page, fields in (
+        (f"/events/{plain}", {"name": "Δάφνη", "email": "new@example.org"}),
+        (f"/events/{full}", {"name": "Δάφνη", "email": "new@example.org"}),
+        (f"/bookings/{ticket}", {"tickets": 2}),
+        ("/bookings", {"email": "new@example.org"}),
+    ):
+        yield get(submit(page, **fields).location)
+    yield get("/bookings")
+    yield get(submit("/bookings", "/bookings/forget").location)
+    yield get(submit(f"/bookings/{waiting[2]}/cancel").location)
+    yield submit(f"/bookings/{ticket}/messages")
+    with app.app_context():
+        bookings.cancel_booking(full, position=1)
+        set_status(plain, 2, Status.LAPSED)
+    yield get(f"/bookings/{waiting[0]}/standing", fragment=True)
+    yield get(f"/bookings/{pair}/standing", fragment=True)
+
+
+@pytest.mark.parametrize(("code", "direction"), [(LEFT_TO_RIGHT, "ltr"), (RIGHT_TO_LEFT, "rtl")])
+def test_every_page_of_an_attendee_says_everything_in_the_visitors_language(
+    app: Flask,
+    person: Person,
+    make_event: MakeEvent,
+    book: Book,
+    monkeypatch: pytest.MonkeyPatch,
+    code: str,
+    direction: str,
+) -> None:
+    monkeypatch.setitem(LANGUAGES, code, made_up(code))
+    person.client.set_cookie("nextup-language", code)
+    seen = 0
+    for page in pages(app, person, make_event, book):
+        if page.status_code in (301, 303, 304):
+            continue
+        seen += 1
+        # The name of the site is the organizer's.
+        said = page.text.replace("· Nextup", "")
+        assert not english_left(said), f"{page.request.path}\n{said}"
+        assert "<html" not in said or f'<html lang="{code}" dir="{direction}">' in said
+    assert seen > 100
