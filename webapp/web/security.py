@@ -96,7 +96,7 @@ def local_path(path: str | None, *, otherwise: str) -> str:
 
 def _keep_private(response: Response) -> Response:
     """A page is its visitor's own and in their language, and another one for htmx."""
-    if response.mimetype == "text/html":
+    if (response.content_type or "").startswith("text/html"):
         response.headers.setdefault("Cache-Control", "private, no-store")
         if "Vary" in response.headers:
             response.vary.update(VARIES_BY)
