@@ -202,3 +202,22 @@ def test_secrets_are_not_in_an_error(environ: dict[str, str]) -> None:
     with pytest.raises(SettingsError) as refusal:
         read(**environ)
     assert SECRET not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "language"),
+    [
+        ("", "en"),
+        ("de", "de"),
+        ("de_AT.UTF-8:de:en", "de"),
+        ("fr_FR:de_DE", "de"),
+        ("en_GB:en:de", "en"),
+        ("fr", "en"),
+        ("../de", "en"),
+        ("C", "en"),
+    ],
+)
+def test_language_is_the_first_that_we_have_whatever_a_desktop_says(
+    given: str, language: str
+) -> None:
+    assert read(LANGUAGE=given).language == language
