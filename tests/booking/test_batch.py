@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from sqlalchemy import Connection, update
+from sqlalchemy.event import listen, remove
 from sqlalchemy.exc import IntegrityError
 
 from tests.conftest import DATABASES
@@ -44,10 +45,11 @@ def booking(
     *,
     reference: str = "",
     email: str | None = None,
+    language: str | None = None,
     key: IdempotencyKey | None = None,
 ) -> Request:
     command = BookTickets(attendee_id, 1, reference or new_reference())
-    details = BookingDetails(new_ticket_code(), "", email)
+    details = BookingDetails(new_ticket_code(), "", email, language)
     return Request(event_id, command, key=key, details=details)
 
 
@@ -93,6 +95,33 @@ def test_requests_for_several_events_share_one_commit(make_event: MakeEvent) -> 
     }  # fmt: skip
     told = rows("SELECT event_id, position, what FROM delivery ORDER BY event_id, position")
     assert [tuple(row) for row in told] == [(first, 2, "waiting"), (third, 3, "waiting")]
+
+
+def test_bookings_of_one_batch_have_each_their_language(make_event: MakeEvent) -> None:
+    event_id = make_event()
+    for languages in (("de", None), (None, "de"), (None, None)):
+        run_one_event(
+            event_id, [booking(event_id, new_reference(), language=code) for code in languages]
+        )
+    told = rows("SELECT language FROM booking ORDER BY position")
+    assert [row[0] for row in told] == ["de", None, None, "de", None, None]
+
+
+def test_booking_without_a_language_does_not_name_the_column(make_event: MakeEvent) -> None:
+    event_id, inserts = make_event(), []
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        if statement.startswith("INSERT INTO booking"):
+            inserts.append(statement)
+
+    engine = write_engine()
+    listen(engine, "before_cursor_execute", note)
+    try:
+        for number, code in enumerate((None, "de")):
+            run_one_event(event_id, [booking(event_id, f"guest{number}", language=code)])
+    finally:
+        remove(engine, "before_cursor_execute", note)
+    assert ["language" in statement for statement in inserts] == [False, True]
 
 
 def test_only_bookings_for_several_events_are_told_with_the_right_revision(

@@ -71,11 +71,13 @@ class BookingDetails:
     """What a booking carries besides its claim.
 
     Made before the transaction, as its reference is: one that is run again writes the same.
+    `language` is the code of the one it was made in, if not that of the setting LANGUAGE.
     """
 
     ticket_code: str
     name: str = ""
     email: str | None = None
+    language: str | None = None
 
 
 @dataclass(slots=True)
@@ -118,6 +120,10 @@ def save(connection: Connection, changes: Sequence[EventChange], *, now: datetim
         for claim in change.ledger.created
     ]
     if created:
+        # One statement for all of them names a column for all or for none.
+        if not any(row["language"] for row in created):
+            for row in created:
+                del row["language"]
         connection.execute(insert(bookings), created)
     _write_history(connection, changes, now)
     for kind, places in _mails(changes).items():
@@ -305,5 +311,6 @@ def _booking(event_id: int, claim: Claim, details: BookingDetails, now: datetime
         "ticket_code": details.ticket_code,
         "name": details.name,
         "email": details.email,
+        "language": details.language,
         "created_at": now,
     }

@@ -23,16 +23,18 @@ def book_tickets(
     tickets: int = 1,
     name: str = "",
     email: str | None = None,
+    language: str | None = None,
     actor: Actor = ATTENDEE,
     key: IdempotencyKey | None = None,
 ) -> Outcome:
     """Book `tickets` for an attendee: confirmed while there is room, else waiting.
 
+    `language` is the code of the one in which its mails are written; none for that of `LANGUAGE`.
     Raises `EventNotFound`, `EventClosed`, `InvalidInput` (tickets), `AlreadyBooked`, `SoldOut`,
     `WaitingListFull`, `IdempotencyConflict`, `Unavailable`.
     """
     command = BookTickets(attendee_id, tickets, new_reference())
-    details = BookingDetails(new_ticket_code(), name, email)
+    details = BookingDetails(new_ticket_code(), name, email, language)
     outcome = submit(Request(event_id, command, actor, key, details))
     if not outcome.repeated:
         log_event(

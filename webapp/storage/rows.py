@@ -61,6 +61,7 @@ class BookingRow(Protocol):
     ticket_code: str
     name: str
     email: str | None
+    language: str | None
     created_at: datetime
 
 

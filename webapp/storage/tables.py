@@ -36,6 +36,7 @@ MAX_ID = 2**63 - 1
 MAX_CAPACITY = 10_000_000
 MAX_NAME = 200
 MAX_EMAIL = 254
+MAX_LANGUAGE = 8
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -85,6 +86,8 @@ class Organizer(Base):
     username: Mapped[str] = mapped_column(exact_text(64))
     password_hash: Mapped[str] = mapped_column(String(255))
     email: Mapped[str | None] = mapped_column(exact_text(MAX_EMAIL))
+    # The code of the language of their mails; null for that of the setting LANGUAGE.
+    language: Mapped[str | None] = mapped_column(code_text(MAX_LANGUAGE))
     # Which mails that address wants.
     wants_sold_out: Mapped[bool] = mapped_column(default=False, server_default=false())
     wants_summary: Mapped[bool] = mapped_column(default=False, server_default=false())
@@ -199,6 +202,8 @@ class Booking(Base):
     ticket_code: Mapped[str] = mapped_column(code_text(32))
     name: Mapped[str] = mapped_column(String(MAX_NAME), default="")
     email: Mapped[str | None] = mapped_column(exact_text(MAX_EMAIL))
+    # The code of the language it was made in; null for that of the setting LANGUAGE.
+    language: Mapped[str | None] = mapped_column(code_text(MAX_LANGUAGE))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     # Null for a booking that is over, and nulls never collide: one active booking per attendee.
     active: Mapped[int | None] = mapped_column(
