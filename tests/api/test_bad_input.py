@@ -58,6 +58,7 @@ BOOK: dict[str, list[str]] = {
     "tickets": ["null", "true", '"7"', "2.5", "0", "-5", str(10**12), "[]"],
     "name": ["null", "7", "true", "[]", json.dumps("x" * 10_000), SURROGATE, '"a\\u0000b"'],
     "email": ["7", '"nobody"', '"a@b@c.org"', json.dumps("x" * 10_000 + "@example.org"), SURROGATE],
+    "language": ["7", "true", "[]", '""', '"xx"', '"DE"', '"de "', '"de-AT"', SURROGATE],
     "isAdmin": ["true"],
     "event_id": ["1"],
 }  # fmt: skip

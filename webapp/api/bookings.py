@@ -30,7 +30,8 @@ def book() -> Response:
 
     Confirmed while there is room and nobody waits, else put on the waiting list. Unless the event's
     organizer asks, a userId with an @ has to be an e-mail address, which is told of the booking;
-    email can then only repeat it. Whatever its case, it is one attendee.
+    email can then only repeat it. Whatever its case, it is one attendee. The booking's mails and
+    calendar entries are in its language, or in that of the installation where it names none.
     """
     asked = from_json(BookRequest, read_json())
     actor = actor_for(asked.eventId)
@@ -49,6 +50,7 @@ def book() -> Response:
             tickets=asked.tickets,
             name=asked.name,
             email=email,
+            language=asked.language,
             actor=actor,
             key=idempotency_key("book", asked),
         )

@@ -26,6 +26,7 @@ from pydantic_core import PydanticCustomError
 from webapp.errors import InvalidInput, Problem
 from webapp.events.services import EventDetails
 from webapp.storage.tables import MAX_CAPACITY, MAX_EMAIL, MAX_ID, MAX_NAME
+from webapp.text.languages import LANGUAGES
 
 MAX_TICKETS = 1_000
 MAX_DESCRIPTION = 20_000
@@ -75,6 +76,12 @@ def user_id(value: object) -> int | str:
     if not 1 <= len(value) <= MAX_USER_ID or value != value.strip():
         raise wrong("user_id", limit=MAX_USER_ID)
     return clean_line(value)
+
+
+def known_language(code: str) -> str:
+    if code not in LANGUAGES:
+        raise wrong("one_of", allowed=", ".join(sorted(LANGUAGES)))
+    return code
 
 
 def known_zone(name: str) -> str:
@@ -131,6 +138,11 @@ UserId = Annotated[
 Tickets = Annotated[int, Field(ge=1, le=MAX_TICKETS)]
 Reference = Annotated[StrictStr, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 Zone = Annotated[StrictStr, AfterValidator(known_zone)]
+LanguageCode = Annotated[
+    StrictStr,
+    AfterValidator(known_language),
+    WithJsonSchema({"type": "string", "enum": sorted(LANGUAGES)}),
+]
 Moment = Annotated[
     datetime | None,
     BeforeValidator(moment),
@@ -152,6 +164,9 @@ class BookRequest(Input):
     tickets: Tickets = 1
     name: Line = ""
     email: Email | None = None
+    # Left out of what an Idempotency-Key is bound to where it is not sent: so are keys of the
+    # release before.
+    language: Annotated[LanguageCode | None, Field(exclude_if=lambda code: code is None)] = None
 
 
 class CancelRequest(Input):
