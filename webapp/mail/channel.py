@@ -95,6 +95,7 @@ class MailChannel:
             event,
             position=position,
             cancelled=mail.entry_is_cancelled,
+            language=mail.language,
             url=compose.link("attendee.event", event_id=event.id),
             settings=self._settings,
             now=clock.now(),
@@ -105,8 +106,9 @@ def _parts_of(mail: Mail, calendar: bytes) -> MIMEBase:
     """Text and HTML to choose from, with the picture in the HTML, and the calendar file beside."""
     page: MIMEBase = _text(mail.html.encode(), "html")
     if (code := mail.qr_code) is not None:
+        name = mail.language.pgettext("file", "ticket")
         picture = MIMEImage(code, "png")
-        picture.add_header("Content-Disposition", "inline", filename="ticket.png")
+        picture.add_header("Content-Disposition", "inline", filename=f"{name}.png")
         picture.add_header("Content-ID", f"<{mail.picture_id}>")
         page = _several("related", page, picture)
     body = _several("alternative", _text(mail.text.encode(), "plain"), page)
@@ -115,7 +117,8 @@ def _parts_of(mail: Mail, calendar: bytes) -> MIMEBase:
     method = "CANCEL" if mail.entry_is_cancelled else "PUBLISH"
     file = _text(calendar, "calendar")
     file.set_param("method", method)
-    file.add_header("Content-Disposition", "attachment", filename="event.ics")
+    name = mail.language.pgettext("file", "event")
+    file.add_header("Content-Disposition", "attachment", filename=f"{name}.ics")
     return _several("mixed", body, file)
 
 

@@ -1,15 +1,15 @@
 """What each mail says.
 
 The words of a kind of mail are a text file in templates/mail, whose first paragraph is the title.
-One layout for text and one for HTML serve all kinds.
+One layout for text and one for HTML serve all kinds. A mail is in the language of its reader; what
+organizers wrote stays as they wrote it.
 """
 
 import hashlib
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from email.utils import parseaddr
 from types import SimpleNamespace
 from typing import Any
@@ -24,15 +24,17 @@ from webapp.booking.queries import find_event
 from webapp.config import Settings, current_settings
 from webapp.mail import announcements, facts, summaries
 from webapp.mail.failures import NothingToSend
-from webapp.storage.rows import DeliveryRow, EventRow
-from webapp.text.formatting import count, slug, span
-from webapp.text.languages import ENGLISH
+from webapp.mail.summaries import EventSummary
+from webapp.storage.rows import BookingRow, DeliveryRow, EventRow, EventTimes
+from webapp.text.formatting import day, slug, span
+from webapp.text.languages import Language, language_of
 from webapp.text.templates import templates_in
 
 # Scanners need the code dark on light and large enough on a small screen.
 QR_SCALE, QR_BORDER, QR_MASK = 8, 4, 0
-TO_BE_ANNOUNCED = "to be announced"
-FOR_ORGANIZER = "You get this mail because you asked for it in your settings"
+
+# Says why somebody gets a mail, and from which site: as its name or as a link to it.
+Reason = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +61,14 @@ class Mail:
 
     The subject is the title and, behind it, `about`: in a list of mails there is room for a few
     words, and the name of an event may be long, or run from right to left.
+    `reason` has no full stop: an address may come last.
     `entry` is the event of a calendar file, with the position of the booking it belongs to.
     """
 
+    language: Language
     title: str
     paragraphs: Sequence[str]
-    reason: str
+    reason: Reason
     about: str = ""
     facts: Sequence[Fact] = ()
     links: Sequence[Link] = ()
@@ -114,8 +118,8 @@ def mail_for(delivery: DeliveryRow, settings: Settings) -> Mail:
             mail = _booking_mail(delivery)
     mail.message_id = _message_id(delivery, settings)
     context = {"mail": mail, "site_name": settings.site_name, "home": settings.base_url}
-    mail.text = _render("layout.txt", **context)
-    mail.html = _render("layout.html", **context)
+    mail.text = _render("layout.txt", mail.language, **context)
+    mail.html = _render("layout.html", mail.language, **context)
     return mail
 
 
@@ -129,32 +133,41 @@ def _message_id(delivery: DeliveryRow, settings: Settings) -> str:
 
 def _booking_mail(delivery: DeliveryRow) -> Mail:
     booking, event, rank = facts.facts_for(delivery)
-    lines = _event_facts(event)
+    language = _language(booking.language)
+    lines = _told_facts(_facts(event, language))
     if delivery.what == "event_changed":
-        lines = _compared(_event_facts(facts.event_before(delivery, booking, event)), lines)
+        before = facts.event_before(delivery, booking, event)
+        lines = _compared(_facts(before, language), _facts(event, language), language)
         if not any(fact.before for fact in lines):
             raise NothingToSend
     ended = not is_active(booking.status)
     ending = facts.ending_of(booking) if ended else None
     words = _words(
         delivery.what,
+        language,
         booking=booking,
         event=event,
         rank=rank,
         may_change=not ended and inventory_of(event, clock.now()).attendees_may_cancel,
         ending=ending,
     )
-    mail = Mail(*words, reason="You get this mail because of a booking with this address")
+
+    def reason(site: str) -> str:
+        return language.gettext(
+            "You get this mail because of a booking with this address at %(site)s", site=site
+        )
+
+    mail = Mail(language, *words, reason)
     mail.about = event.name
     mail.facts = lines
     if ended:
         if event.status == "published":
-            mail.button = Link("See the event", _event_link(event))
+            mail.button = Link(language.gettext("See the event"), _event_link(event))
     else:
-        lines.append(Fact("Tickets", str(booking.tickets)))
+        lines.append(Fact(language.gettext("Tickets"), str(booking.tickets)))
         if rank:
-            lines.append(Fact("Place in line", f"{rank:,}"))
-        mail.button = Link("Open your booking", _booking_link(booking.reference))
+            lines.append(Fact(language.gettext("Place in line"), language.number(rank)))
+        mail.button = _booking_button(booking.reference, language)
     if booking.status == Status.CONFIRMED:
         mail.ticket_code = booking.ticket_code
     if event.starts_at is not None and (mail.ticket_code or (ending and ending.had_tickets)):
@@ -168,15 +181,21 @@ def _links_mail(delivery: DeliveryRow) -> Mail:
     found = facts.current_bookings(delivery.recipient, first=tuple(first) if first else None)
     if not found:
         raise NothingToSend
-    words = _words("links", found=found)
-    mail = Mail(
-        *words, reason="You get this mail because somebody asked for the bookings of this address"
-    )
+    newest = max(found, key=lambda row: row.created_at)
+    language = _language(newest.language)
+
+    def reason(site: str) -> str:
+        return language.gettext(
+            "You get this mail because somebody asked for the bookings of this address at %(site)s",
+            site=site,
+        )
+
+    mail = Mail(language, *_words("links", language, found=found), reason)
     mail.links = [
         Link(
             row.event_name,
             _booking_link(row.reference),
-            f"{span(row, ENGLISH).striptags()} · {count(row.tickets, 'ticket')}, {row.status}",
+            f"{_when(row, language)} · {_claim(row, language)}",
         )
         for row in found
     ]
@@ -185,9 +204,18 @@ def _links_mail(delivery: DeliveryRow) -> Mail:
 
 def _announcement_mail(delivery: DeliveryRow) -> Mail:
     message, event, booking, reply_to = announcements.announcement_for(delivery)
-    reason = f"You get this message of the organizer because of a booking for {event.name}"
-    mail = Mail(message.subject, _paragraphs(message.text), reason, facts=_event_facts(event))
-    mail.button = Link("Open your booking", _booking_link(booking.reference))
+    language = _language(booking.language)
+
+    def reason(site: str) -> str:
+        return language.gettext(
+            "You get this message of the organizer because of a booking for %(event)s at %(site)s",
+            event=event.name,
+            site=site,
+        )
+
+    mail = Mail(language, message.subject, _paragraphs(message.text), reason)
+    mail.facts = _told_facts(_facts(event, language))
+    mail.button = _booking_button(booking.reference, language)
     mail.unsubscribe = link("unsubscribe.ask", reference=booking.reference)
     mail.reply_to = reply_to or ""
     return mail
@@ -195,32 +223,79 @@ def _announcement_mail(delivery: DeliveryRow) -> Mail:
 
 def _sold_out_mail(delivery: DeliveryRow) -> Mail:
     event = find_event(delivery.event_id, with_drafts=True)
-    mail = Mail(*_words("sold_out", event=event), reason=FOR_ORGANIZER, about=event.name)
-    mail.facts = _event_facts(event)
-    mail.button = Link("See the bookings", link("organizer.event", event_id=event.id))
+    language = _language(facts.language_of_organizer(event.organizer_id))
+    mail = Mail(language, *_words("sold_out", language, event=event), _for_organizer(language))
+    mail.about = event.name
+    mail.facts = _told_facts(_facts(event, language))
+    url = link("organizer.event", event_id=event.id)
+    mail.button = Link(language.gettext("See the bookings"), url)
     return mail
 
 
 def _summary_mail(delivery: DeliveryRow) -> Mail:
     summary = summaries.summary_of(delivery)
-    words = _words("summary", first=_day(summary.first_day), last=_day(summary.last_day))
-    mail = Mail(*words, reason=FOR_ORGANIZER)
+    language = _language(facts.language_of_organizer(summary.organizer_id))
+    days = {"first": day(summary.first_day, language), "last": day(summary.last_day, language)}
+    mail = Mail(language, *_words("summary", language, **days), _for_organizer(language))
     mail.links = [
         Link(
             each.event.name,
             link("organizer.event", event_id=each.event.id),
-            f"{each.booked:,} booked, {each.cancelled:,} cancelled, {each.promoted:,} moved up. "
-            f"Now {each.event.confirmed:,} of {count(each.event.capacity, 'ticket')} taken, "
-            f"{each.event.waiting:,} waiting.",
+            _figures(each, language),
         )
         for each in summary.events
     ]
     return mail
 
 
-def _words(what: str, **context: object) -> tuple[str, list[str]]:
+def _for_organizer(language: Language) -> Reason:
+    """Why an organizer gets a mail."""
+
+    def reason(site: str) -> str:
+        return language.gettext(
+            "You get this mail because you asked for it in your settings at %(site)s", site=site
+        )
+
+    return reason
+
+
+def _figures(each: EventSummary, language: Language) -> str:
+    """What happened to an event, and how it stands."""
+    return language.ngettext(
+        "%(booked)s booked, %(cancelled)s cancelled, %(promoted)s moved up. "
+        "Now %(confirmed)s of %(num)s ticket taken, %(waiting)s waiting.",
+        "%(booked)s booked, %(cancelled)s cancelled, %(promoted)s moved up. "
+        "Now %(confirmed)s of %(num)s tickets taken, %(waiting)s waiting.",
+        each.event.capacity,
+        booked=language.number(each.booked),
+        cancelled=language.number(each.cancelled),
+        promoted=language.number(each.promoted),
+        confirmed=language.number(each.event.confirmed),
+        waiting=language.number(each.event.waiting),
+    )
+
+
+def _claim(booking: BookingRow, language: Language) -> str:
+    """How many tickets an active booking is for, and whether it has them."""
+    ngettext = language.ngettext
+    match booking.status:
+        case Status.CONFIRMED:
+            return ngettext(
+                "%(num)s ticket, confirmed", "%(num)s tickets, confirmed", booking.tickets
+            )
+        case Status.HELD:
+            return ngettext("%(num)s ticket, held", "%(num)s tickets, held", booking.tickets)
+    return ngettext("%(num)s ticket, waiting", "%(num)s tickets, waiting", booking.tickets)
+
+
+def _language(code: str | None) -> Language:
+    """The language of a code, else that of the setting `LANGUAGE`."""
+    return language_of(code, default=current_settings().language)
+
+
+def _words(what: str, language: Language, **context: object) -> tuple[str, list[str]]:
     """Title and paragraphs of a kind of mail."""
-    title, *paragraphs = _paragraphs(_render(f"{what}.txt", **context))
+    title, *paragraphs = _paragraphs(_render(f"{what}.txt", language, **context))
     return title, paragraphs
 
 
@@ -228,8 +303,8 @@ def _paragraphs(text: str) -> list[str]:
     return re.split(r"\n\s*\n", text.strip().replace("\r\n", "\n"))
 
 
-def _render(template: str, **context: object) -> str:
-    return templates_in(ENGLISH).get_template(f"mail/{template}").render(context)
+def _render(template: str, language: Language, **context: object) -> str:
+    return templates_in(language).get_template(f"mail/{template}").render(context)
 
 
 def one_line(text: str) -> str:
@@ -237,29 +312,39 @@ def one_line(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in " ".join(text.split()))
 
 
-def _event_facts(event: EventRow | SimpleNamespace) -> list[Fact]:
-    found = [Fact("Event", event.name), Fact("When", _when(event))]
-    return [*found, Fact("Where", event.location)] if event.location else found
-
-
-def _compared(before: list[Fact], now: list[Fact]) -> list[Fact]:
-    """The facts as they are now, each with what it was if that was different."""
-    values = {fact.label: fact.value for fact in now}
-    old = {fact.label: fact.value for fact in before}
-    labels = [label for label in ("Event", "When", "Where") if label in {**old, **values}]
-    pairs = [
-        (label, values.get(label, TO_BE_ANNOUNCED), old.get(label, TO_BE_ANNOUNCED))
-        for label in labels
+def _facts(event: EventRow | SimpleNamespace, language: Language) -> list[Fact]:
+    """What there is to say of an event, always in the same lines; some may be empty."""
+    return [
+        Fact(language.gettext("Event"), event.name),
+        Fact(language.gettext("When"), _when(event, language)),
+        Fact(language.gettext("Where"), event.location),
     ]
-    return [Fact(label, new, was if was != new else "") for label, new, was in pairs]
 
 
-def _when(event: EventRow | Any) -> str:
-    return span(event, ENGLISH).striptags()
+def _told_facts(lines: list[Fact]) -> list[Fact]:
+    return [fact for fact in lines if fact.value]
 
 
-def _day(day: date) -> str:
-    return f"{day:%a} {day.day} {day:%B %Y}"
+def _compared(before: list[Fact], now: list[Fact], language: Language) -> list[Fact]:
+    """The facts as they are now, each with what it was if that was different."""
+    unknown = language.gettext("to be announced")
+    return [
+        Fact(
+            new.label,
+            new.value or unknown,
+            (was.value or unknown) if was.value != new.value else "",
+        )
+        for was, new in zip(before, now, strict=True)
+        if was.value or new.value
+    ]
+
+
+def _when(event: EventTimes | Any, language: Language) -> str:
+    return span(event, language).striptags()
+
+
+def _booking_button(reference: str, language: Language) -> Link:
+    return Link(language.gettext("Open your booking"), _booking_link(reference))
 
 
 def _event_link(event: EventRow) -> str:

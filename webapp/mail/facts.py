@@ -17,7 +17,7 @@ from webapp.events.services import FIELDS_ATTENDEES_HEAR_OF
 from webapp.mail.failures import NothingToSend, PermanentFailure
 from webapp.storage.outbox import enqueue
 from webapp.storage.rows import BookingRow, DeliveryRow, EventRow, EventTimes
-from webapp.storage.tables import activities, bookings, deliveries, events
+from webapp.storage.tables import activities, bookings, deliveries, events, organizers
 from webapp.storage.transaction import read, write
 
 # What a mail says is true of a booking of these statuses only. Where one is missing here, the
@@ -172,6 +172,12 @@ def event_before(delivery: DeliveryRow, booking: BookingRow, event: EventRow) ->
 
 def _parsed(moment: str | None) -> datetime | None:
     return None if moment is None else datetime.fromisoformat(moment)
+
+
+def language_of_organizer(organizer_id: int) -> str | None:
+    """The code of the language that an organizer is written to in, if they have chosen one."""
+    query = select(organizers.c.language).where(organizers.c.id == organizer_id)
+    return read(lambda connection: connection.execute(query).scalar())
 
 
 class Ending(NamedTuple):

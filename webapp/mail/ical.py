@@ -8,10 +8,18 @@ from icalendar import Calendar, Event, vCalAddress, vText
 
 from webapp.config import Settings
 from webapp.storage.rows import EventRow
+from webapp.text.languages import Language
 
 
 def calendar_file(
-    event: EventRow, *, position: int, cancelled: bool, url: str, settings: Settings, now: datetime
+    event: EventRow,
+    *,
+    position: int,
+    cancelled: bool,
+    language: Language,
+    url: str,
+    settings: Settings,
+    now: datetime,
 ) -> bytes:
     """The calendar entry of a booking, which takes the place of any earlier one of it.
 
@@ -37,7 +45,7 @@ def calendar_file(
     host.params["CN"] = vText(name)
     entry["organizer"] = host
     calendar = Calendar()
-    calendar.add("prodid", "-//Nextup//Nextup//EN")
+    calendar.add("prodid", f"-//Nextup//Nextup//{language.code.upper()}")
     calendar.add("version", "2.0")
     calendar.add("method", "CANCEL" if cancelled else "PUBLISH")
     calendar.add_component(entry)

@@ -34,6 +34,7 @@ class EventSummary(NamedTuple):
 class Summary(NamedTuple):
     """What happened to an organizer's events from the first to the last of some days, in UTC."""
 
+    organizer_id: int
     first_day: date
     last_day: date
     events: list[EventSummary]
@@ -153,4 +154,4 @@ def summary_of(delivery: DeliveryRow) -> Summary:
 
     if not (found := read(work)):
         raise NothingToSend
-    return Summary(first_day, last_day, found)
+    return Summary(details["organizer_id"], first_day, last_day, found)

@@ -29,9 +29,10 @@ from webapp.storage.rows import EventRow
 from webapp.storage.tables import MAX_NAME
 from webapp.text import formatting
 from webapp.text.formatting import local
+from webapp.text.languages import language_of
 from webapp.web.htmx import fragment, move_to, show, show_anew, wants_fragment
+from webapp.web.language import chosen_language, language, ngettext
 from webapp.web.language import gettext as _
-from webapp.web.language import language, ngettext
 from webapp.web.paging import page_of
 from webapp.web.rate_limits import BOOKING_FORMS, limited, may_mail_links
 from webapp.web.schemas import FewerTickets, PageBooking, from_form
@@ -121,6 +122,7 @@ def book(event_id: int, slug: str) -> ResponseReturnValue:
             tickets=form.tickets,
             name=form.name,
             email=form.email,
+            language=chosen_language(),
             key=forms.idempotency_key("book", caller="page", **form.model_dump()),
         )
     except AlreadyBooked as error:
@@ -161,16 +163,19 @@ def calendar(reference: str) -> ResponseReturnValue:
     event = found.event
     if event.starts_at is None or found.booking.status == Status.WAITING:
         raise NotFound
+    reads = language_of(found.booking.language, default=current_settings().language)
     file = calendar_file(
         event,
         position=found.booking.position,
         cancelled=not is_active(found.booking.status),
+        language=reads,
         url=absolute_url(event_path(event)),
         settings=current_settings(),
         now=clock.now(),
     )
     response = Response(file, mimetype="text/calendar")
-    name = f"{formatting.slug(event.name) or f'event-{event.id}'}.ics"
+    word = reads.pgettext("file", "event")
+    name = f"{formatting.slug(event.name) or f'{word}-{event.id}'}.ics"
     response.headers.set("Content-Disposition", "attachment", filename=name)
     response.headers["Cache-Control"] = "private, no-store"
     return response

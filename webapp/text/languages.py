@@ -136,3 +136,8 @@ LANGUAGES = {
     ENGLISH.code: ENGLISH,
     **{path.stem: read_language(path) for path in sorted(CATALOGUES.glob("*.po"))},
 }
+
+
+def language_of(code: str | None, *, default: str) -> Language:
+    """The language of a code; that of the code `default` where there is none or it is gone."""
+    return LANGUAGES.get(code or default) or LANGUAGES[default]

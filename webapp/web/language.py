@@ -35,6 +35,12 @@ def language() -> Language:
     return known
 
 
+def chosen_language() -> str | None:
+    """The code of the visitor's language; none where it is that of `LANGUAGE`."""
+    code = language().code
+    return code if code != current_settings().language else None
+
+
 def _language_for(environ: Mapping[str, Any]) -> Language:
     if environ["PATH_INFO"].startswith(ENGLISH_ONLY):
         return ENGLISH
