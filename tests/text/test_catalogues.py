@@ -16,13 +16,8 @@ from webapp.text.languages import LANGUAGES
 
 FILES = sorted(CATALOGUES.glob("*.po"))
 TEMPLATES = sorted((ROOT / "templates").rglob("*.*"))
-# What nobody has made translatable yet. Mails are in English, and so are the pages of organizers.
-NOT_YET = (
-    "templates/mail/",
-    "templates/organizer/",
-    "webapp/mail/",
-    "webapp/pages/organizer/",
-)
+# What nobody has made translatable yet: mails are in English.
+NOT_YET = ("templates/mail/", "webapp/mail/")
 # What stays in English: the description of the API.
 ENGLISH = ("templates/api/",)
 
@@ -33,7 +28,7 @@ CODE = re.compile(r"(?s)\{#.*?#\}|\{% trans.*?endtrans %\}|\{%.*?%\}|\{\{.*?\}\}
 MARKUP = re.compile(r"(?s)<(style|svg)\b.*?</\1>|<[^>]*>|&\w+;")
 ATTRIBUTES = re.compile(r'\b(?:alt|aria-label|data-label|label|placeholder)="([^"]*)"')
 STRINGS = re.compile(r"\"([^\"]*)\"|'([^']*)'")
-WORDS = re.compile(r"[A-Z][a-z]|[a-z]{2,} [a-z]{2,}")
+WORDS = re.compile(r"\b[A-Z][a-z]|[a-z]{2,} [a-z]{2,}")
 
 
 def name_of(path: Path) -> str:
