@@ -1,25 +1,39 @@
 """Whose language: each visitor's own, and nobody gets another's."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import bindparam, update
 from werkzeug.test import TestResponse
 
-from tests.pages.conftest import Person, text_of
+from tests.pages.conftest import Person, forms_of, text_of
+from tests.pages.test_pictures import drawn, upload
 from tests.support.changes import set_status
 from tests.support.languages import LEFT_TO_RIGHT, RIGHT_TO_LEFT, english_left, made_up
 from webapp.booking import services as bookings
 from webapp.booking.commands import Status, organizer
+from webapp.events import samples
 from webapp.events import services as events
+from webapp.pages.organizer import bookings as organizer_bookings
+from webapp.pages.organizer import events as organizer_events
+from webapp.storage.tables import deliveries
+from webapp.storage.transaction import write
 from webapp.text.languages import LANGUAGES
 
 MakeEvent = Callable[..., int]
 Book = Callable[..., str]
 GERMAN = "de-AT,de;q=0.8,en;q=0.5"
 STARTS_AT = datetime(2031, 5, 3, 17, 30, tzinfo=UTC)
+is_zone = re.compile(r'<option value="(?:UTC|\w+/[^"]*)"[^>]*>[^<]*</option>')
+PARK_ALL = (
+    update(deliveries)
+    .where(deliveries.c.event_id == bindparam("parked_of"))
+    .values(state="parked", problem="550 no such user")
+)
 
 
 def get(person: Person, path: str, language: str = "", **headers: str) -> TestResponse:
@@ -282,13 +296,184 @@ def test_every_page_of_an_attendee_says_everything_in_the_visitors_language(
 ) -> None:
     monkeypatch.setitem(LANGUAGES, code, made_up(code))
     person.client.set_cookie("nextup-language", code)
+    assert count_in_language(pages(app, person, make_event, book), code, direction) > 100
+
+
+def count_in_language(shown: Iterable[TestResponse], code: str, direction: str) -> int:
+    """Fail on a page that says something in English; how many have been looked at."""
     seen = 0
-    for page in pages(app, person, make_event, book):
+    for page in shown:
         if page.status_code in (301, 303, 304):
             continue
         seen += 1
-        # The name of the site is the organizer's.
-        said = page.text.replace("· Nextup", "")
+        # The name of the site is the organizer's, and those of time zones are no texts of ours.
+        said = is_zone.sub("", page.text.replace("· Nextup", ""))
         assert not english_left(said), f"{page.request.path}\n{said}"
         assert "<html" not in said or f'<html lang="{code}" dir="{direction}">' in said
-    assert seen > 100
+    return seen
+
+
+def pages_of_organizer(
+    app: Flask, owner: Person, make_event: MakeEvent, book: Book
+) -> Iterator[TestResponse]:
+    """Each page of an organizer in each of its states."""
+    get, submit = owner.get, owner.submit
+    home, now = "/organizer", datetime.now(UTC)
+    tomorrow, soon = now + timedelta(days=1), now + timedelta(days=3)
+
+    def make(**fields: object) -> int:
+        return make_event("Γιορτή", **{"location": "Αθήνα", **fields})
+
+    def went_on(answer: TestResponse) -> TestResponse:
+        assert answer.status_code == 303, answer.text
+        return get(answer.location)
+
+    yield get(home)
+    with app.app_context():
+        samples.add_samples()
+    yield get(home)
+    yield went_on(submit(home, f"{home}/samples/remove"))
+    plain = make(tickets=3000, starts_at=STARTS_AT, ends_at=STARTS_AT + timedelta(days=2),
+                 sales_close_at=STARTS_AT, cancel_until=STARTS_AT, waiting_list_limit=5,
+                 description="Μουσική")  # fmt: skip
+    quiet, full, no_list = make(), make(tickets=1), make(tickets=1, waiting_list_limit=0)
+    draft = make(published=False, starts_at=soon)
+    today = make(starts_at=now - timedelta(minutes=1), ends_at=tomorrow + timedelta(days=1))
+    over = make(starts_at=now - timedelta(days=3), ends_at=now - timedelta(days=2))
+    gone, changed = make(), make(tickets=3)
+    for name, tickets in (("Ada", 3), ("Bob", 2), ("Eve", 1), ("Joe", 1)):
+        book(plain, name, tickets)
+    for name in ("Ada", "Bob", "Eve"):
+        book(full, name)
+    for event in (no_list, gone):
+        book(event, "Ada")
+    for name, tickets in (("Ada", 3), ("Bob", 1), ("Eve", 1), ("Joe", 1)):
+        book(changed, name, tickets)
+    with app.app_context():
+        events.cancel_event(gone, actor=organizer(1))
+        set_status(plain, 3, Status.LAPSED)
+        set_status(plain, 4, Status.HELD)
+        write(lambda connection: connection.execute(PARK_ALL, {"parked_of": plain}))
+    for path in ("", "?before=999999", "?before=1", "/events/new", f"/events/new?like={plain}",
+                 "/notices", "/events/99999"):  # fmt: skip
+        yield get(f"{home}{path}")
+    for event in (plain, quiet, full, no_list, draft, today, over, gone, changed):
+        here = f"{home}/events/{event}"
+        for path in ("", "?search=xyz", "?status=waiting", "?after=99", "/edit", "/cancel",
+                     "/history", "/history?before=999999", "/history?before=1", "/picture",
+                     "/mails", "/mails?after=1", "/bookings/new"):  # fmt: skip
+            yield get(f"{here}{path}")
+        for path in ("", "/figures", "/bookings", "/mails/progress", "?status=lapsed"):
+            yield get(f"{here}{path}", fragment=True)
+        for position in (1, 2, 3, 4, 99):
+            for path in ("", "/cancel"):
+                yield get(f"{here}/bookings/{position}{path}")
+    here = f"{home}/events/{plain}"
+    yield submit(f"{home}/events/new", eventName="", totalTickets="x")
+    yield submit(f"{here}/edit", endsAt="2031-01-01T10:00", totalTickets=1)
+    overtaken = forms_of(get(f"{here}/edit"))[f"{here}/edit"]
+    described = forms_of(get(f"{here}/picture"))[f"{here}/picture"]
+    notices = forms_of(get(f"{home}/notices"))[f"{home}/notices"]
+    yield went_on(submit(f"{here}/edit", totalTickets=4000, location="", description="Χορός",
+                         startsAt="2031-05-01T10:00"))  # fmt: skip
+    meanwhile = {"totalTickets": "9", "location": "Πάτρα", "description": "Θέατρο",
+                 "startsAt": "2031-04-01T10:00"}  # fmt: skip
+    yield owner.client.post(f"{here}/edit", data={**overtaken, **meanwhile})
+    yield submit(f"{here}/picture")
+    yield went_on(upload(owner, plain, drawn(), "Χορωδία"))
+    yield went_on(upload(owner, plain, drawn((500, 300)), "Χορός"))
+    yield get(f"{home}/events/new?like={plain}")
+    yield get(f"{here}/history")
+    yield owner.client.post(f"{here}/picture", data={**described, "description": "Άλλο"})
+    yield upload(owner, plain, b"no picture")
+    yield went_on(submit(f"{here}/picture", f"{here}/picture/remove"))
+    yield went_on(submit(f"{home}/notices", email="new@example.org", wants_summary="yes"))
+    yield submit(f"{home}/notices", email="", wants_summary="yes")
+    yield owner.client.post(f"{home}/notices", data={**notices, "email": "other@example.org"})
+    for subject, text in (("", ""), ("Νέα", "Καλημέρα")):
+        message: dict[str, Any] = {"audience": "all", "subject": subject, "text": text}
+        yield submit(f"{here}/mails", f"{here}/mails/preview", **message)
+    yield submit(f"{home}/events/{quiet}/mails", f"{home}/events/{quiet}/mails/preview", **message)
+    for audience in ("all", "confirmed", "waiting"):
+        fields = {**owner.token(f"{here}/mails"), **message, "audience": audience}
+        yield went_on(owner.client.post(f"{here}/mails", data=fields))
+    yield get(f"{here}/mails/progress", fragment=True)
+    for _ in range(2):
+        yield went_on(submit(f"{here}/mails", f"{here}/mails/reminder"))
+    resend = next(action for action in forms_of(get(f"{here}/mails")) if "resend" in action)
+    yield went_on(submit(f"{here}/mails", resend))
+    yield went_on(submit(f"{here}/bookings/1", f"{here}/bookings/1/mail"))
+    yield submit(f"{here}/bookings/1", tickets=9)
+    yield went_on(submit(f"{here}/bookings/1", tickets=2))
+    yield went_on(submit(f"{here}/bookings/1/cancel"))
+    yield get(f"{here}/bookings/1")
+    yield went_on(submit(f"{home}/events/{changed}/bookings/1", tickets=2))
+    yield went_on(submit(f"{home}/events/{changed}/bookings/1/cancel"))
+    yield get(f"{home}/events/{changed}/history")
+    person: dict[str, Any] = {"name": "Δάφνη", "email": "new@example.org"}
+    yield went_on(submit(f"{home}/events/{quiet}/bookings/new", **person))
+    yield submit(f"{home}/events/{quiet}/bookings/new", **person)
+    yield went_on(submit(f"{home}/events/{full}/bookings/new", **person))
+    yield went_on(submit(f"{home}/events/{full}/cancel"))
+    here = f"{home}/events/{draft}"
+    yield went_on(submit(here, f"{here}/publish"))
+    yield went_on(submit(here, f"{here}/unpublish"))
+    yield get(f"{here}/history")
+    for status in ("published", "draft"):
+        new: dict[str, Any] = {"eventName": "Νέα", "totalTickets": 5, "status": status}
+        yield went_on(submit(f"{home}/events/new", **new))
+    yield get(home)
+
+
+@pytest.mark.parametrize(("code", "direction"), [(LEFT_TO_RIGHT, "ltr"), (RIGHT_TO_LEFT, "rtl")])
+def test_every_page_of_an_organizer_says_everything_in_the_visitors_language(
+    app: Flask,
+    owner: Person,
+    make_event: MakeEvent,
+    book: Book,
+    monkeypatch: pytest.MonkeyPatch,
+    code: str,
+    direction: str,
+) -> None:
+    monkeypatch.setitem(LANGUAGES, code, made_up(code))
+    for module in (organizer_bookings, organizer_events):
+        monkeypatch.setattr(module, "PAGE", 3)
+    owner.client.set_cookie("nextup-language", code)
+    shown = pages_of_organizer(app, owner, make_event, book)
+    assert count_in_language(shown, code, direction) > 200
+
+
+def test_german_organizer_publishes_adds_and_cancels(
+    owner: Person, make_event: MakeEvent, book: Book
+) -> None:
+    owner.client.set_cookie("nextup-language", "de")
+    new: dict[str, Any] = {
+        "eventName": "Erntefest", "totalTickets": 1, "status": "draft",
+        "timeZone": "Europe/Vienna", "startsAt": "2031-05-03T19:30",
+    }  # fmt: skip
+    page = owner.submit("/organizer/events/new", **new).location
+    shown = owner.get(page)
+    assert "Als Entwurf gespeichert." in shown.text
+    assert "Sa., 3. Mai 2031, 19:30 MESZ" in text_of(shown)
+    assert ">Wien</option>" in owner.get(f"{page}/edit").text
+    assert "Veröffentlicht." in owner.get(owner.submit(page, f"{page}/publish").location).text
+    event_id = int(page.rpartition("/")[2])
+    for name in ("Ada", "Grace"):
+        book(event_id, name)
+    told = owner.get(owner.submit(f"{page}/bookings/1/cancel").location)
+    assert "Grace ist von der Warteliste nachgerückt und hat 1 Ticket." in told.text
+    history = text_of(owner.get(f"{page}/history"))
+    assert "Buchung 2 nachgerückt , als Buchung 1 Tickets zurückgab" in history
+    assert "Buchung 1 von Ihnen storniert" in history
+    assert "Status: Entwurf → veröffentlicht" in history
+    assert "Abgesagt" in owner.get(owner.submit(f"{page}/cancel").location).text
+
+
+def test_export_is_the_same_in_every_language(
+    owner: Person, make_event: MakeEvent, book: Book
+) -> None:
+    """Other programs read it by its headings."""
+    event_id = make_event()
+    book(event_id, "Ada")
+    path = f"/organizer/events/{event_id}/bookings.csv"
+    assert get(owner, path, GERMAN).data == get(owner, path).data

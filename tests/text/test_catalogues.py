@@ -17,8 +17,8 @@ from webapp.text.languages import LANGUAGES
 
 FILES = sorted(CATALOGUES.glob("*.po"))
 TEMPLATES = sorted((ROOT / "templates").rglob("*.*"))
-# What nobody has made translatable yet: the pages of organizers are in English.
-NOT_YET = ("templates/organizer/", "webapp/pages/organizer/")
+# What nobody has made translatable yet.
+NOT_YET: tuple[str, ...] = ()
 # What stays in English: the description of the API.
 ENGLISH = ("templates/api/",)
 
@@ -29,7 +29,7 @@ CODE = re.compile(r"(?s)\{#.*?#\}|\{% trans.*?endtrans %\}|\{%.*?%\}|\{\{.*?\}\}
 MARKUP = re.compile(r"(?s)<(style|svg)\b.*?</\1>|<[^>]*>|&\w+;")
 ATTRIBUTES = re.compile(r'\b(?:alt|aria-label|data-label|label|placeholder)="([^"]*)"')
 STRINGS = re.compile(r"\"([^\"]*)\"|'([^']*)'")
-WORDS = re.compile(r"[A-Z][a-z]|[a-z]{2,} [a-z]{2,}")
+WORDS = re.compile(r"\b[A-Z][a-z]|[a-z]{2,} [a-z]{2,}")
 
 
 def name_of(path: Path) -> str:

@@ -21,13 +21,6 @@ class Column:
     waiting: int
     cancelled: int
 
-    @property
-    def label(self) -> str:
-        """The day, or the days."""
-        if self.first == self.last:
-            return in_words(self.first)
-        return f"{in_words(self.first)} to {in_words(self.last)}"
-
 
 @dataclass(frozen=True, slots=True)
 class Chart:
@@ -40,12 +33,12 @@ class Chart:
         return max(len(self.columns), LEAST_COLUMNS)
 
     @property
-    def first(self) -> str:
-        return in_words(self.columns[0].first)
+    def first(self) -> date:
+        return self.columns[0].first
 
     @property
-    def last(self) -> str:
-        return in_words(self.columns[-1].last)
+    def last(self) -> date:
+        return self.columns[-1].last
 
     @property
     def top(self) -> int:
@@ -83,8 +76,3 @@ def chart_of(days: Sequence[Day]) -> Chart | None:
             for group in groups
         ]
     )
-
-
-def in_words(day: date) -> str:
-    """A day as people write it."""
-    return f"{day.day} {day:%B %Y}"

@@ -26,6 +26,7 @@ from webapp.text.formatting import (
     slug,
     span,
     weekday,
+    whole_day,
 )
 from webapp.text.languages import Language
 from webapp.text.templates import Templates
@@ -51,6 +52,7 @@ def init_app(app: Flask) -> None:
         qr_code=qr_code,
         span=spoken(span),
         weekday=spoken(weekday),
+        whole_day=spoken(whole_day),
     )
     app.jinja_env.tests.update(active=is_active, taking_tickets=takes_tickets)
     app.jinja_env.globals.update(

@@ -87,6 +87,11 @@ def day(there: date, language: Language) -> str:
     return language.date("yMMMMEEEd", there)
 
 
+def whole_day(there: date, language: Language) -> str:
+    """A date without its day of the week: 3 May 2027."""
+    return _part_of_date("yMMMMd", there, language)
+
+
 def weekday(there: datetime, language: Language) -> str:
     """The day of the week, in short."""
     return _part_of_date("E", there.date(), language)

@@ -97,6 +97,11 @@ class Language:
         name = dates.get_timezone_name(local, "short", locale=self.locale)
         return name if name.isalpha() and self is not ENGLISH else ""
 
+    def city(self, zone: str) -> str:
+        """The place that a time zone of IANA is named after."""
+        known = {} if self is ENGLISH else self.locale.time_zones.get(zone, {})
+        return str(known.get("city") or zone.partition("/")[2].replace("_", " "))
+
     def number(self, number: int) -> str:
         """A whole number with what groups its digits: 1,200."""
         return str(number) if 0 <= number < UNGROUPED else _grouped(number, self)

@@ -17,8 +17,8 @@ REMEMBERED = "nextup.language"
 A_YEAR = 365 * 24 * 60 * 60
 # What people send is shorter, and what is longer is not worth remembering.
 LONGEST_HEADER = 200
-# The API is English, and so are the pages of organizers as long as they are in no other language.
-ENGLISH_ONLY = ("/api/", "/organizer")
+# The API is English.
+ENGLISH_ONLY = ("/api/",)
 
 
 def language() -> Language:

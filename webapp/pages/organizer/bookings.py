@@ -23,8 +23,9 @@ from webapp.pages.organizer.events import EVENT
 from webapp.pages.organizer.wording import moved_up
 from webapp.storage.rows import BookingRow
 from webapp.storage.tables import MAX_NAME
-from webapp.text.formatting import count
 from webapp.web.htmx import fragment, move_to, show, wants_fragment
+from webapp.web.language import gettext as _
+from webapp.web.language import ngettext
 from webapp.web.paging import page_of
 from webapp.web.schemas import FewerTickets, PageBooking, from_form
 
@@ -102,9 +103,22 @@ def add_booking(event_id: int) -> ResponseReturnValue:
     except AlreadyBooked as error:
         raise AttendeeHasBooking(position=error.position) from error
     if outcome.status is Status.WAITING:
-        flash(f"{form.name} is on the waiting list, at place {outcome.rank}.")
+        flash(
+            _(
+                "%(name)s is on the waiting list, at place %(rank)s.",
+                name=form.name,
+                rank=outcome.rank,
+            )
+        )
     else:
-        flash(f"{form.name} has {count(outcome.tickets, 'ticket')}.")
+        flash(
+            ngettext(
+                "%(name)s has %(num)s ticket.",
+                "%(name)s has %(num)s tickets.",
+                outcome.tickets,
+                name=form.name,
+            )
+        )
     return move_to(url_for("organizer.booking", event_id=event_id, position=outcome.position))
 
 
@@ -136,8 +150,8 @@ def change_booking(event_id: int, position: int) -> ResponseReturnValue:
         actor=me(),
         key=forms.idempotency_key("change", caller=caller, position=position, tickets=form.tickets),
     )
-    changed = f"Changed to {count(form.tickets, 'ticket')}."
-    flash(f"{changed} {moved_up(outcome.promoted)}".strip())
+    changed = ngettext("Changed to %(num)s ticket.", "Changed to %(num)s tickets.", form.tickets)
+    flash(" ".join([changed, moved_up(outcome.promoted)]).strip())
     return move_to(url_for("organizer.booking", event_id=event_id, position=position))
 
 
@@ -155,7 +169,7 @@ def confirm_cancel_booking(event_id: int, position: int) -> ResponseReturnValue:
 def cancel_booking(event_id: int, position: int) -> ResponseReturnValue:
     """Cancel a booking; its tickets go to the next in line at once."""
     outcome = bookings.cancel_booking(event_id, position=position, actor=me())
-    flash(f"The booking is cancelled. {moved_up(outcome.promoted)}".strip())
+    flash(" ".join([_("The booking is cancelled."), moved_up(outcome.promoted)]).strip())
     return move_to(url_for("organizer.event", event_id=event_id))
 
 

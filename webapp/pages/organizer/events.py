@@ -25,8 +25,11 @@ from webapp.pages.organizer import bp, cursor_argument, me, organizer_id
 from webapp.pages.organizer.attention import Need, needs_of
 from webapp.pages.organizer.wording import meanwhile, moved_up
 from webapp.storage.rows import EventRow
-from webapp.text.formatting import count, local_input
+from webapp.text.formatting import local_input
+from webapp.text.languages import Language
 from webapp.web.htmx import fragment, move_to, show, wants_fragment
+from webapp.web.language import gettext as _
+from webapp.web.language import language, ngettext
 from webapp.web.paging import number_in, page_of
 from webapp.web.schemas import EVENT_FIELDS, EventFields, all_zones, from_form
 
@@ -62,7 +65,7 @@ def events() -> ResponseReturnValue:
 def remove_samples() -> ResponseReturnValue:
     """Delete the sample events."""
     gone = samples.remove_samples(organizer_id=organizer_id())
-    flash(f"Removed: {count(gone, 'sample event')}.")
+    flash(ngettext("Removed: %(num)s sample event.", "Removed: %(num)s sample events.", gone))
     return move_to(url_for("organizer.events"))
 
 
@@ -83,7 +86,7 @@ def new_event() -> ResponseReturnValue:
         event=event,
         original=original,
         time_zone=time_zone,
-        zones=zones_by_region(),
+        zones=zones_by_region(language()),
     )
 
 
@@ -101,9 +104,9 @@ def create_event() -> ResponseReturnValue:
         key=forms.idempotency_key("create", caller=caller, like=like, **form.model_dump()),
     )
     if form.status == "published":
-        flash("Your event is published. Share its link, and the first booking can arrive.")
+        flash(_("Your event is published. Share its link, and the first booking can arrive."))
     else:
-        flash("Saved as a draft. Only you can see it until you publish it.")
+        flash(_("Saved as a draft. Only you can see it until you publish it."))
     return move_to(url_for("organizer.event", event_id=event_id))
 
 
@@ -114,7 +117,10 @@ def edit(event_id: int) -> ResponseReturnValue:
     if event.status == "cancelled":
         return move_to(url_for("organizer.event", event_id=event_id))
     return show(
-        "organizer/edit.html", event=event, time_zone=event.time_zone, zones=zones_by_region()
+        "organizer/edit.html",
+        event=event,
+        time_zone=event.time_zone,
+        zones=zones_by_region(language()),
     )
 
 
@@ -128,7 +134,7 @@ def save(event_id: int) -> ResponseReturnValue:
     except EditConflict as conflict:
         g.event = conflict.row
         raise Overtaken(_overtaken(conflict), seen=conflict.row.revision) from conflict
-    flash(" ".join(["Saved.", moved_up(promoted)]).strip())
+    flash(" ".join([_("Saved."), moved_up(promoted)]).strip())
     return move_to(url_for("organizer.event", event_id=event_id))
 
 
@@ -137,7 +143,7 @@ def save(event_id: int) -> ResponseReturnValue:
 def publish(event_id: int) -> ResponseReturnValue:
     """Let everybody see and book the event."""
     events_service.publish_event(event_id, actor=me())
-    flash("Published. Share the link, and the first booking can arrive.")
+    flash(_("Published. Share the link, and the first booking can arrive."))
     return move_to(url_for("organizer.event", event_id=event_id))
 
 
@@ -146,7 +152,7 @@ def publish(event_id: int) -> ResponseReturnValue:
 def unpublish(event_id: int) -> ResponseReturnValue:
     """Make the event a draft again."""
     events_service.unpublish_event(event_id, actor=me())
-    flash("It is a draft again. Only you can see it.")
+    flash(_("It is a draft again. Only you can see it."))
     return move_to(url_for("organizer.event", event_id=event_id))
 
 
@@ -163,7 +169,7 @@ def confirm_cancel_event(event_id: int) -> ResponseReturnValue:
 def cancel_event(event_id: int) -> ResponseReturnValue:
     """Cancel the event with every booking of it."""
     events_service.cancel_event(event_id, actor=me())
-    flash("The event is cancelled, and every booking of it.")
+    flash(_("The event is cancelled, and every booking of it."))
     return move_to(url_for("organizer.event", event_id=event_id))
 
 
@@ -241,11 +247,11 @@ def _lines(text: str) -> str:
 
 
 @cache
-def zones_by_region() -> Sequence[tuple[str, Sequence[str]]]:
-    """The time zones that people live in, region by region."""
-    regions: dict[str, list[str]] = {"": ["UTC"]}
+def zones_by_region(language: Language) -> Sequence[tuple[str, Sequence[tuple[str, str]]]]:
+    """The time zones that people live in, region by region, each with the name of its city."""
+    regions: dict[str, list[tuple[str, str]]] = {"": [("UTC", "UTC")]}
     for zone in sorted(all_zones()):
         region, slash, _ = zone.partition("/")
         if slash and region in REGIONS:
-            regions.setdefault(region, []).append(zone)
+            regions.setdefault(region, []).append((zone, language.city(zone)))
     return list(regions.items())

@@ -16,6 +16,7 @@ from webapp.pages.organizer import bp, cursor_argument, me
 from webapp.pages.organizer.bookings import BOOKING
 from webapp.pages.organizer.events import EVENT
 from webapp.web.htmx import fragment, move_to, show
+from webapp.web.language import gettext as _
 from webapp.web.schemas import Input, RequiredLine, clean_text, from_form
 
 LONGEST_TEXT = 10_000
@@ -88,7 +89,7 @@ def send_message(event_id: int) -> ResponseReturnValue:
         actor=me(),
         key=forms.idempotency_key("message", caller=str(me()), **form.model_dump()),
     )
-    flash("Your message is on its way. Nobody gets it twice.")
+    flash(_("Your message is on its way. Nobody gets it twice."))
     return move_to(url_for("organizer.mails", event_id=event_id))
 
 
@@ -97,7 +98,7 @@ def send_message(event_id: int) -> ResponseReturnValue:
 def resend(event_id: int, delivery_id: int) -> ResponseReturnValue:
     """Try a mail again that could not be delivered."""
     if announcements.resend(event_id, delivery_id, actor=me()):
-        flash("It is sent again now. If that fails too, you find it here again.")
+        flash(_("It is sent again now. If that fails too, you find it here again."))
     return move_to(url_for("organizer.mails", event_id=event_id))
 
 
@@ -107,7 +108,10 @@ def set_reminder(event_id: int) -> ResponseReturnValue:
     """Have the attendees reminded a day before, or not."""
     wanted = request.form.get("reminds") == "yes"
     scheduled.set_reminder(event_id, actor=me(), wanted=wanted)
-    flash("They are reminded a day before." if wanted else "Nobody is reminded.")
+    if wanted:
+        flash(_("They are reminded a day before."))
+    else:
+        flash(_("Nobody is reminded."))
     return move_to(url_for("organizer.mails", event_id=event_id))
 
 
@@ -117,5 +121,5 @@ def mail_again(event_id: int, position: int) -> ResponseReturnValue:
     """Mail the link of a booking to its attendee once more."""
     if not announcements.mail_again(event_id, position, actor=me()):
         raise BookingNotFound
-    flash("A mail with the link of this booking is on its way.")
+    flash(_("A mail with the link of this booking is on its way."))
     return move_to(url_for("organizer.booking", event_id=event_id, position=position))

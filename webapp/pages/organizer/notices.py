@@ -13,6 +13,7 @@ from webapp.pages.forms import SEEN_FIELD, Overtaken, form_on
 from webapp.pages.organizer import bp, organizer_id
 from webapp.pages.organizer.wording import meanwhile
 from webapp.web.htmx import move_to, show
+from webapp.web.language import gettext as _
 from webapp.web.schemas import FindBookings, Input, from_form
 
 
@@ -44,7 +45,7 @@ def set_notices() -> ResponseReturnValue:
         notices_service.set_notices(organizer_id(), email=email, **wishes, seen=_seen())
     except EditConflict as conflict:
         raise Overtaken(_overtaken(conflict), seen=_as_text(conflict.row)) from conflict
-    flash("Saved.")
+    flash(_("Saved."))
     return move_to(url_for("organizer.notices"))
 
 

@@ -18,6 +18,7 @@ from webapp.pages.organizer.wording import meanwhile
 from webapp.text.sentences import problem_sentence
 from webapp.web.error_responses import show_http_error
 from webapp.web.htmx import move_to, show
+from webapp.web.language import gettext as _
 from webapp.web.language import language
 from webapp.web.schemas import Input, Line, from_form
 from webapp.web.security import current_account
@@ -34,7 +35,7 @@ class PictureFields(Input):
 
 
 @bp.url_value_preprocessor
-def allow_upload(endpoint: str | None, _: dict[str, Any] | None) -> None:
+def allow_upload(endpoint: str | None, _values: dict[str, Any] | None) -> None:
     """Let organizers send a file; this comes before anything has been read of it."""
     if endpoint == f"{bp.name}.set_picture" and current_account() is not None:
         request.max_content_length = LARGEST_BODY
@@ -77,7 +78,7 @@ def set_picture(event_id: int) -> ResponseReturnValue:
     except EditConflict as conflict:
         g.event = conflict.row
         raise Overtaken(_overtaken(conflict), seen=conflict.row.revision) from conflict
-    flash("The picture is saved.")
+    flash(_("The picture is saved."))
     return move_to(url_for("organizer.picture", event_id=event_id))
 
 
@@ -90,7 +91,7 @@ def remove_picture(event_id: int) -> ResponseReturnValue:
     except EditConflict as conflict:
         g.event = conflict.row
         raise Overtaken({}, seen=conflict.row.revision, reason="picture") from conflict
-    flash("The picture is removed.")
+    flash(_("The picture is removed."))
     return move_to(url_for("organizer.picture", event_id=event_id))
 
 

@@ -10,8 +10,9 @@ from markupsafe import Markup, escape
 from webapp.booking import queries
 from webapp.errors import Problem
 from webapp.pages.organizer import me
-from webapp.text.formatting import count, moment
-from webapp.web.language import language
+from webapp.text.formatting import moment
+from webapp.web.language import gettext as _
+from webapp.web.language import language, ngettext
 
 NAMED = 3
 
@@ -25,11 +26,19 @@ def moved_up(promoted: Collection[int]) -> str:
     ]
     names = [row.name or row.attendee_id for row in rows]
     if len(promoted) > NAMED:
-        names.append(f"{len(promoted) - NAMED:,} more")
-    who = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+        names.append(ngettext("%(num)s more", "%(num)s more", len(promoted) - NAMED))
     if len(promoted) == 1:
-        return f"{who} moved up from the waiting list and has {count(rows[0].tickets, 'ticket')}."
-    return f"{who} moved up from the waiting list and have their tickets."
+        return ngettext(
+            "%(name)s moved up from the waiting list and has %(num)s ticket.",
+            "%(name)s moved up from the waiting list and has %(num)s tickets.",
+            rows[0].tickets,
+            name=names[0],
+        )
+    return _(
+        "%(names)s and %(last)s moved up from the waiting list and have their tickets.",
+        names=", ".join(names[:-1]),
+        last=names[-1],
+    )
 
 
 def meanwhile(value: object, time_zone: str) -> Problem:
@@ -44,7 +53,7 @@ def meanwhile(value: object, time_zone: str) -> Problem:
         case datetime():
             told = moment(value, time_zone, language())
         case int():
-            told = escape(f"{value:,}")
+            told = escape(language().number(value))
         case _:
             told = Markup("<bdi>{}</bdi>").format(value)
     return Problem("changed_meanwhile", value=told)
