@@ -38,7 +38,10 @@ EXTRA_DATABASE_URL = os.environ.get("TEST_DATABASE_URL")
 DATABASES = ["sqlite", "mariadb", *(["extra"] if EXTRA_DATABASE_URL else [])]
 DATABASE_NAME = f"nextup_test_{os.getpid()}"
 # What pages, the API and mails say is the same on every database; the rooms below run on each.
-ON_SQLITE = {"pages", "api", "test_compose.py", "test_times.py", "test_transports.py"}
+ON_SQLITE = {
+    *("pages", "api"),
+    *("test_compose.py", "test_times.py", "test_transports.py", "test_hostile_input.py"),
+}
 # How often the long tier runs a race.
 RACES = 100
 # Begun first, so that no process is left alone with one of them at the end of a run.

@@ -16,7 +16,8 @@ from redis.exceptions import RedisError
 from tests.api.conftest import Api
 from tests.support.servers import Redis, wait_until
 from webapp.storage.batcher import Batcher
-from webapp.web.counters import MemoryCounters, RedisCounters
+from webapp.web.counters import MemoryCounters
+from webapp.web.redis_counters import RedisCounters
 
 LIMIT = "X-RateLimit-Limit"
 REMAINING = "X-RateLimit-Remaining"
@@ -303,7 +304,7 @@ def test_who_loses_patience_in_the_queue_is_counted_here(
 def test_nobody_waits_for_who_asks_whether_redis_is_back(
     redis_server: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("webapp.web.counters.REDIS_REST_SECONDS", 0)
+    monkeypatch.setattr("webapp.web.redis_counters.REDIS_REST_SECONDS", 0)
     storage = RedisCounters(f"redis://127.0.0.1:{redis_server.port}")
     asking, go_on = threading.Event(), threading.Event()
 
@@ -335,7 +336,7 @@ def test_calls_go_on_while_redis_is_away(
     monkeypatch: pytest.MonkeyPatch,
     how: str,
 ) -> None:
-    monkeypatch.setattr("webapp.web.counters.REDIS_REST_SECONDS", 0.5)
+    monkeypatch.setattr("webapp.web.redis_counters.REDIS_REST_SECONDS", 0.5)
     with Redis(tmp_path_factory.mktemp("redis")) as server:
         uri = f"redis://127.0.0.1:{server.port}"
         api = Api(make_app(RATELIMIT_STORAGE_URI=uri, RATELIMIT_DEFAULT="3 per minute"))

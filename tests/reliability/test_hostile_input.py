@@ -96,6 +96,7 @@ def made(app: Flask) -> Busy:
         return fill()
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("path", BODIES)
 def test_any_json_is_answered_within_the_contract(app: Flask, made: Busy, path: str) -> None:
     client = app.test_client()
@@ -120,6 +121,7 @@ def test_any_json_is_answered_within_the_contract(app: Flask, made: Busy, path: 
         assert verify().broken == []
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("path", BODIES)
 def test_any_bytes_are_refused_within_the_contract(app: Flask, made: Busy, path: str) -> None:
     client = app.test_client()
@@ -132,6 +134,7 @@ def test_any_bytes_are_refused_within_the_contract(app: Flask, made: Busy, path:
     assert 201 not in _run(send)
 
 
+@pytest.mark.every_database
 def test_any_form_is_answered_with_a_page(app: Flask, made: Busy) -> None:
     client = app.test_client()
     sendable = st.one_of(texts.filter(lambda text: text.isprintable()), numbers.map(str))
@@ -306,6 +309,7 @@ def test_any_address_is_answered(app: Flask, made: Busy, logged_in: bool) -> Non
     send()
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("action", ["", "/cancel", "/messages"])
 def test_any_reference_is_answered(app: Flask, made: Busy, action: str) -> None:
     for reference in (*awkward, "a" * 3000):

@@ -259,6 +259,14 @@ def test_each_worker_stays_on_a_processor_of_its_own(
     assert os.sched_getaffinity(server.pid) == usable
 
 
+def test_workers_count_together_in_redis(start_server: StartServer, redis_server: Redis) -> None:
+    server = start_server(
+        WORKERS="2", RATELIMIT_STORAGE_URI=redis_server.url, RATELIMIT_DEFAULT="5 per 7 minutes"
+    )
+    asked = [httpx.get(f"{server.url}/api/events").status_code for _ in range(12)]
+    assert asked == [200] * 5 + [429] * 7
+
+
 def test_killed_worker_is_replaced_each_time(
     start_server: StartServer, redis_server: Redis
 ) -> None:

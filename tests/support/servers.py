@@ -381,9 +381,13 @@ def _alive(pid: int) -> bool:
 
 def _listens(pid: int) -> bool:
     """Whether the process holds a listening socket."""
+    targets = []
     try:
         tables = [Path(f"/proc/{pid}/net/{name}").read_text() for name in ("tcp", "tcp6")]
-        targets = [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()]
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            # It may be closed meanwhile.
+            with contextlib.suppress(FileNotFoundError):
+                targets.append(os.readlink(entry))
     except (FileNotFoundError, PermissionError):
         return False
     rows = (line.split() for table in tables for line in table.splitlines()[1:])

@@ -11,6 +11,7 @@ from flask import Blueprint, Flask, request, url_for
 from werkzeug.routing import BuildError
 
 from webapp.pages.presentation import StaticFiles
+from webapp.web import fast_flask
 from webapp.web.fast_flask import FastFlask
 
 WithSheet = Callable[[str], tuple[Flask, StaticFiles]]
@@ -113,6 +114,17 @@ def test_two_applications_keep_their_own_addresses() -> None:
     for app, path in ((first, "/a"), (second, "/b"), (first, "/a")):
         with app.test_request_context():
             assert app.url_for("list") == path
+
+
+def test_no_more_is_kept_than_fits(
+    ours: FastFlask, plain: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fast_flask, "KEPT_PATHS", 10)
+    for app in (ours, plain):
+        with app.test_request_context():
+            for word in [*range(50), *range(50)]:
+                assert app.url_for("one.list", search=word) == f"/one/list?search={word}"
+    assert len(ours._kept_paths) <= 10
 
 
 def test_methods_that_strangers_make_up_are_not_kept(ours: Flask) -> None:

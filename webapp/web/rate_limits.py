@@ -18,7 +18,7 @@ from limits import parse_many
 from werkzeug.exceptions import TooManyRequests
 
 from webapp.config import Settings
-from webapp.web.counters import MemoryCounters, RedisCounters
+from webapp.web.counters import Counters
 
 View = Callable[..., ResponseReturnValue]
 
@@ -91,7 +91,7 @@ class RateLimit:
 
         With a cost of 0 nothing is counted.
         """
-        counters = cast(MemoryCounters | RedisCounters | None, current_app.extensions["counters"])
+        counters = cast(Counters | None, current_app.extensions["counters"])
         if counters is None:
             return None
         limits = self._limits or current_app.config["RATELIMIT_DEFAULT"]
@@ -163,6 +163,9 @@ def init_app(app: Flask) -> None:
         RATELIMIT_STORAGE_URI=settings.ratelimit_storage_uri,
         RATELIMIT_ENABLED=settings.ratelimit_enabled,
     )
+    if not settings.ratelimit_storage_uri.startswith("memory:"):
+        # Makes its scheme known.
+        import webapp.web.redis_counters  # noqa: F401
     # Told that it has been attached before, the extension leaves out its work around every single
     # request, which halves the rate of a bare route. Views and API count for themselves.
     app.extensions["limiter"] = {limiter}
