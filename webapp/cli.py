@@ -12,6 +12,7 @@ from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 
 from webapp.accounts import services as accounts
+from webapp.config import current_settings
 from webapp.errors import DomainError, Unavailable
 from webapp.events import samples
 from webapp.mail import worker
@@ -129,7 +130,7 @@ def revoke_token(username: str, name: str) -> None:
 def add_samples() -> None:
     """Add the sample events to the first organizer's."""
     with refusals_in_one_line():
-        samples.add_samples()
+        samples.add_samples(LANGUAGES[current_settings().language].gettext)
     click.echo("The sample events are there.")
 
 

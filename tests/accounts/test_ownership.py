@@ -125,6 +125,7 @@ OF_AN_ACCOUNT = {
     "events.services.create_event",
     "events.queries.next_events",
     "events.queries.own_events",
+    "mail.facts.language_of_organizer",
     "mail.scheduled.notices_of",
     "mail.scheduled.set_notices",
     "events.pictures.create_event_like",

@@ -9,6 +9,7 @@ from PIL import Image
 from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.conftest import DESK, PHONE, Site
+from tests.browser.states import attendees_pages, organizers_pages
 from tests.support.servers import ROOT
 
 pytestmark = pytest.mark.browser
@@ -16,8 +17,6 @@ Visitor = Callable[..., Page]
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-PAGES_OF_EVENT = ("edit", "cancel", "history", "picture", "mails")
-DESCRIPTION = "# Food\n\nBring *a fork*, see [the map](https://example.org/m).\n\n> Soup\n\n- stew"
 
 
 def check(page: Page, state: str) -> None:
@@ -41,33 +40,12 @@ def check(page: Page, state: str) -> None:
 def test_attendees_pages_are_accessible(
     visitor: Visitor, site: Site, scheme: Literal["light", "dark"], viewport: Any
 ) -> None:
-    when = {"startsAt": "2031-07-01T19:30", "endsAt": "2031-07-01T22:00", "location": "Barn"}
-    free = site.make_event(f"Free {scheme}", 500, description=DESCRIPTION, **when)
-    full = site.make_event(f"Full {scheme}", 3, **when)
-    alone = site.make_event(f"Alone {scheme}", 1, waitingListLimit=0)
-    site.book(alone, "first")
-    later = site.make_event(f"Later {scheme}", 1, **{**when, "salesOpenAt": "2031-06-01T10:00"})
-    started = site.make_event(f"Started {scheme}", 1, **when)
-    inside, outside = site.book(started, "first"), site.book(started, "second")
-    site.change_event(started, startsAt="2021-07-01T19:30", endsAt=None)
-    called_off = site.make_event(f"Called off {scheme}", 1, **when)
-    lost = site.book(called_off, "first")
-    site.cancel_event(called_off)
-    ticket = site.book(full, "first", tickets=3, email=f"first-{scheme}@example.org")
-    waiting = site.book(full, "second", tickets=2)
-    gone = site.book(free, "third")
-    site.cancel(gone)
+    seen = attendees_pages(site, scheme)
     page = visitor(color_scheme=scheme, viewport=viewport, timezone_id="Asia/Tokyo")
-    for path in (
-        *("/", "/?search=nothing-is-called-so", "/login", "/bookings", "/nowhere"),
-        *(f"/events/{one}" for one in (free, full, alone, later, started, called_off)),
-        *(f"/bookings/{one}" for one in (ticket, waiting, gone, inside, outside, lost)),
-        *("/bookings/cut-off", f"/bookings/{ticket}/messages"),
-        *(f"/bookings/{one}/cancel" for one in (ticket, waiting)),
-    ):
+    for path in seen.paths:
         page.goto(path)
         check(page, path)
-    page.goto(f"/events/{free}")
+    page.goto(f"/events/{seen.free}")
     page.get_by_label("Your name").fill("Ada")
     page.get_by_label("E-mail").fill("ada@example")
     page.get_by_role("button", name="Book").click()
@@ -84,12 +62,12 @@ def test_attendees_pages_are_accessible(
     page.get_by_role("button", name="Send me the links").click()
     expect(page.get_by_role("alert")).to_be_visible()
     check(page, "refused search for bookings")
-    page.goto(f"/bookings/{ticket}/messages")
+    page.goto(f"/bookings/{seen.ticket}/messages")
     page.get_by_role("button", name="Send me no more messages").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("No more messages")
     check(page, "no more messages")
-    page.goto(f"/bookings/{waiting}")
-    site.cancel(ticket)
+    page.goto(f"/bookings/{seen.waiting}")
+    site.cancel(seen.ticket)
     expect(page.get_by_text("You moved up: 2 tickets are yours.")).to_be_visible()
     check(page, "promoted")
     page.get_by_role("link", name="Cancel the booking").click()
@@ -109,12 +87,7 @@ def test_organizers_pages_are_accessible(
     scheme: Literal["light", "dark"],
     viewport: Any,
 ) -> None:
-    event = site.make_event(f"Desk {scheme}", 2, location="Barn", description=DESCRIPTION)
-    empty = site.make_event(f"Empty {scheme}", 2)
-    draft = site.make_event(f"Draft {scheme}", 2, status="draft")
-    for number in range(4):
-        site.book(event, f"guest {number}")
-    site.cancel(site.book(event, "gone"))
+    event, paths = organizers_pages(site, scheme)
     page = visitor(color_scheme=scheme, viewport=viewport)
     log_in(page)
     page.goto(f"/organizer/events/{event}/picture")
@@ -132,14 +105,7 @@ def test_organizers_pages_are_accessible(
     expect(page.get_by_role("alert")).to_be_visible()
     check(page, "refused login")
     log_in(page)
-    for path in (
-        *("/organizer", "/organizer/events/new", f"/organizer/events/new?like={event}"),
-        *("/organizer/notices", "/api/docs", "/organizer/events/999999999"),
-        *(f"/organizer/events/{one}" for one in (event, empty, draft)),
-        f"/organizer/events/{event}?search=nobody-is-called-so",
-        *(f"/organizer/events/{event}/{one}" for one in PAGES_OF_EVENT),
-        *(f"/organizer/events/{event}/bookings/{one}" for one in ("new", 1, 3, 5, "3/cancel")),
-    ):
+    for path in paths:
         page.goto(path)
         page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
         check(page, path)

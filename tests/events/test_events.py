@@ -371,7 +371,7 @@ def test_samples_are_removed_with_all_that_belongs_to_them_and_nothing_else(
 ) -> None:
     mine = make_event(capacity=1)
     fill(mine, 1, 1)
-    add_samples()
+    add_samples(str)
     assert len(own_events(organizer_id)) == 4
     assert samples.remove_samples(organizer_id=organizer_id) == 3
     assert [event.id for event in own_events(organizer_id)] == [mine]

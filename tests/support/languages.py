@@ -7,6 +7,7 @@ letters are not Latin ones, so that dates are not taken for English.
 import re
 from collections.abc import Iterable
 from html.parser import HTMLParser
+from zoneinfo import available_timezones
 
 from webapp.text.extraction import extracted
 from webapp.text.languages import Key, Language
@@ -18,9 +19,11 @@ ACCENTS = str.maketrans("aeiouAEIOU", "àéîôüÀÉÎÔÜ")
 split_at_fixed = re.compile(r"(%\(\w+\)s|%%|<[^>]+>|&\w+;)").split
 
 # Elements that hold what people or programs have called something.
-DATA = {"bdi", "code", "script", "style", "svg", "time"}
+DATA = {"bdi", "code", "script", "style", "svg", "textarea", "time"}
 DATA_CLASSES = {"brand", "code", "link", "moment"}
 SHOWN_ATTRIBUTES = {"alt", "aria-label", "data-label", "label", "placeholder", "title"}
+# Time zones are called after places.
+ZONES = available_timezones()
 VOID = {"br", "hr", "img", "input", "link", "meta"}
 
 
@@ -39,7 +42,8 @@ def bracketed(text: str) -> str:
     """A text as the made-up languages say it."""
     pieces = split_at_fixed(text)
     said = "".join(p if i % 2 else p.translate(ACCENTS) for i, p in enumerate(pieces))
-    return f"{OPENS}{said}{'·' * round(0.4 * len(text))}{CLOSES}"
+    letters = sum(map(len, pieces[::2]))
+    return f"{OPENS}{said}{'·' * round(0.4 * letters)}{CLOSES}"
 
 
 class Reader(HTMLParser):
@@ -61,7 +65,8 @@ class Reader(HTMLParser):
         if tag not in VOID:
             has_name = "lang" in values and tag != "html"
             is_data = DATA_CLASSES & set(values.get("class", "").split())
-            self.open.append(tag in DATA or has_name or bool(is_data))
+            is_zone = tag == "option" and values.get("value") in ZONES
+            self.open.append(tag in DATA or has_name or bool(is_data) or is_zone)
 
     def handle_endtag(self, tag: str) -> None:
         if tag not in VOID:

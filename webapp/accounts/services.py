@@ -100,6 +100,12 @@ def set_password(*, username: str, password: str, revoke_tokens: bool = False) -
     return write(work)
 
 
+def set_language(organizer_id: int, code: str) -> None:
+    """Have an organizer written to in a language."""
+    change = update(organizers).where(organizers.c.id == organizer_id).values(language=code)
+    write(lambda connection: connection.execute(change))
+
+
 def check_login(*, username: str, password: str) -> Account | None:
     """The account, if name and password are right. Slow on purpose, for unknown names too.
 

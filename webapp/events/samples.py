@@ -1,5 +1,6 @@
 """A few events to look at on a fresh installation; marked as samples, removed with one click."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from sqlalchemy import Connection, delete, select
@@ -26,33 +27,36 @@ GUESTS = (
 )  # fmt: skip
 
 
-def add_samples() -> None:
-    """Give the first organizer an open event, a sold-out one with people waiting, and a draft."""
+def add_samples(_: Callable[[str], str]) -> None:
+    """Give the first organizer an open event, a sold-out one with people waiting, and a draft.
+
+    `_` translates what they are called and say.
+    """
     first = select(Organizer.id).order_by(Organizer.id).limit(1)
     organizer_id = read(lambda connection: connection.execute(first).scalar_one())
     evening = clock.now().replace(hour=19, minute=0, second=0, microsecond=0)
     concert = EventDetails(
-        name="Town Hall Concert",
+        name=_("Town Hall Concert"),
         capacity=120,
-        description="Strings and brass by candlelight. Doors open an hour before.",
-        location="Town Hall, Great Room",
+        description=_("Strings and brass by candlelight. Doors open an hour before."),
+        location=_("Town Hall, Great Room"),
         starts_at=evening + timedelta(days=30),
         ends_at=evening + timedelta(days=30, hours=3),
     )
     workshop = EventDetails(
-        name="Bread Baking Workshop",
+        name=_("Bread Baking Workshop"),
         capacity=8,
-        description="Bring an apron. You take home two loaves and the starter.",
-        location="Community Kitchen",
+        description=_("Bring an apron. You take home two loaves and the starter."),
+        location=_("Community Kitchen"),
         starts_at=evening + timedelta(days=12),
         ends_at=evening + timedelta(days=12, hours=2),
         max_tickets_per_booking=4,
     )
     talk = EventDetails(
-        name="Night Sky Tour",
+        name=_("Night Sky Tour"),
         capacity=40,
-        description="A first draft. Publish it when the date is settled.",
-        location="Observatory Hill",
+        description=_("A first draft. Publish it when the date is settled."),
+        location=_("Observatory Hill"),
     )
     for details, published, guests in ((concert, True, 5), (workshop, True, 8), (talk, False, 0)):
         event_id = create_event(

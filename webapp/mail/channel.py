@@ -24,6 +24,7 @@ from webapp.mail.ical import calendar_file
 from webapp.mail.transports import Envelope, FolderTransport, SmtpTransport, Transport
 from webapp.storage.outbox import MAIL
 from webapp.storage.rows import DeliveryRow
+from webapp.text.sentences import DELIVERY_PROBLEMS
 
 FOLDER = "mail"
 
@@ -72,7 +73,7 @@ class MailChannel:
             message["To"] = Address(username=user, domain=domain)
             message["Subject"] = mail.subject
         except (MessageError, ValueError, IndexError) as error:
-            raise PermanentFailure("This is not an address that a mail can be sent to.") from error
+            raise PermanentFailure(DELIVERY_PROBLEMS["no_address"]) from error
         message["Date"] = clock.now()
         message["Message-ID"] = f"<{mail.message_id}>"
         message["Auto-Submitted"] = "auto-generated"
@@ -149,5 +150,5 @@ def wire_address(address: str) -> str:
     try:
         valid = validate_email(address, check_deliverability=False)
     except EmailNotValidError as error:
-        raise PermanentFailure("This is not an address that a mail can be sent to.") from error
+        raise PermanentFailure(DELIVERY_PROBLEMS["no_address"]) from error
     return valid.ascii_email or f"{valid.local_part}@{valid.ascii_domain}"

@@ -19,6 +19,7 @@ from webapp.storage.outbox import enqueue
 from webapp.storage.rows import BookingRow, DeliveryRow, EventRow, EventTimes
 from webapp.storage.tables import activities, bookings, deliveries, events, organizers
 from webapp.storage.transaction import read, write
+from webapp.text.sentences import DELIVERY_PROBLEMS
 
 # What a mail says is true of a booking of these statuses only. Where one is missing here, the
 # change that made it untrue has written a delivery of its own.
@@ -127,13 +128,9 @@ def _refuse_flood(delivery: DeliveryRow) -> None:
         deliveries.c.sent_at > since,
     )
     if _exists(made.offset(MOST_BOOKINGS)):
-        raise PermanentFailure(
-            f"More than {MOST_BOOKINGS} bookings with this address within an hour."
-        )
+        raise PermanentFailure(DELIVERY_PROBLEMS["too_many_bookings"])
     if _exists(sent.offset(MOST_MAILS_OF_BOOKING - 1)):
-        raise PermanentFailure(
-            f"More than {MOST_MAILS_OF_BOOKING} mails of this booking within an hour."
-        )
+        raise PermanentFailure(DELIVERY_PROBLEMS["too_many_mails"])
 
 
 def _exists(query: Select[Any]) -> bool:

@@ -17,6 +17,7 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from webapp.mail.failures import PermanentFailure, TemporaryFailure
+from webapp.text.sentences import DELIVERY_PROBLEMS
 
 log = logging.getLogger(__name__)
 
@@ -148,8 +149,7 @@ class SmtpTransport:
         options = []
         if not envelope.recipient.isascii():
             if not connection.has_extn("smtputf8"):
-                problem = "The mail server cannot send to an address with such letters."
-                raise PermanentFailure(problem)
+                raise PermanentFailure(DELIVERY_PROBLEMS["letters"])
             options = ["SMTPUTF8", "BODY=8BITMIME"]
         to = envelope.recipient
         try:

@@ -21,6 +21,7 @@ from webapp.mail.failures import NothingToSend, PermanentFailure, TemporaryFailu
 from webapp.mail.scheduled import write_due
 from webapp.storage import idempotency, outbox
 from webapp.storage.rows import DeliveryRow
+from webapp.text.sentences import DELIVERY_PROBLEMS
 
 log = logging.getLogger(__name__)
 
@@ -156,7 +157,7 @@ class Deliverer:
                 failure = error
             else:
                 log.exception("delivery %s cannot be written", delivery.id)
-                failure = TemporaryFailure("It could not be written. The log has the details.")
+                failure = TemporaryFailure(DELIVERY_PROBLEMS["not_written"])
             _note(lease_ends, outbox.retry_later, delivery, str(failure))
             log_event("delivery failed", **named, attempt=delivery.attempts)
         else:

@@ -10,10 +10,11 @@ from jinja2 import pass_environment
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
 
+from webapp.accounts.services import set_language
 from webapp.text.languages import LANGUAGES, Language
 from webapp.text.templates import Templates
 from webapp.web.language import keep_choice
-from webapp.web.security import is_from_another_site, local_path
+from webapp.web.security import current_account, is_from_another_site, local_path
 
 bp = Blueprint("language", __name__)
 
@@ -58,7 +59,7 @@ def _buttons(current: Language, languages: Sequence[Language]) -> Markup:
 
 @bp.post("/language")
 def choose() -> ResponseReturnValue:
-    """Remember a language and go back to the page.
+    """Remember a language and go back to the page; an organizer is written to in it as well.
 
     It needs no token, for which every page would have to begin a session: another site could change
     nothing but the words.
@@ -68,4 +69,7 @@ def choose() -> ResponseReturnValue:
     chosen = LANGUAGES.get(request.form.get("language", ""))
     if chosen is not None and not is_from_another_site():
         keep_choice(response, chosen)
+        account = current_account()
+        if account is not None:
+            set_language(account.id, chosen.code)
     return response

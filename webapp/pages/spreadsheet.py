@@ -2,12 +2,13 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
+from webapp.booking.commands import Status
 from webapp.storage.rows import BookingRow, EventRow
 from webapp.text.formatting import local, slug
+from webapp.web.language import gettext as _
 
-HEADINGS = ("Number", "Status", "Tickets", "Name", "E-mail", "Attendee id", "Reference", "Booked")
 # Without it Excel takes the file for one in its own alphabet.
 BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 # A cell that begins so is a formula to one spreadsheet or another.
@@ -15,10 +16,24 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "�
 
 
 def csv_of(portions: Iterable[Iterable[BookingRow]], *, time_zone: str) -> Iterator[str]:
-    """The file, a portion of bookings at a time; times of booking are in `time_zone`."""
-    yield BYTE_ORDER_MARK + _lines([HEADINGS])
+    """The file, a portion of bookings at a time; times of booking are in `time_zone`.
+
+    It is in the visitor's language.
+    """
+    headings = (
+        *(_("Number"), _("Status"), _("Tickets"), _("Name"), _("E-mail")),
+        *(_("Attendee id"), _("Reference"), _("Booked")),
+    )
+    statuses: dict[str, str] = {
+        Status.CONFIRMED: _("confirmed"),
+        Status.WAITING: _("waiting"),
+        Status.HELD: _("held"),
+        Status.LAPSED: _("lapsed"),
+        Status.CANCELLED: _("cancelled"),
+    }
+    yield BYTE_ORDER_MARK + _lines([headings])
     for portion in portions:
-        yield _lines(_cells(booking, time_zone) for booking in portion)
+        yield _lines(_cells(booking, statuses, time_zone) for booking in portion)
 
 
 def file_name(event: EventRow) -> str:
@@ -31,10 +46,10 @@ def harmless(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
-def _cells(booking: BookingRow, time_zone: str) -> tuple[object, ...]:
+def _cells(booking: BookingRow, statuses: Mapping[str, str], time_zone: str) -> tuple[object, ...]:
     return (
         booking.position,
-        booking.status,
+        statuses[booking.status],
         booking.tickets,
         harmless(booking.name),
         harmless(booking.email or ""),

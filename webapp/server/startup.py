@@ -20,7 +20,7 @@ from webapp.errors import InvalidInput, Unavailable
 from webapp.events import samples
 from webapp.extensions import db, migrate
 from webapp.storage.migration import migration_engine, migration_lock
-from webapp.text.languages import ENGLISH
+from webapp.text.languages import ENGLISH, LANGUAGES
 from webapp.text.sentences import sentence_of
 
 DATABASE_WAIT_SECONDS = 20.0
@@ -80,7 +80,7 @@ def prepare(settings: Settings) -> str | None:
                 command.upgrade(migrate.get_config(), "head")
                 password = first_organizer(settings)
                 if new_file:
-                    samples.add_samples()
+                    samples.add_samples(LANGUAGES[settings.language].gettext)
         except Unavailable as error:
             raise StartError(f"the database failed: {sentence_of(error, ENGLISH)}") from None
         except DBAPIError as error:

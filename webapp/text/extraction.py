@@ -5,6 +5,7 @@
 
 import io
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from babel.messages import Catalog, Message
@@ -12,7 +13,7 @@ from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po, write_po
 
 from webapp.config import CATALOGUES, ROOT
-from webapp.text.sentences import HEADINGS, PROBLEMS, SENTENCES
+from webapp.text.sentences import DELIVERY_PROBLEMS, HEADINGS, PROBLEMS, SENTENCES
 
 WIDTH = 100
 # Which arguments of a function are texts; with "c" comes a context.
@@ -30,6 +31,7 @@ TEMPLATE_OPTIONS = {
     "silent": "false",
 }
 SENTENCES_FILE = "webapp/text/sentences.py"
+TEXTS = (SENTENCES, PROBLEMS, DELIVERY_PROBLEMS, HEADINGS)
 
 
 def extracted() -> Catalog:
@@ -42,7 +44,7 @@ def extracted() -> Catalog:
 
 def _found() -> Iterator[tuple[str, str | tuple[str, ...], str | None]]:
     """Each text with its file and context; a text with a number is (one, many)."""
-    for sentence in (*SENTENCES.values(), *PROBLEMS.values(), *HEADINGS.values()):
+    for sentence in chain.from_iterable(map(dict.values, TEXTS)):
         yield SENTENCES_FILE, sentence, None
     for method, folder, patterns in (
         ("jinja2.ext:babel_extract", "templates", ("*.html", "*.txt")),

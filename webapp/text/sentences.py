@@ -128,6 +128,15 @@ PROBLEMS = {
     "year": "Use a year from %(first)s to %(last)s.",
 }
 
+# {code of a delivery's problem: sentence}. What mail servers say themselves stays as they said it.
+DELIVERY_PROBLEMS = {
+    "letters": "The mail server cannot send to an address with such letters.",
+    "no_address": "This is not an address that a mail can be sent to.",
+    "not_written": "It could not be written. The log has the details.",
+    "too_many_bookings": "There were too many bookings with this address within an hour.",
+    "too_many_mails": "There were too many mails of this booking within an hour.",
+}
+
 # {code of an error: what stands above its sentence where it is a page of its own}
 HEADINGS = {
     "already_booked": "Already booked",
@@ -170,6 +179,13 @@ def problem_sentences(error: DomainError, language: Language) -> dict[str, str]:
 def problem_sentence(problem: Problem, language: Language) -> str:
     """What is told of a field; `Markup` where a parameter is."""
     return _filled(PROBLEMS[problem.code], problem.parameters, language)
+
+
+def delivery_problem(noted: str, language: Language) -> str:
+    """What is told of a delivery that failed, by what was noted then in English."""
+    if noted in DELIVERY_PROBLEMS.values():
+        return language.gettext(noted)
+    return noted
 
 
 def _filled(sentence: str, parameters: Mapping[str, Any], language: Language) -> str:

@@ -15,8 +15,10 @@ from webapp.pages.forms import form_on
 from webapp.pages.organizer import bp, cursor_argument, me
 from webapp.pages.organizer.bookings import BOOKING
 from webapp.pages.organizer.events import EVENT
+from webapp.text.sentences import delivery_problem
 from webapp.web.htmx import fragment, move_to, show
 from webapp.web.language import gettext as _
+from webapp.web.language import language
 from webapp.web.schemas import Input, RequiredLine, clean_text, from_form
 
 LONGEST_TEXT = 10_000
@@ -33,9 +35,12 @@ class MessageFields(Input):
 
 
 @bp.context_processor
-def tell_of_mail_server() -> dict[str, Any]:
-    """Whether mails leave at all, for the pages that say so."""
-    return {"has_mail_server": current_settings().mail_url is not None}
+def tell_of_mails() -> dict[str, Any]:
+    """Whether mails leave at all, and why one did not, for the pages that say so."""
+    return {
+        "has_mail_server": current_settings().mail_url is not None,
+        "problem_of": lambda delivery: delivery_problem(delivery.problem, language()),
+    }
 
 
 @bp.get(f"{EVENT}/mails")
