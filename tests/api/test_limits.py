@@ -1,5 +1,6 @@
 """Limits: exact under threads, told in headers, and never in the way when Redis is."""
 
+import itertools
 import os
 import signal
 import sys
@@ -7,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -181,6 +183,49 @@ def test_exactly_the_limit_passes_when_32_threads_ask(make_api: Callable[..., Ap
 
     in_threads(ask)
     assert (codes.count(404), codes.count(429)) == (100, 156)
+
+
+def test_network_books_so_many_tickets_of_an_event_freely(make_api: Callable[..., Api]) -> None:
+    api = make_api(BOOKINGS_FREELY="5", TRUSTED_PROXIES="1")
+    owner = api.organizer()
+    event_id, other = api.event(owner), api.event(owner)
+
+    def book(user: str, tickets: int, event_id: int = event_id, **headers: str) -> int:
+        sent = {"X-Forwarded-For": "192.0.2.1"}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        body = {"userId": user, "eventId": event_id, "tickets": tickets}
+        answer = api.post("/events/book", body, headers=sent)
+        if answer.status_code == 429:
+            assert answer.get_json()["code"] == "rate_limited"
+            assert 0 < int(answer.headers["Retry-After"]) <= 900
+        return answer.status_code
+
+    # What is not booked is not counted, nor what is asked for again.
+    first = partial(book, "a", 3, Idempotency_Key="the first")
+    assert [first(), first(), book("a", 1)] == [201, 201, 409]
+    assert [book("b", -7), book("b", 99), book("b", 3)] == [400, 429, 429]
+    assert [book("b", 2), book("c", 1)] == [201, 429]
+    assert book("c", 1, other) == 201
+    assert book("c", 1, X_Forwarded_For="192.0.2.2") == 201
+    assert book("d", 9, Authorization=owner["Authorization"]) == 201
+    assert [first(), book("e", 1)] == [201, 429]
+
+
+def test_threads_of_one_network_book_exactly_so_many(make_api: Callable[..., Api]) -> None:
+    api = make_api(BOOKINGS_FREELY="20")
+    event_id = api.event(api.organizer())
+    numbers = itertools.count(1)
+    codes: list[int] = []
+
+    def book() -> None:
+        client = api.app.test_client()
+        for _ in range(2):
+            body = {"userId": next(numbers), "eventId": event_id}
+            codes.append(client.post("/api/events/book", json=body).status_code)
+
+    in_threads(book)
+    assert (codes.count(201), codes.count(429)) == (20, 44)
+    assert api.status(event_id)["bookedTickets"] == 20
 
 
 def test_counters_in_memory_are_exact_and_forget() -> None:

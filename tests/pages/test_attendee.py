@@ -282,10 +282,25 @@ def test_booking_form_is_limited_and_keeps_what_was_typed(
 ) -> None:
     path = f"/events/{make_event()}-harvest-supper"
     form = {**person.token(path), "name": "Ada", "email": "nobody", "tickets": "1"}
-    answers = [person.client.post(path, data=form) for _ in range(31)]
-    assert [answer.status_code for answer in answers] == [400] * 30 + [429]
+    answers = [person.client.post(path, data=form) for _ in range(121)]
+    assert [answer.status_code for answer in answers] == [400] * 120 + [429]
     assert 'value="Ada"' in answers[-1].text
     assert int(answers[-1].headers["Retry-After"]) <= 60
+
+
+def test_school_behind_one_address_books_and_one_visitor_alone_does_not_take_all(
+    make_app: Callable[..., Flask], make_event: MakeEvent
+) -> None:
+    app = make_app(BOOKINGS_FREELY="100")
+    event_id = make_event(tickets=300, max_tickets_per_booking=10)
+    pupils = [Person(app).book(event_id, f"pupil{number}") for number in range(40)]
+    assert {answer.status_code for answer in pupils} == {303}
+    person = Person(app)
+    answers = [person.book(event_id, f"bored{number}", tickets=10) for number in range(7)]
+    assert [answer.status_code for answer in answers] == [303] * 6 + [429]
+    assert 'value="bored6"' in answers[-1].text
+    assert person.book(event_id, "fits", tickets=1).status_code == 429
+    assert person.book(make_event(tickets=5), "elsewhere").status_code == 303
 
 
 def test_rank_is_polled_until_promotion(

@@ -12,7 +12,7 @@ from webapp.booking.queries import find_booking, find_event, locate
 from webapp.booking.services import book_tickets, cancel_booking, change_tickets
 from webapp.errors import AlreadyBooked, InvalidInput, Problem
 from webapp.mail.facts import send_links
-from webapp.web.rate_limits import may_mail_links
+from webapp.web.rate_limits import FreeTickets, may_mail_links
 from webapp.web.schemas import BookRequest, CancelRequest, FewerTickets, attendee_id_of, from_json
 
 
@@ -32,6 +32,9 @@ def book() -> Response:
     organizer asks, a userId with an @ has to be an e-mail address, which is told of the booking;
     email can then only repeat it. Whatever its case, it is one attendee. The booking's mails and
     calendar entries are in its language, or in that of the installation where it names none.
+
+    One client books a limited number of an event's tickets in 15 minutes (BOOKINGS_FREELY); beyond
+    that it is told to come back later (429). Organizers are not counted.
     """
     asked = from_json(BookRequest, read_json())
     actor = actor_for(asked.eventId)
@@ -43,17 +46,22 @@ def book() -> Response:
         if email not in (None, attendee_id):
             raise InvalidInput({"email": Problem("another_address")})
         email = attendee_id
+    key = idempotency_key("book", asked)
     try:
-        outcome = book_tickets(
-            asked.eventId,
-            attendee_id=attendee_id,
-            tickets=asked.tickets,
-            name=asked.name,
-            email=email,
-            language=asked.language,
-            actor=actor,
-            key=idempotency_key("book", asked),
-        )
+        with FreeTickets(asked.eventId, asked.tickets if by_stranger else 0, key) as free:
+            free.refuse_if_too_many()
+            outcome = book_tickets(
+                asked.eventId,
+                attendee_id=attendee_id,
+                tickets=asked.tickets,
+                name=asked.name,
+                email=email,
+                language=asked.language,
+                actor=actor,
+                key=key,
+            )
+            if outcome.repeated:
+                free.take_back()
     except AlreadyBooked as error:
         if is_named_by_address and may_mail_links(attendee_id):
             send_links(attendee_id, first=(asked.eventId, error.position))

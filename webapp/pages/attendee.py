@@ -34,7 +34,7 @@ from webapp.web.htmx import fragment, move_to, show, show_anew, wants_fragment
 from webapp.web.language import chosen_language, language, ngettext
 from webapp.web.language import gettext as _
 from webapp.web.paging import page_of
-from webapp.web.rate_limits import BOOKING_FORMS, limited, may_mail_links
+from webapp.web.rate_limits import BOOKING_FORMS, FreeTickets, limited, may_mail_links
 from webapp.web.schemas import FewerTickets, PageBooking, from_form
 
 bp = Blueprint("attendee", __name__)
@@ -115,16 +115,21 @@ def availability(event_id: int) -> ResponseReturnValue:
 def book(event_id: int, slug: str) -> ResponseReturnValue:
     """Book tickets, or join the waiting list."""
     form = from_form(PageBooking, request.form)
+    key = forms.idempotency_key("book", caller="page", **form.model_dump())
     try:
-        outcome = bookings.book_tickets(
-            event_id,
-            attendee_id=form.email,
-            tickets=form.tickets,
-            name=form.name,
-            email=form.email,
-            language=chosen_language(),
-            key=forms.idempotency_key("book", caller="page", **form.model_dump()),
-        )
+        with FreeTickets(event_id, form.tickets, key) as free:
+            free.refuse_if_too_many()
+            outcome = bookings.book_tickets(
+                event_id,
+                attendee_id=form.email,
+                tickets=form.tickets,
+                name=form.name,
+                email=form.email,
+                language=chosen_language(),
+                key=key,
+            )
+            if outcome.repeated:
+                free.take_back()
     except AlreadyBooked as error:
         is_mailed = may_mail_links(form.email)
         if is_mailed:

@@ -18,6 +18,8 @@ from limits import parse_many
 from werkzeug.exceptions import TooManyRequests
 
 from webapp.config import Settings
+from webapp.storage.idempotency import IdempotencyKey, find
+from webapp.storage.transaction import read
 from webapp.web.counters import Counters
 
 View = Callable[..., ResponseReturnValue]
@@ -80,11 +82,13 @@ class LimitState(NamedTuple):
 class RateLimit:
     """Limits that count together for one caller, such as "100 per 15 minutes; 10 per second".
 
-    Without `limits` they are those of RATELIMIT_DEFAULT, `times` as large.
+    Without `limits` they are those of a setting, `times` as large.
     """
 
-    def __init__(self, name: str, limits: str = "", *, times: int = 1) -> None:
-        self._name, self._limits, self._times = name, limits, times
+    def __init__(
+        self, name: str, limits: str = "", *, setting: str = "RATELIMIT_DEFAULT", times: int = 1
+    ) -> None:
+        self._name, self._limits, self._setting, self._times = name, limits, setting, times
 
     def hit(self, caller: str, cost: int = 1) -> LimitState | None:
         """Count a request of `caller` and return the tightest limit; None while limits are off.
@@ -94,7 +98,7 @@ class RateLimit:
         counters = cast(Counters | None, current_app.extensions["counters"])
         if counters is None:
             return None
-        limits = self._limits or current_app.config["RATELIMIT_DEFAULT"]
+        limits = self._limits or current_app.config[self._setting]
         tightest: LimitState | None = None
         for prefix, amount, seconds in _windows(self._name, limits, self._times):
             count, resets_at = counters.hit(prefix + caller, seconds, cost)
@@ -115,7 +119,9 @@ def _windows(name: str, limits: str, times: int) -> list[tuple[str, int, int]]:
 # Every limit there is. A caller is the client, unless the name says otherwise.
 API_CALLS = RateLimit("api/client")
 API_CALLS_OF_ACCOUNT = RateLimit("api/account", times=10)
-BOOKING_FORMS = RateLimit("book/client", "30 per minute")
+BOOKING_FORMS = RateLimit("book/client", "120 per minute")
+# A caller is a client at one event; what it counts are tickets.
+TICKETS_BOOKED_FREELY = RateLimit("tickets/client", setting="BOOKINGS_FREELY")
 FIND_FORMS = RateLimit("find/client", "10 per 15 minutes")
 FIND_MAILS_TO_ADDRESS = RateLimit("find/address", "3 per hour")
 LOGIN_FORMS = RateLimit("login/client", "5 per minute")
@@ -123,6 +129,42 @@ LOGIN_FORMS_FOR_NAME = RateLimit("login/name", "5 per minute")
 # Wrong passwords that arrive with calls of the API, before a password is looked at again.
 WRONG_LOGINS = RateLimit("wrong login/client", "20 per 15 minutes")
 WRONG_LOGINS_FOR_NAME = RateLimit("wrong login/name", "100 per 15 minutes")
+
+
+class FreeTickets:
+    """Tickets of an event that the client of this request books without having to answer for them.
+
+    They are counted from the start, so that requests at the same time cannot take more together.
+    Leaving the block by an exception takes the count back. Without tickets nothing is counted.
+    """
+
+    def __init__(self, event_id: int, tickets: int, key: IdempotencyKey | None) -> None:
+        self._caller, self._tickets = f"{client()}/{event_id}", max(0, tickets)
+        self._key = None if key is None else key.for_event(event_id)
+
+    def __enter__(self) -> "FreeTickets":
+        self._state = self._count(self._tickets)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self.take_back()
+
+    def take_back(self) -> None:
+        """Count nothing: nothing new was booked."""
+        self._count(-self._tickets)
+
+    def refuse_if_too_many(self) -> None:
+        """Raise `TooManyRequests` beyond BOOKINGS_FREELY, but to who asks again for an answer."""
+        if self._state is not None and self._state.left < 0 and not self._is_answered():
+            raise self._state.refusal()
+
+    def _is_answered(self) -> bool:
+        key = self._key
+        return key is not None and key in read(lambda connection: find(connection, [key]))
+
+    def _count(self, tickets: int) -> LimitState | None:
+        return TICKETS_BOOKED_FREELY.hit(self._caller, tickets) if tickets else None
 
 
 def may_mail_links(email: str) -> bool:
@@ -162,6 +204,7 @@ def init_app(app: Flask) -> None:
         RATELIMIT_DEFAULT=settings.ratelimit_default,
         RATELIMIT_STORAGE_URI=settings.ratelimit_storage_uri,
         RATELIMIT_ENABLED=settings.ratelimit_enabled,
+        BOOKINGS_FREELY=f"{settings.bookings_freely} per 15 minutes",
     )
     if not settings.ratelimit_storage_uri.startswith("memory:"):
         # Makes its scheme known.
