@@ -12,6 +12,7 @@ from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 
 from webapp.accounts import services as accounts
+from webapp.booking import heartbeat
 from webapp.config import current_settings
 from webapp.errors import DomainError, Unavailable
 from webapp.events import samples
@@ -165,11 +166,20 @@ def verify_all(as_json: bool) -> None:
 
 @click.command("deliver")
 @click.option("--once", "until_idle", is_flag=True, help="Stop when nothing is due any more.")
+@click.option("--resume", is_flag=True, help="End the rest after a restore, and send nothing now.")
 @with_appcontext
-def deliver(until_idle: bool) -> None:
-    """Send what has to be sent; bin/run does that by itself."""
+def deliver(until_idle: bool, resume: bool) -> None:
+    """Send what has to be sent; bin/run does that by itself.
+
+    After a restore nothing is sent and no booking lapses until --resume ends that rest.
+    """
     with refusals_in_one_line():
-        worker.deliver(until_idle=until_idle)
+        if not resume:
+            worker.deliver(until_idle=until_idle)
+        elif heartbeat.resume():
+            click.echo("Mails are sent again, and who does not answer in time lapses.")
+        else:
+            click.echo("Nothing was resting.")
 
 
 @click.command("texts")

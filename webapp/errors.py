@@ -114,6 +114,12 @@ class BookingClosed(DomainError):
     code = "booking_closed"
 
 
+class TokenNeeded(DomainError):
+    """Only who has read the mail to an address can answer for it: the token is nowhere else."""
+
+    code = "token_needed"
+
+
 class IdempotencyConflict(DomainError):
     code = "idempotency_key_reused"
 

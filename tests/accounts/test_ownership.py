@@ -56,6 +56,9 @@ VERBS: dict[str, Callable[[EventRow, int], object]] = {
     "booking.services.cancel_booking": lambda event, who: bookings.cancel_booking(
         event.id, position=1, actor=organizer(who)
     ),
+    "booking.services.keep_booking": lambda event, who: bookings.keep_booking(
+        event.id, position=1, reference="", actor=organizer(who)
+    ),
     "booking.services.change_tickets": lambda event, who: bookings.change_tickets(
         event.id, position=1, tickets=1, actor=organizer(who)
     ),
@@ -133,6 +136,9 @@ OF_AN_ACCOUNT = {
 }
 # What everybody may know of an event, and what other services are made of.
 OF_NOBODY = {
+    "booking.codes.is_token_for",
+    "booking.codes.token_for",
+    "booking.lapses.settle",
     "booking.queries.find_event",
     "booking.ranks.rank_of",
     "booking.ranks.ranks_of",
@@ -144,8 +150,13 @@ OF_NOBODY = {
     "booking.load.waiting_list",
     "booking.queries.read_event",
     "booking.services.log_promotions",
+    "booking.terms.cut_to_start",
+    "booking.terms.end_with_the_start",
+    "booking.terms.find_next",
+    "booking.terms.find_over",
+    "booking.terms.terms_of",
     "events.pictures.picture_data",
-    "booking.save.is_committed",
+    "booking.revisions.is_committed",
 }
 
 

@@ -50,6 +50,8 @@ class Row:
     time_zone: str = "UTC"
     next_position: int = 20
     revision: int = 5
+    next_lapse_at: datetime | None = None
+    asks_address: bool = False
 
     def after(self, ledger: Ledger) -> "Row":
         """The row as it is once what the ledger decided has been written."""

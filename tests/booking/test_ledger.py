@@ -19,6 +19,7 @@ from webapp.booking.commands import (
     ChangeTickets,
     Claim,
     Command,
+    KeepBooking,
     Outcome,
     Reason,
     Refusal,
@@ -127,7 +128,9 @@ def tell(event: model.Event, step: Step) -> tuple[object, ...]:
         event.waiting_limit = step.waiting_limit
         return event.set_capacity(event.capacity)
     by_organizer = isinstance(step, ByOrganizer)
-    match command_of(step)[0]:
+    command = command_of(step)[0]
+    assert not isinstance(command, KeepBooking)
+    match command:
         case BookTickets(attendee, tickets):
             return event.book(attendee, tickets)
         case CancelBooking(attendee_id=str(attendee)):

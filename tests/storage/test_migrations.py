@@ -154,6 +154,7 @@ ROWS: dict[str, dict[str, object]] = {
     "opt_out": {"organizer_id": 1, "recipient": "a@example.org", "created_at": MOMENT},
     "picture": {"event_id": 1, "large": b"l", "small": b"s"},
     "pace": {"receiver": "mail", "free_at": MOMENT},
+    "heartbeat": {"id": 1, "beat_at": MOMENT},
 }  # fmt: skip
 
 
@@ -238,6 +239,8 @@ VIOLATIONS = [
     Violation("fk_picture_event_id", "picture", {"event_id": 9}),
     Violation("pk_picture", "picture", {}),
     Violation("pk_pace", "pace", {}),
+    Violation("pk_heartbeat", "heartbeat", {}),
+    Violation("ck_heartbeat_id", "heartbeat", {"id": 2}),
 ]  # fmt: skip
 
 ALLOWED = [
@@ -261,6 +264,8 @@ ALLOWED = [
 def good_rows(app: Flask) -> Iterator[Connection]:
     """A connection on which one good row is in each table, in a transaction that ends with it."""
     with app.app_context(), write_engine().connect() as connection:
+        # A new database has one.
+        connection.execute(text("DELETE FROM heartbeat"))
         for table, row in ROWS.items():
             put(connection, table, row)
         yield connection

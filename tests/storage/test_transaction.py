@@ -26,7 +26,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tests.support.changes import set_capacity
 from tests.support.fixtures import MakeEvent
 from tests.support.tools import figures, history, rows, statuses, together
-from webapp.booking import batch, load, save
+from webapp.booking import batch, load, revisions
 from webapp.booking.commands import BookTickets, Outcome, organizer
 from webapp.booking.save import BookingDetails
 from webapp.booking.services import book_tickets, cancel_booking
@@ -430,7 +430,7 @@ def test_what_landed_is_looked_up_under_the_lock_of_the_event(
         locked.append(event_id)
         return lock(connection, event_id)
 
-    monkeypatch.setattr(save, "lock_event", note_lock)
+    monkeypatch.setattr(revisions, "lock_event", note_lock)
     with losing_commit(monkeypatch, already_committed=True):
         book_tickets(event_id, attendee_id="ada")
     assert locked == [event_id]

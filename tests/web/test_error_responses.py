@@ -36,6 +36,7 @@ ERRORS: list[DomainError] = [
     EventClosed("has_bookings"),
     NOT_YET_OPEN,
     errors.SoldOut(),
+    errors.TokenNeeded(),
     errors.WaitingListFull(),
     *(errors.BookingClosed(reason) for reason in ("not_active", "lapsed", "too_late")),
     errors.IdempotencyConflict(),

@@ -7,13 +7,14 @@ were merged into one transaction, and what an organizer does to an event as a wh
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Connection
 
 from webapp import clock
-from webapp.booking import load
+from webapp.booking import load, terms
 from webapp.booking.access import lock_own_event
+from webapp.booking.answers import answer_of, outcome_of
 from webapp.booking.codes import new_reference
 from webapp.booking.commands import (
     ATTENDEE,
@@ -22,6 +23,7 @@ from webapp.booking.commands import (
     CancelBooking,
     ChangeTickets,
     Claim,
+    KeepBooking,
     Outcome,
     Refusal,
     Status,
@@ -30,8 +32,21 @@ from webapp.booking.commands import (
 from webapp.booking.inventory import inventory_of
 from webapp.booking.ledger import Ledger
 from webapp.booking.refusals import error_of
-from webapp.booking.save import BookingDetails, EventChange, is_committed, save
-from webapp.errors import DomainError, EventNotFound, IdempotencyConflict
+from webapp.booking.revisions import is_committed
+from webapp.booking.save import (
+    BookingDetails,
+    EventChange,
+    move_next_lapse,
+    save,
+)
+from webapp.booking.settling import settle_terms
+from webapp.errors import (
+    DomainError,
+    EventNotFound,
+    IdempotencyConflict,
+    InvalidInput,
+    Problem,
+)
 from webapp.storage import idempotency
 from webapp.storage.idempotency import IdempotencyKey, KeyId, StoredAnswer
 from webapp.storage.rows import LockedEvent
@@ -47,14 +62,20 @@ Results = Sequence[Outcome | Exception]
 class Request:
     """One caller's command for an event on its way through a batch.
 
-    For an organizer the event has to be theirs. `details` complete a new booking.
+    For an organizer the event has to be theirs. `details` complete a new booking; where
+    `must_answer`, its address is asked whatever the event says.
     """
 
     event_id: int
-    command: BookTickets | CancelBooking | ChangeTickets
+    command: BookTickets | CancelBooking | ChangeTickets | KeepBooking
     actor: Actor = ATTENDEE
     key: IdempotencyKey | None = None
     details: BookingDetails | None = None
+    must_answer: bool = False
+
+
+class TermsAreOver(Exception):
+    """Terms of the event are over; those lapse in its own queue, where nobody else waits for it."""
 
 
 class Batch:
@@ -64,6 +85,8 @@ class Batch:
         self.id = new_reference()
         # An event that was written and its new revision, which is there if the whole batch is.
         self._written: tuple[int, int] | None = None
+        # How many bookings lapsed in the last run.
+        self.lapsed = 0
 
     def run(
         self,
@@ -71,11 +94,14 @@ class Batch:
         events: Iterable[LockedEvent],
         claims: Mapping[int, Iterable[Claim]],
         decide: Callable[[Changes, datetime], T],
+        *,
+        answering: Mapping[int, Collection[int]] | None = None,
     ) -> T:
         """Decide about events that are locked and save what was decided; what `decide` returned.
 
-        `claims` are the bookings that the decisions are about: `{event_id: [claim]}`. `decide` gets
-        an open change for each event: `{event_id: change}`.
+        First those lapse whose terms are over. `claims` are the bookings that the decisions are
+        about, `{event_id: [claim]}`, and `answering` those whose attendees answer,
+        `{event_id: [position]}`. `decide` gets an open change for each event: `{event_id: change}`.
         """
         now = clock.now()
         changes = {
@@ -90,11 +116,22 @@ class Batch:
             )
             for event in events
         }
+        self.lapsed = 0
+        for change in changes.values():
+            lapsed, counted_at = settle_terms(connection, change, now)
+            self.lapsed += lapsed
+            if answering and (positions := answering.get(change.event.id)):
+                change.ledger.terms = terms.terms_of(
+                    connection, change.event.id, positions, counted_at=counted_at
+                )
         result = decide(changes, now)
         made = [change for change in changes.values() if not change.is_empty]
         self._written = (made[0].event.id, made[0].revision) if made else None
         if made:
             save(connection, made, now=now)
+        for change in changes.values():
+            if change.is_empty and change.moves_next_lapse:
+                move_next_lapse(connection, change.event, change.next_lapse_at)
         return result
 
     def already_committed(self, connection: Connection) -> bool:
@@ -160,9 +197,11 @@ def run_unlocked_events(requests: Sequence[Request]) -> Sequence[Outcome | Excep
 
     The outcome or the error of each, `None` where another writer holds the event. A batch that
     meets another writer on its way is left out whole. Raises what made it fail as a whole.
+    Requests for an event whose terms are over get `TermsAreOver`.
     """
     batch = Batch()
     locked: Collection[int] = ()
+    left_out: set[int] = set()
 
     def work(connection: Connection) -> Sequence[Outcome | Exception | None]:
         nonlocal locked
@@ -174,11 +213,21 @@ def run_unlocked_events(requests: Sequence[Request]) -> Sequence[Outcome | Excep
             }
         else:
             wanted = {request.event_id for request in requests}
-            events = load.lock_unlocked_events(connection, wanted)
+            found, now = load.lock_unlocked_events(connection, wanted), clock.now()
+            events = {
+                event_id: event
+                for event_id, event in found.items()
+                if not terms.are_due(event, now)
+            }
+            left_out.update(found.keys() - events.keys())
             locked = events.keys()
         included = [request for request in requests if request.event_id in events]
         results = iter(_settle(connection, batch, events, included))
-        return [next(results) if request.event_id in events else None for request in requests]
+        left = {event_id: TermsAreOver() for event_id in left_out}
+        return [
+            next(results) if request.event_id in events else left.get(request.event_id)
+            for request in requests
+        ]
 
     try:
         return write(work, already_committed=batch.already_committed, retry_conflicts=False)
@@ -201,6 +250,7 @@ def _settle(
         events.values(),
         _claims(connection, requests),
         lambda changes, now: [decisions.decide(r, changes[r.event_id], now) for r in requests],
+        answering=_answering(requests),
     )
     for event_id, outcome in decisions.cancelled_before:
         outcome.promoted = load.promoted_by(connection, event_id, outcome.position)
@@ -212,7 +262,9 @@ def _settle(
     idempotency.remember(
         connection,
         {
-            key_id: StoredAnswer(kept.key.content_hash, _answer_of(kept))
+            key_id: StoredAnswer(
+                kept.key.content_hash, answer_of(kept.outcome, is_new_booking=kept.is_new_booking)
+            )
             for key_id, kept in decisions.to_keep.items()
         },
     )
@@ -229,9 +281,22 @@ def _claims(connection: Connection, requests: Iterable[Request]) -> dict[int, li
             case CancelBooking(attendee_id=str(attendee_id)):
                 attendees.append((request.event_id, attendee_id))
                 or_latest.append((request.event_id, attendee_id))
-            case CancelBooking(position=int(position)) | ChangeTickets(position=position):
+            case (
+                CancelBooking(position=int(position))
+                | ChangeTickets(position=position)
+                | KeepBooking(position=position)
+            ):
                 positions.append((request.event_id, position))
     return load.claims_of(connection, attendees=attendees, positions=positions, or_latest=or_latest)
+
+
+def _answering(requests: Iterable[Request]) -> dict[int, list[int]]:
+    """The bookings whose attendees answer: `{event_id: [position]}`."""
+    found: dict[int, list[int]] = {}
+    for request in requests:
+        if isinstance(request.command, KeepBooking):
+            found.setdefault(request.event_id, []).append(request.command.position)
+    return found
 
 
 class _Kept(NamedTuple):
@@ -267,12 +332,18 @@ class _Decisions:
                 return self._repeat(event.id, key_id, request.key)
         except IdempotencyConflict as error:
             return error
+        asks = _asks_address(request, event, now)
+        if asks and not (request.details and request.details.email):
+            return InvalidInput({"userId": Problem("address_needed")})
         outcome = change.ledger.decide(request.command, actor)
         if isinstance(outcome, Refusal):
             return error_of(outcome, event, now)
         is_new_booking = isinstance(request.command, BookTickets)
         if is_new_booking and request.details:
             change.details[outcome.position] = request.details
+        if asks:
+            change.asked.add(outcome.position)
+            outcome.asked = True
         if outcome.repeated and outcome.status is Status.CANCELLED:
             self.cancelled_before.append((event.id, outcome))
         if request.key and key_id:
@@ -289,7 +360,7 @@ class _Decisions:
             return outcome
         stored = self.answers[key_id]
         key.check(stored.content_hash)
-        outcome = _outcome_of(stored.answer)
+        outcome = outcome_of(stored.answer)
         if stored.answer.get("promoted", ()) is None:
             self.cancelled_before.append((event_id, outcome))
         if not outcome.reference:
@@ -297,34 +368,11 @@ class _Decisions:
         return outcome
 
 
-def _answer_of(kept: _Kept) -> dict[str, Any]:
-    """An outcome as it is stored under a one-time key."""
-    outcome = kept.outcome
-    references = {outcome.position: outcome.reference, **outcome.promoted}
-    answer = {
-        "position": outcome.position,
-        "tickets": outcome.tickets,
-        "references": {str(position): name for position, name in references.items()},
-    }
-    if kept.is_new_booking:
-        return {**answer, "status": outcome.status, "rank": outcome.rank}
-    # The release before, which may be running too, takes an answer with a `status` for a booking.
-    return {**answer, "status_after": outcome.status, "promoted": list(outcome.promoted)}
-
-
-def _outcome_of(answer: Mapping[str, Any]) -> Outcome:
-    """What `_answer_of` stored.
-
-    The release before stored no references, of a cancel or change no status, and of a cancel that
-    was made before not who was promoted (null).
-    """
-    references = answer.get("references", {})
-    return Outcome(
-        answer["position"],
-        references.get(str(answer["position"]), ""),
-        Status(answer.get("status") or answer.get("status_after", Status.CONFIRMED)),
-        answer["tickets"],
-        answer.get("rank"),
-        {position: references.get(str(position), "") for position in answer.get("promoted") or ()},
-        repeated=True,
+def _asks_address(request: Request, event: LockedEvent, now: datetime) -> bool:
+    """Whether the address of a new booking has to answer; that of an organizer's own has not."""
+    return (
+        (event.asks_address or request.must_answer)
+        and isinstance(request.command, BookTickets)
+        and not request.actor.is_organizer
+        and terms.may_ask(event, now)
     )

@@ -53,6 +53,8 @@ class Actor:
 
 
 ATTENDEE = Actor("attendee")
+# A term that is over, a question that has left.
+SYSTEM = Actor("system")
 
 
 def organizer(account_id: int) -> Actor:
@@ -69,6 +71,25 @@ class Claim:
     tickets: int
     status: Status
     reference: str = ""
+
+
+class TermKind(StrEnum):
+    """What an attendee is asked: whether the address is theirs, whether they are still coming."""
+
+    ADDRESS = "address"
+    COMING = "coming"
+
+
+@dataclass(slots=True)
+class Term:
+    """The term of a booking as the ledger sees it: an open one waits for the answer.
+
+    `is_over` says that the answer comes too late, though the booking may not have lapsed yet.
+    """
+
+    kind: TermKind
+    is_open: bool = True
+    is_over: bool = False
 
 
 @dataclass(slots=True)
@@ -97,6 +118,17 @@ class ChangeTickets:
 
 
 @dataclass(slots=True)
+class KeepBooking:
+    """Answer what the attendee of the booking at a position was asked.
+
+    `shows_address` says that the answer came with what was only in the mail to the address.
+    """
+
+    position: int
+    shows_address: bool = False
+
+
+@dataclass(slots=True)
 class SetCapacity:
     """Give the event another number of tickets; `largest_waiting` is the largest party waiting."""
 
@@ -109,7 +141,7 @@ class CancelEvent:
     """End the event and every booking of it."""
 
 
-Command = BookTickets | CancelBooking | ChangeTickets | SetCapacity | CancelEvent
+Command = BookTickets | CancelBooking | ChangeTickets | KeepBooking | SetCapacity | CancelEvent
 
 
 class Reason(StrEnum):
@@ -126,6 +158,7 @@ class Reason(StrEnum):
     NOT_ACTIVE = "not_active"
     LAPSED = "lapsed"
     NOT_FEWER = "not_fewer"
+    UNPROVEN = "unproven"
     CAPACITY_TOO_LOW = "capacity_too_low"
 
 
@@ -149,7 +182,8 @@ class Outcome:
     about, as it is afterwards; `rank` is where it waits, from 1. A command about the event as a
     whole leaves them as they are here. `promoted` are the bookings that moved up, in order:
     `{position: reference}`. `repeated` says that there was nothing left to do, because the same was
-    done before; `promoted` is then empty until the batch has looked into the history.
+    done before; `promoted` is then empty until the batch has looked into the history. `asked` says
+    of a new booking that its address has to answer by mail.
     """
 
     position: int = 0
@@ -159,6 +193,7 @@ class Outcome:
     rank: int | None = None
     promoted: dict[int, str] = field(default_factory=dict)
     repeated: bool = False
+    asked: bool = False
 
 
 class ActivityKind(StrEnum):
@@ -169,11 +204,16 @@ class ActivityKind(StrEnum):
     CANCELLED = "cancelled"
     LAPSED = "lapsed"
     REDUCED = "reduced"
+    ASKED = "asked"
+    KEPT = "kept"
 
 
 @dataclass(slots=True)
 class HistoryLine:
-    """What became of a booking, and by whom; `cause` is the booking that gave tickets back."""
+    """What became of a booking, and by whom; `cause` is the booking that gave tickets back.
+
+    `term` is what was asked, where the line tells of an answer or that none came.
+    """
 
     what: ActivityKind
     actor: Actor
@@ -183,3 +223,4 @@ class HistoryLine:
     tickets_before: int | None
     tickets_after: int
     cause: int | None = None
+    term: TermKind | None = None

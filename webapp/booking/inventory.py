@@ -59,9 +59,13 @@ class Inventory:
         return self.waiting_list_limit is None or self.waiting < self.waiting_list_limit
 
 
+def has_started(event: LockedEvent, now: datetime) -> bool:
+    """Whether the event has begun; one without a start never does."""
+    return event.starts_at is not None and event.starts_at <= now
+
+
 def inventory_of(event: LockedEvent, now: datetime) -> Inventory:
     """The figures of an event row and what its settings allow at `now`."""
-    started = event.starts_at is not None and event.starts_at <= now
     until = event.cancel_until or event.starts_at
     return Inventory(
         capacity=event.capacity,
@@ -71,7 +75,7 @@ def inventory_of(event: LockedEvent, now: datetime) -> Inventory:
         max_tickets=event.max_tickets_per_booking,
         waiting_list_limit=event.waiting_list_limit,
         closure=closure_of(event, now),
-        promotes=event.status != "cancelled" and not started,
+        promotes=event.status != "cancelled" and not has_started(event, now),
         attendees_may_cancel=until is None or now < until,
     )
 
@@ -82,7 +86,7 @@ def closure_of(event: LockedEvent, now: datetime) -> Closure | None:
         return Closure.DRAFT
     if event.status == "cancelled":
         return Closure.CANCELLED
-    if event.starts_at is not None and event.starts_at <= now:
+    if has_started(event, now):
         return Closure.STARTED
     if event.sales_open_at is not None and now < event.sales_open_at:
         return Closure.NOT_YET_OPEN

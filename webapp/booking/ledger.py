@@ -6,10 +6,11 @@ after each. What has changed is then read off the ledger and written by its call
 database here, no clock and no randomness.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from webapp.booking.commands import (
+    SYSTEM,
     ActivityKind,
     Actor,
     BookTickets,
@@ -19,11 +20,14 @@ from webapp.booking.commands import (
     Claim,
     Command,
     HistoryLine,
+    KeepBooking,
     Outcome,
     Reason,
     Refusal,
     SetCapacity,
     Status,
+    Term,
+    TermKind,
     is_active,
     takes_tickets,
 )
@@ -40,25 +44,31 @@ class Ledger:
 
     `claims` are the bookings that the commands name: those at each position and, for each
     attendee, the active one or else the latest. `waiting` yields the waiting list in order of
-    position; it is read only as far as promotion needs.
+    position; it is read only as far as promotion needs. `terms` are those of the bookings whose
+    attendees answer: `{position: term}`.
 
     What has changed: `created` bookings in order of position, and of those that were there before
-    the `cancelled`, the `reduced` and the `promoted`, each `{position: claim}` as it is now.
+    the `lapsed`, the `cancelled`, the `reduced` and the `promoted`, each `{position: claim}` as it
+    is now; `kept` are the positions whose terms have been answered.
     """
 
     inventory: Inventory
     claims: Iterable[Claim] = ()
     waiting: Iterable[Claim] = ()
+    terms: Mapping[int, Term] = field(default_factory=dict)
     history: list[HistoryLine] = field(default_factory=list)
     created: list[Claim] = field(default_factory=list)
     cancelled: dict[int, Claim] = field(default_factory=dict)
     reduced: dict[int, Claim] = field(default_factory=dict)
     promoted: dict[int, Claim] = field(default_factory=dict)
+    lapsed: dict[int, Claim] = field(default_factory=dict)
+    kept: list[int] = field(default_factory=list)
     _first_new: int = field(init=False)
     _known: dict[int, Claim] = field(init=False)
     _latest: dict[str, Claim] = field(init=False)
     _list: Iterator[Claim] = field(init=False)
     _head: Claim | None = field(init=False, default=None)
+    _first_over: int | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self._first_new = self.inventory.next_position
@@ -76,10 +86,38 @@ class Ledger:
                 return self._cancel(command, actor)
             case ChangeTickets():
                 return self._change_tickets(command, actor)
+            case KeepBooking():
+                return self._keep(command, actor)
             case SetCapacity():
                 return self._set_capacity(command, actor)
             case CancelEvent():
                 return self._cancel_event()
+
+    def lapse(
+        self, over: Iterable[tuple[Claim, TermKind]], *, first_over: int | None = None
+    ) -> None:
+        """Let active bookings lapse whose terms are over, then walk the list once.
+
+        It comes before everything that is decided. `first_over` is the foremost position in the
+        list whose term is over as well, but which has to lapse in a later batch: nobody from there
+        on is promoted in this one.
+        """
+        self._first_over = first_over
+        for listed, kind in over:
+            claim = self._known.setdefault(listed.position, listed)
+            before = claim.status
+            self._leave(claim, Status.LAPSED)
+            self.lapsed[claim.position] = claim
+            self._note(ActivityKind.LAPSED, SYSTEM, claim, before, claim.tickets, term=kind)
+        self._promote(SYSTEM, cause=None)
+
+    def forget_changes(self) -> None:
+        """Go on from what has been decided, once it has been written."""
+        for changed in (self.lapsed, self.cancelled, self.reduced, self.promoted):
+            changed.clear()
+        self.created.clear()
+        self.kept.clear()
+        self.history.clear()
 
     def _book(self, command: BookTickets, actor: Actor) -> Outcome | Refusal:
         inventory, tickets = self.inventory, command.tickets
@@ -123,11 +161,7 @@ class Ledger:
             return _about(claim, repeated=True)
         if not (actor.is_organizer or self.inventory.attendees_may_cancel):
             return Refusal(Reason.TOO_LATE)
-        if takes_tickets(before):
-            self.inventory.confirmed -= claim.tickets
-        else:
-            self.inventory.waiting -= 1
-        claim.status = Status.CANCELLED
+        self._leave(claim, Status.CANCELLED)
         self._change(self.cancelled, claim)
         self._note(ActivityKind.CANCELLED, actor, claim, before, claim.tickets)
         return _about(claim, promoted=self._promote(actor, cause=claim.position))
@@ -156,6 +190,27 @@ class Ledger:
         self._note(ActivityKind.REDUCED, actor, claim, claim.status, before)
         return _about(claim, promoted=self._promote(actor, cause=claim.position))
 
+    def _keep(self, command: KeepBooking, actor: Actor) -> Outcome | Refusal:
+        claim = self._known.get(command.position)
+        if claim is None:
+            return Refusal(Reason.NO_SUCH_BOOKING)
+        term = self.terms.get(claim.position)
+        if claim.status is Status.LAPSED:
+            return Refusal(Reason.LAPSED)
+        if not is_active(claim.status):
+            return Refusal(Reason.NOT_ACTIVE)
+        if term is None or not term.is_open:
+            return _about(claim, repeated=True)
+        is_shown = command.shows_address or actor.is_organizer
+        if term.kind is TermKind.ADDRESS and not is_shown:
+            return Refusal(Reason.UNPROVEN)
+        if term.is_over:
+            return Refusal(Reason.LAPSED)
+        term.is_open = False
+        self.kept.append(claim.position)
+        self._note(ActivityKind.KEPT, actor, claim, claim.status, claim.tickets, term=term.kind)
+        return _about(claim)
+
     def _set_capacity(self, command: SetCapacity, actor: Actor) -> Outcome | Refusal:
         least = max(self.inventory.confirmed, command.largest_waiting, 1)
         if command.capacity < least:
@@ -172,13 +227,21 @@ class Ledger:
                 claim.status = Status.CANCELLED
         return Outcome()
 
+    def _leave(self, claim: Claim, status: Status) -> None:
+        """End an active booking: its tickets, or its place in the list, are free."""
+        if takes_tickets(claim.status):
+            self.inventory.confirmed -= claim.tickets
+        else:
+            self.inventory.waiting -= 1
+        claim.status = status
+
     def _promote(self, actor: Actor, *, cause: int | None) -> dict[int, str]:
         """Walk the waiting list from its head while the head fits: `{position: reference}`."""
         inventory = self.inventory
         promoted: dict[int, str] = {}
         while inventory.promotes and inventory.waiting:
             head = self._next_waiting()
-            if head.tickets > inventory.free:
+            if head.tickets > inventory.free or self._is_held_up(head):
                 break
             head.status = Status.CONFIRMED
             inventory.confirmed += head.tickets
@@ -189,6 +252,10 @@ class Ledger:
             )
             promoted[head.position] = head.reference
         return promoted
+
+    def _is_held_up(self, head: Claim) -> bool:
+        """Whether somebody has to lapse before this one, or anybody behind it, may move up."""
+        return self._first_over is not None and head.position >= self._first_over
 
     def _next_waiting(self) -> Claim:
         """The head of the list as it stands now, with what this batch has done to it."""
@@ -223,6 +290,7 @@ class Ledger:
         tickets_before: int | None,
         *,
         cause: int | None = None,
+        term: TermKind | None = None,
     ) -> None:
         self.history.append(
             HistoryLine(
@@ -234,6 +302,7 @@ class Ledger:
                 tickets_before,
                 claim.tickets,
                 cause,
+                term,
             )
         )
 

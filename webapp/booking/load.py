@@ -46,6 +46,8 @@ deciding_columns = (
     events.c.waiting,
     events.c.next_position,
     events.c.revision,
+    events.c.next_lapse_at,
+    events.c.asks_address,
 )
 lock_statement: Select[Any] = (
     select(*deciding_columns).where(events.c.id == bindparam("event_id")).with_for_update()

@@ -6,6 +6,7 @@
 | otherwise | to the shared queue, whose batch waits for no event's lock |
 | left out there, because another writer holds the event | to the shared queue again, three times |
 | still left out, or the shared batch failed | to its own queue, which waits for the lock |
+| terms of its bookings are over | to its own queue, whose next batch has them lapse first |
 
 So one transaction serves many events, and no event waits for another one's lock. Without the shared
 queue, bookings over 50 events reached less than half of the rate.
@@ -38,7 +39,8 @@ def submit(request: Request) -> Outcome:
         except DomainError:
             raise
         except Exception:
-            # One of the batch made it fail; the event's own queue finds out which one.
+            # One of the batch made it fail, and the event's own queue finds out which one; or terms
+            # of the event are over.
             break
         if outcome is not None:
             return outcome

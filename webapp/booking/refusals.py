@@ -13,6 +13,7 @@ from webapp.errors import (
     InvalidInput,
     Problem,
     SoldOut,
+    TokenNeeded,
     WaitingListFull,
 )
 from webapp.storage.rows import LockedEvent
@@ -34,6 +35,8 @@ def error_of(refusal: Refusal, event: LockedEvent, now: datetime) -> DomainError
             return BookingNotFound()
         case Reason.NOT_ACTIVE | Reason.LAPSED | Reason.TOO_LATE:
             return BookingClosed(refusal.reason)
+        case Reason.UNPROVEN:
+            return TokenNeeded()
         case Reason.TOO_FEW_TICKETS:
             return InvalidInput({"tickets": Problem("too_few_tickets", limit=refusal.limit)})
         case Reason.TOO_MANY_TICKETS:

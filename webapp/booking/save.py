@@ -20,29 +20,36 @@ from sqlalchemy import (
     case,
     insert,
     or_,
-    select,
     update,
 )
 
-from webapp.booking.commands import ActivityKind, Claim, HistoryLine, Status
+from webapp.booking.commands import ActivityKind, Claim, HistoryLine, Status, TermKind
 from webapp.booking.ledger import InconsistentLedger, Ledger
-from webapp.booking.load import lock_event
 from webapp.storage import outbox
 from webapp.storage.rows import LockedEvent
-from webapp.storage.tables import activities, bookings, events
+from webapp.storage.tables import activities, bookings, events, terms
 from webapp.storage.transaction import Conflict
 
 # What bookings, cancels and changes of tickets may move.
 FIGURES = ("confirmed", "waiting", "next_position")
 
-_cancel = (
+_end = (
     update(bookings)
     .where(
         bookings.c.event_id == bindparam("of_event"),
         bookings.c.position.in_(bindparam("positions", expanding=True)),
         bookings.c.active == 1,
     )
-    .values(status=Status.CANCELLED)
+    .values(status=bindparam("ended_as"))
+)
+_close = (
+    update(terms)
+    .where(
+        terms.c.event_id == bindparam("of_event"),
+        terms.c.position.in_(bindparam("positions", expanding=True)),
+        terms.c.is_open.is_(True),
+    )
+    .values(is_open=False)
 )
 _reduce = (
     update(bookings)
@@ -84,8 +91,10 @@ class BookingDetails:
 class EventChange:
     """What one run of a batch decides about one event.
 
-    `details` completes each created booking: `{position: details}`. `columns` are further ones of
-    the event and `history` further lines for its activity.
+    `details` completes each created booking: `{position: details}`; `asked` are the positions of
+    those whose address has to answer. `columns` are further ones of the event and `history` further
+    lines for its activity. `next_lapse_at` is a figure of the event; the other figures are the
+    ledger's. `is_begun` says that a part has been written.
     """
 
     batch: str
@@ -94,11 +103,22 @@ class EventChange:
     details: dict[int, BookingDetails] = field(default_factory=dict)
     columns: Mapping[str, Any] = field(default_factory=dict)
     history: Sequence[Mapping[str, Any]] = ()
+    asked: set[int] = field(default_factory=set)
+    next_lapse_at: datetime | None = field(init=False)
+    is_begun: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        self.next_lapse_at = self.event.next_lapse_at
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to write."""
-        return not (self.ledger.history or self.history)
+        """Whether there is nothing to tell, and so no new revision."""
+        return not (self.is_begun or self.ledger.history or self.history)
+
+    @property
+    def moves_next_lapse(self) -> bool:
+        """Whether `next_lapse_at` is another one than the event has."""
+        return self.next_lapse_at != self.event.next_lapse_at
 
     @property
     def revision(self) -> int:
@@ -112,6 +132,22 @@ def save(connection: Connection, changes: Sequence[EventChange], *, now: datetim
     Raises `Conflict` when another writer was first (on a cluster the lock is not enough), and
     `InconsistentLedger` when the rows are not what a ledger was told.
     """
+    save_rows(connection, changes, now=now)
+    _write_figures(connection, changes)
+
+
+def save_first_part(connection: Connection, change: EventChange, *, now: datetime) -> None:
+    """Write what has been decided so far, so that what is read from now on is as it is then.
+
+    The figures are left to `save`, which has to come after. Raises `InconsistentLedger`.
+    """
+    save_rows(connection, [change], now=now)
+    change.ledger.forget_changes()
+    change.is_begun = True
+
+
+def save_rows(connection: Connection, changes: Sequence[EventChange], *, now: datetime) -> None:
+    """Write everything but the figures of the events. Raises `InconsistentLedger`."""
     for change in changes:
         _write_changed_bookings(connection, change)
     created = [
@@ -125,6 +161,13 @@ def save(connection: Connection, changes: Sequence[EventChange], *, now: datetim
             for row in created:
                 del row["language"]
         connection.execute(insert(bookings), created)
+    asked = [
+        {"event_id": change.event.id, "position": position, "kind": TermKind.ADDRESS}
+        for change in changes
+        for position in sorted(change.asked)
+    ]
+    if asked:
+        connection.execute(insert(terms), asked)
     _write_history(connection, changes, now)
     for kind, places in _mails(changes).items():
         whom = [
@@ -132,15 +175,18 @@ def save(connection: Connection, changes: Sequence[EventChange], *, now: datetim
             for event_id, positions in places.items()
         ]
         enqueue_mails(connection, kind, or_(*whom), now=now)
-    _write_figures(connection, changes)
 
 
 def _write_changed_bookings(connection: Connection, change: EventChange) -> None:
-    """Cancel, reduce and promote bookings that were there before."""
+    """End, reduce, promote and keep bookings that were there before."""
     ledger, of_event = change.ledger, {"of_event": change.event.id}
-    if ledger.cancelled:
-        positions = list(ledger.cancelled)
-        _expect(len(positions), connection, _cancel, {**of_event, "positions": positions})
+    for ended, status in ((ledger.lapsed, Status.LAPSED), (ledger.cancelled, Status.CANCELLED)):
+        if ended:
+            values = {**of_event, "positions": list(ended), "ended_as": status}
+            _expect(len(ended), connection, _end, values)
+    if answered := [*ledger.lapsed, *ledger.kept]:
+        values = {**of_event, "positions": answered}
+        _expect(len(answered), connection, _close, values)
     for claim in ledger.reduced.values():
         values = {**of_event, "at_position": claim.position, "left": claim.tickets}
         _expect(1, connection, _reduce, values)
@@ -153,7 +199,7 @@ def _write_changed_bookings(connection: Connection, change: EventChange) -> None
 def _expect(wanted: int, connection: Connection, statement: Update, values: Any) -> None:
     changed = connection.execute(statement, values).rowcount
     if changed != wanted:
-        raise InconsistentLedger(f"{wanted} bookings should have changed, {changed} did")
+        raise InconsistentLedger(f"{wanted} rows should have changed, {changed} did")
 
 
 def _write_history(connection: Connection, changes: Sequence[EventChange], now: datetime) -> None:
@@ -163,6 +209,9 @@ def _write_history(connection: Connection, changes: Sequence[EventChange], now: 
         for line in change.ledger.history
     ]
     if lines:
+        # One statement for all of them names a column for all or for none.
+        if any("details" in line for line in lines):
+            lines = [{"details": None, **line} for line in lines]
         connection.execute(insert(activities), lines)
     for change in changes:
         for further in change.history:
@@ -180,7 +229,9 @@ def stamp_of(change: EventChange, now: datetime) -> dict[str, Any]:
 
 
 def _activity(line: HistoryLine) -> dict[str, Any]:
+    told: dict[str, Any] = {} if line.term is None else {"details": {"term": line.term}}
     return {
+        **told,
         "actor": str(line.actor),
         "what": line.what,
         "position": line.position,
@@ -202,10 +253,24 @@ def _mails(changes: Iterable[EventChange]) -> dict[str, dict[int, list[int]]]:
         for line in change.ledger.history:
             made = change.details.get(line.position)
             if made is None or made.email is not None:
-                booked = line.what is ActivityKind.BOOKED
-                kind = line.status_after.value if booked else line.what.value
-                mails.setdefault(kind, {}).setdefault(change.event.id, []).append(line.position)
+                kind = _mail_of(line, asks=line.position in change.asked)
+                if kind:
+                    mails.setdefault(kind, {}).setdefault(change.event.id, []).append(line.position)
     return mails
+
+
+def _mail_of(line: HistoryLine, *, asks: bool) -> str:
+    """The kind of mail that tells of a line of history; empty for none."""
+    match line.what:
+        case ActivityKind.BOOKED:
+            return "ask_address" if asks else line.status_after.value
+        case ActivityKind.KEPT:
+            # Whose address is shown only now is told only now.
+            return line.status_after.value if line.term is TermKind.ADDRESS else ""
+        case ActivityKind.LAPSED:
+            # The question has said it; an address that never answered is left alone.
+            return line.what.value if line.term is TermKind.COMING else ""
+    return line.what.value
 
 
 def enqueue_mails(
@@ -226,29 +291,46 @@ def enqueue_mails(
 
 
 def _write_figures(connection: Connection, changes: Sequence[EventChange]) -> None:
-    values: dict[str, Any]
-    if len(changes) == 1:
-        [change] = changes
-        inventory = change.ledger.inventory
-        values = {
-            "of_event": change.event.id,
-            "seen": change.event.revision,
-            "capacity": inventory.capacity,
-            "confirmed": inventory.confirmed,
-            "waiting": inventory.waiting,
-            "next_position": inventory.next_position,
-            "revision": change.revision,
-            **change.columns,
-        }
-        statement = guarded_update
-    else:
-        statement, values = _figures_of(len(changes)), {}
-        for number, change in enumerate(changes):
-            values[f"id{number}"] = change.event.id
-            values[f"seen{number}"] = change.event.revision
-            for column in FIGURES:
-                values[f"{column}{number}"] = getattr(change.ledger.inventory, column)
-    if connection.execute(statement, values).rowcount != len(changes):
+    alone = [change for change in changes if len(changes) == 1 or change.moves_next_lapse]
+    for change in alone:
+        _write_figures_of(connection, change)
+    merged = [change for change in changes if change not in alone] if alone else changes
+    if not merged:
+        return
+    values: dict[str, Any] = {}
+    for number, change in enumerate(merged):
+        values[f"id{number}"] = change.event.id
+        values[f"seen{number}"] = change.event.revision
+        for column in FIGURES:
+            values[f"{column}{number}"] = getattr(change.ledger.inventory, column)
+    if connection.execute(_figures_of(len(merged)), values).rowcount != len(merged):
+        raise Conflict
+
+
+def _write_figures_of(connection: Connection, change: EventChange) -> None:
+    inventory = change.ledger.inventory
+    values = {
+        "of_event": change.event.id,
+        "seen": change.event.revision,
+        "capacity": inventory.capacity,
+        "confirmed": inventory.confirmed,
+        "waiting": inventory.waiting,
+        "next_position": inventory.next_position,
+        "revision": change.revision,
+        **change.columns,
+    }
+    if change.moves_next_lapse:
+        values["next_lapse_at"] = change.next_lapse_at
+    if connection.execute(guarded_update, values).rowcount != 1:
+        raise Conflict
+
+
+def move_next_lapse(
+    connection: Connection, event: LockedEvent, next_lapse_at: datetime | None
+) -> None:
+    """Set when the next term of an event ends, without a new revision. Raises `Conflict`."""
+    values = {"of_event": event.id, "seen": event.revision, "next_lapse_at": next_lapse_at}
+    if connection.execute(guarded_update, values).rowcount != 1:
         raise Conflict
 
 
@@ -273,31 +355,6 @@ def _figures_of(count: int) -> Update:
     return (
         update(events).where(or_(*matches)).values(figures).values(revision=events.c.revision + 1)
     )
-
-
-def is_committed(connection: Connection, event_id: int, *, revision: int, batch: str) -> bool:
-    """Say, under the event's lock, whether the batch that wrote this revision has committed.
-
-    Without the lock the answer could be no while that commit is still on its way.
-    """
-    lock_event(connection, event_id)
-    query = select(activities.c.batch).where(
-        activities.c.event_id == event_id, activities.c.revision == revision
-    )
-    return connection.execute(query.limit(1)).scalar() == batch
-
-
-def edited_since(connection: Connection, event: LockedEvent, seen: int) -> set[str]:
-    """The columns of an event that were edited after the revision `seen` of it."""
-    if seen == event.revision:
-        return set()
-    query = select(activities.c.details).where(
-        activities.c.event_id == event.id,
-        activities.c.position.is_(None),
-        # A revision that is still to come was seen in a database that was restored since.
-        activities.c.revision > (seen if seen < event.revision else 0),
-    )
-    return {column for details in connection.execute(query).scalars() for column in details or ()}
 
 
 def _booking(event_id: int, claim: Claim, details: BookingDetails, now: datetime) -> dict[str, Any]:

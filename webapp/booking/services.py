@@ -1,14 +1,16 @@
 """Book, cancel and change tickets: each verb is one command in one committed batch."""
 
 from webapp.booking.batch import Request
-from webapp.booking.codes import new_reference, new_ticket_code
+from webapp.booking.codes import is_token_for, new_reference, new_ticket_code
 from webapp.booking.commands import (
     ATTENDEE,
     Actor,
     BookTickets,
     CancelBooking,
     ChangeTickets,
+    KeepBooking,
     Outcome,
+    TermKind,
 )
 from webapp.booking.queue import submit
 from webapp.booking.save import BookingDetails
@@ -26,16 +28,20 @@ def book_tickets(
     language: str | None = None,
     actor: Actor = ATTENDEE,
     key: IdempotencyKey | None = None,
+    must_answer: bool = False,
 ) -> Outcome:
     """Book `tickets` for an attendee: confirmed while there is room, else waiting.
 
     `language` is the code of the one in which its mails are written; none for that of `LANGUAGE`.
-    Raises `EventNotFound`, `EventClosed`, `InvalidInput` (tickets), `AlreadyBooked`, `SoldOut`,
-    `WaitingListFull`, `IdempotencyConflict`, `Unavailable`.
+    Where the event asks, or the booking `must_answer`, the outcome is `asked`: the place is held,
+    and lapses unless the address answers the mail. An organizer's own booking is never asked.
+    Raises `EventNotFound`, `EventClosed`, `InvalidInput` (tickets; userId without an address where
+    it is asked), `AlreadyBooked`, `SoldOut`, `WaitingListFull`, `IdempotencyConflict`,
+    `Unavailable`.
     """
     command = BookTickets(attendee_id, tickets, new_reference())
     details = BookingDetails(new_ticket_code(), name, email, language)
-    outcome = submit(Request(event_id, command, actor, key, details))
+    outcome = submit(Request(event_id, command, actor, key, details, must_answer))
     if not outcome.repeated:
         log_event(
             "booking",
@@ -79,6 +85,31 @@ def change_tickets(
     `IdempotencyConflict`, `Unavailable`.
     """
     return _release("change", Request(event_id, ChangeTickets(position, tickets), actor, key))
+
+
+def keep_booking(
+    event_id: int,
+    *,
+    position: int,
+    reference: str,
+    token: str | None = None,
+    actor: Actor = ATTENDEE,
+) -> Outcome:
+    """Answer what a booking's attendee was asked: it keeps its place; again is harmless.
+
+    `token` comes from the mail that asks for the address; without it only an organizer can answer
+    that for somebody. Whether they are still coming is answered by the reference alone. Where
+    nothing is asked nothing changes.
+    Raises `EventNotFound`, `BookingNotFound`, `BookingClosed` (lapsed where it comes too late),
+    `TokenNeeded`, `Unavailable`.
+    """
+    shown = token is not None and is_token_for(
+        token, event_id, position, purpose=TermKind.ADDRESS, reference=reference
+    )
+    outcome = submit(Request(event_id, KeepBooking(position, shows_address=shown), actor))
+    if not outcome.repeated:
+        log_event("keep", event_id=event_id, position=position, actor=actor)
+    return outcome
 
 
 def _release(what: str, request: Request) -> Outcome:

@@ -17,6 +17,7 @@ from webapp.storage.tables import (
     events,
     messages,
     pictures,
+    terms,
     used_keys,
 )
 from webapp.storage.transaction import read, write
@@ -76,7 +77,7 @@ def remove_samples(*, organizer_id: int) -> int:
 
     def work(connection: Connection) -> int:
         ids = list(connection.execute(mine.order_by(events.c.id).with_for_update()).scalars())
-        for table in (deliveries, messages, activities, bookings, used_keys, pictures):
+        for table in (deliveries, messages, activities, terms, bookings, used_keys, pictures):
             connection.execute(delete(table).where(table.c.event_id.in_(ids)))
         connection.execute(delete(events).where(events.c.id.in_(ids)))
         return len(ids)

@@ -22,9 +22,12 @@ from webapp.booking.commands import (
 )
 from webapp.booking.inventory import Closure, inventory_of
 from webapp.booking.refusals import error_of
-from webapp.booking.save import EventChange, edited_since, enqueue_mails, stamp_of
+from webapp.booking.revisions import edited_since
+from webapp.booking.save import EventChange, enqueue_mails, stamp_of
 from webapp.booking.services import log_promotions
-from webapp.errors import EditConflict, EventClosed
+from webapp.booking.terms import cut_to_start
+from webapp.config import current_settings
+from webapp.errors import EditConflict, EventClosed, InvalidInput, Problem
 from webapp.logs import log_event
 from webapp.storage import idempotency
 from webapp.storage.idempotency import NO_EVENT, IdempotencyKey
@@ -56,6 +59,9 @@ class EventDetails:
     cancel_until: datetime | None = None
     max_tickets_per_booking: int = 10
     waiting_list_limit: int | None = None
+    asks_address: bool = False
+    still_coming_days: int | None = None
+    still_coming_lapses: bool = False
 
 
 def create_event(
@@ -69,8 +75,10 @@ def create_event(
 ) -> int:
     """Make an event and return its id; `also` is done with it, in the same transaction.
 
-    Raises `IdempotencyConflict`, `Unavailable`.
+    Raises `InvalidInput` (asksAddress without a way to send mails), `IdempotencyConflict`,
+    `Unavailable`.
     """
+    _check_mails(asdict(details))
     batch_id = new_reference()
 
     def work(connection: Connection) -> int:
@@ -127,7 +135,7 @@ def edit_event(
     `{position: reference}`.
     Raises `EventNotFound`, `EventClosed` when it is cancelled, `EditConflict`, `InvalidInput`
     (totalTickets) when the new capacity is less than what is confirmed or than the largest party
-    waiting.
+    waiting, (asksAddress) when that is switched on without a way to send mails.
     """
 
     def wanted(event: EventRow) -> Mapping[str, Any]:
@@ -165,7 +173,7 @@ def change_event(
     event, nothing is set if a column that would change, or one of `in_view_of`, has been edited
     since; bookings in between do not matter.
     Raises `EventNotFound`, `EventClosed` when it is cancelled, `EditConflict`, `InvalidInput`
-    (totalTickets).
+    (totalTickets, asksAddress).
     """
 
     def decide(connection: Connection, change: EventChange, now: datetime) -> Outcome:
@@ -179,12 +187,19 @@ def change_event(
         changed = {name: value for name, value in columns.items() if value != before[name]}
         if not changed:
             return Outcome()
+        _check_mails(changed)
         if seen is not None:
             edited = edited_since(connection, event, seen) & {*changed, *in_view_of}
             if edited:
                 raise EditConflict({name: before[name] for name in edited}, row=row)
-        # What the event allows from now on; its capacity is changed by the ledger.
-        after = SimpleNamespace(**{**before, **changed, "capacity": event.capacity})
+        # What the event allows from now on. Its capacity is changed by the ledger, which may have
+        # changed the other figures already.
+        figures = {
+            "capacity": event.capacity,
+            "confirmed": ledger.inventory.confirmed,
+            "waiting": ledger.inventory.waiting,
+        }
+        after = SimpleNamespace(**{**before, **changed, **figures})
         ledger.inventory = inventory_of(cast(LockedEvent, after), now)
         capacity, largest = changed.get("capacity", event.capacity), 0
         if capacity < event.capacity:
@@ -194,6 +209,9 @@ def change_event(
             raise error_of(outcome, event, now)
         told = {name: [_plain(before[name]), _plain(value)] for name, value in changed.items()}
         change.columns = changed
+        if change.next_lapse_at is not None and (starts_at := changed.get("starts_at")):
+            cut_to_start(connection, event_id, starts_at)
+            change.next_lapse_at = min(change.next_lapse_at, starts_at)
         change.history = [{"what": what, "actor": str(actor), "details": told}]
         if changed.keys() & FIELDS_ATTENDEES_HEAR_OF:
             enqueue_mails(connection, "event_changed", *_active_of(event_id), now=now)
@@ -224,6 +242,12 @@ def cancel_event(event_id: int, *, actor: Actor) -> None:
 
     if batch.change_event(event_id, actor, decide):
         log_event("event cancelled", event_id=event_id, actor=actor)
+
+
+def _check_mails(columns: Mapping[str, Any]) -> None:
+    """Raise `InvalidInput` where addresses are to be asked and no mail could ask them."""
+    if columns.get("asks_address") and current_settings().mail_url is None:
+        raise InvalidInput({"asksAddress": Problem("needs_mail")})
 
 
 def _active_of(event_id: int) -> tuple[Any, ...]:

@@ -15,18 +15,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import segno
-from flask import current_app
 
 from webapp import clock
-from webapp.booking.commands import Status, is_active
+from webapp.booking.commands import Status, TermKind, is_active
 from webapp.booking.inventory import inventory_of
 from webapp.booking.queries import find_event
+from webapp.booking.terms import QUESTIONS
 from webapp.config import Settings, current_settings
 from webapp.mail import announcements, facts, summaries
 from webapp.mail.failures import NothingToSend
+from webapp.mail.links import booking_link, event_link, keep_link, link
 from webapp.mail.summaries import EventSummary
 from webapp.storage.rows import BookingRow, DeliveryRow, EventRow, EventTimes
-from webapp.text.formatting import day, slug, span
+from webapp.text.formatting import day, span
 from webapp.text.languages import Language, language_of
 from webapp.text.templates import templates_in
 
@@ -132,7 +133,8 @@ def _message_id(delivery: DeliveryRow, settings: Settings) -> str:
 
 
 def _booking_mail(delivery: DeliveryRow) -> Mail:
-    booking, event, rank = facts.facts_for(delivery)
+    booking, event, rank, answer_by = facts.facts_for(delivery)
+    asks = QUESTIONS.get(delivery.what)
     language = _language(booking.language)
     lines = _told_facts(_facts(event, language))
     if delivery.what == "event_changed":
@@ -150,6 +152,7 @@ def _booking_mail(delivery: DeliveryRow) -> Mail:
         rank=rank,
         may_change=not ended and inventory_of(event, clock.now()).attendees_may_cancel,
         ending=ending,
+        answer_by=answer_by,
     )
 
     def reason(site: str) -> str:
@@ -162,12 +165,18 @@ def _booking_mail(delivery: DeliveryRow) -> Mail:
     mail.facts = lines
     if ended:
         if event.status == "published":
-            mail.button = Link(language.gettext("See the event"), _event_link(event))
+            mail.button = Link(language.gettext("See the event"), event_link(event))
     else:
         lines.append(Fact(language.gettext("Tickets"), str(booking.tickets)))
         if rank:
             lines.append(Fact(language.gettext("Place in line"), language.number(rank)))
         mail.button = _booking_button(booking.reference, language)
+    if asks is TermKind.ADDRESS:
+        mail.button = Link(language.gettext("Keep the place"), keep_link(booking, asks))
+        return mail
+    if asks is TermKind.COMING:
+        mail.button = Link(language.gettext("Yes, I am coming"), keep_link(booking, asks))
+        mail.links = [Link(language.gettext("Your booking"), booking_link(booking.reference))]
     if booking.status == Status.CONFIRMED:
         mail.ticket_code = booking.ticket_code
     if event.starts_at is not None and (mail.ticket_code or (ending and ending.had_tickets)):
@@ -194,7 +203,7 @@ def _links_mail(delivery: DeliveryRow) -> Mail:
     mail.links = [
         Link(
             row.event_name,
-            _booking_link(row.reference),
+            booking_link(row.reference),
             f"{_when(row, language)} · {_claim(row, language)}",
         )
         for row in found
@@ -344,18 +353,4 @@ def _when(event: EventTimes | Any, language: Language) -> str:
 
 
 def _booking_button(reference: str, language: Language) -> Link:
-    return Link(language.gettext("Open your booking"), _booking_link(reference))
-
-
-def _event_link(event: EventRow) -> str:
-    return link("attendee.event", event_id=event.id, slug=slug(event.name) or None)
-
-
-def _booking_link(reference: str) -> str:
-    return link("attendee.booking", reference=reference)
-
-
-def link(endpoint: str, **values: object) -> str:
-    """The address of a page as it is reached from outside; no request is needed."""
-    path = current_app.url_map.bind("localhost").build(endpoint, values)
-    return current_settings().base_url + path
+    return Link(language.gettext("Open your booking"), booking_link(reference))

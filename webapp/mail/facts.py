@@ -6,18 +6,34 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any, NamedTuple, Protocol, cast
 
-from sqlalchemy import Connection, Select, func, or_, select
+from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from webapp import clock
-from webapp.booking.commands import ACTIVE, ActivityKind, Actor, Status, takes_tickets
+from webapp.booking.commands import (
+    ACTIVE,
+    ActivityKind,
+    Actor,
+    Status,
+    TermKind,
+    is_active,
+    takes_tickets,
+)
 from webapp.booking.queries import find_event
 from webapp.booking.ranks import rank_of
+from webapp.booking.terms import QUESTIONS, end_of, may_ask
 from webapp.errors import EventNotFound
 from webapp.events.services import FIELDS_ATTENDEES_HEAR_OF
 from webapp.mail.failures import NothingToSend, PermanentFailure
 from webapp.storage.outbox import enqueue
 from webapp.storage.rows import BookingRow, DeliveryRow, EventRow, EventTimes
-from webapp.storage.tables import activities, bookings, deliveries, events, organizers
+from webapp.storage.tables import (
+    activities,
+    bookings,
+    deliveries,
+    events,
+    organizers,
+    terms,
+)
 from webapp.storage.transaction import read, write
 from webapp.text.sentences import DELIVERY_PROBLEMS
 
@@ -32,6 +48,9 @@ TRUE_OF = {
     "event_changed": set(ACTIVE),
     "event_cancelled": {Status.CANCELLED},
     "reminder": {Status.CONFIRMED},
+    "ask_address": set(ACTIVE),
+    "still_coming": {Status.CONFIRMED},
+    "lapsed": {Status.LAPSED},
 }
 # A later one of these says all that an earlier one would.
 SUPERSEDED = {"reduced", "event_changed"}
@@ -39,17 +58,29 @@ SUPERSEDED = {"reduced", "event_changed"}
 BY_STRANGERS = {"confirmed", "waiting", "cancelled", "reduced"}
 MOST_BOOKINGS, MOST_MAILS_OF_BOOKING = 20, 10
 FLOOD_WINDOW = timedelta(hours=1)
+ZERO = timedelta()
 MOST_LINKS = 50
 # Less than sent rows are kept, more than an unsent one can wait.
 LONGEST_SUPERSEDED = timedelta(days=7)
 
 
 class Facts(NamedTuple):
-    """A booking and its event; `rank` is its place in line while it waits, else None."""
+    """A booking and its event; `rank` is its place in line while it waits, else None.
+
+    `answer_by` is the end of the term that begins when the mail is sent now.
+    """
 
     booking: BookingRow
     event: EventRow
     rank: int | None
+    answer_by: datetime | None
+
+
+class AskedBooking(BookingRow, Protocol):
+    """A booking with what its attendee is asked, if anything is."""
+
+    @property
+    def term(self) -> str | None: ...
 
 
 def facts_for(delivery: DeliveryRow) -> Facts:
@@ -65,7 +96,14 @@ def facts_for(delivery: DeliveryRow) -> Facts:
         raise NothingToSend from error
     if booking.status not in TRUE_OF[delivery.what]:
         raise NothingToSend
-    if delivery.what == "reminder" and not _is_before(delivery, event.starts_at):
+    of_a_start = delivery.what in ("reminder", "still_coming")
+    if of_a_start and not _is_before(delivery, event.starts_at):
+        raise NothingToSend
+    kind = QUESTIONS.get(delivery.what)
+    if kind is not None and (booking.term != kind or not may_ask(event, clock.now(), least=ZERO)):
+        raise NothingToSend
+    # Whose address is not shown to be theirs is only asked; what is true then is told when it is.
+    if booking.term == TermKind.ADDRESS and kind is None and is_active(booking.status):
         raise NothingToSend
     rank = None
     if booking.status == Status.WAITING:
@@ -76,17 +114,27 @@ def facts_for(delivery: DeliveryRow) -> Facts:
         raise NothingToSend
     if delivery.what in BY_STRANGERS:
         _refuse_flood(delivery)
-    return Facts(booking, event, rank)
+    answer_by = None
+    if kind is not None and (delivery.details or {}).get("lapses", True):
+        answer_by = end_of(kind, event, clock.now())
+    return Facts(booking, event, rank, answer_by)
 
 
-def _booking(delivery: DeliveryRow) -> BookingRow:
-    query = select(bookings).where(
-        bookings.c.event_id == delivery.event_id, bookings.c.position == delivery.position
+def _booking(delivery: DeliveryRow) -> AskedBooking:
+    is_asked = and_(
+        terms.c.event_id == bookings.c.event_id,
+        terms.c.position == bookings.c.position,
+        terms.c.is_open.is_(True),
+    )
+    query = (
+        select(bookings, terms.c.kind.label("term"))
+        .join(terms, is_asked, isouter=True)
+        .where(bookings.c.event_id == delivery.event_id, bookings.c.position == delivery.position)
     )
     booking = read(lambda connection: connection.execute(query).one_or_none())
     if booking is None:
         raise NothingToSend
-    return cast(BookingRow, booking)
+    return cast(AskedBooking, booking)
 
 
 def _is_before(reminder: DeliveryRow, starts_at: datetime | None) -> bool:
@@ -178,18 +226,18 @@ def language_of_organizer(organizer_id: int) -> str | None:
 
 
 class Ending(NamedTuple):
-    """How a booking was cancelled."""
+    """How a booking was cancelled or lapsed."""
 
     by_organizer: bool
     had_tickets: bool
 
 
 def ending_of(booking: BookingRow) -> Ending:
-    """Who cancelled this booking, and whether it held tickets or waited."""
+    """Who cancelled this booking, if it did not lapse, and whether it held tickets or waited."""
     query = select(activities.c.actor, activities.c.status_before).where(
         activities.c.event_id == booking.event_id,
         activities.c.position == booking.position,
-        activities.c.what == ActivityKind.CANCELLED,
+        activities.c.what.in_((ActivityKind.CANCELLED, ActivityKind.LAPSED)),
     )
     line = read(lambda connection: connection.execute(query.limit(1)).one())
     return Ending(Actor.parse(line.actor).is_organizer, takes_tickets(line.status_before))

@@ -1,6 +1,8 @@
 """The deliverer: sends what is due in the outbox and does the jobs that come round by the clock.
 
-Any number of deliverers share the work; `storage.outbox` keeps them apart.
+Any number of deliverers share the work; `storage.outbox` keeps them apart. Beside the mails a
+thread of its own beats and has those lapse whose terms are over, each second: a mail server that
+hangs holds nobody up.
 """
 
 import logging
@@ -10,9 +12,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from threading import Event
+from threading import Event, Thread
 from typing import Protocol
 
+from flask import Flask, current_app
+
+from webapp.booking import heartbeat, lapses
 from webapp.config import current_settings
 from webapp.errors import Unavailable
 from webapp.logs import log_event
@@ -29,6 +34,8 @@ log = logging.getLogger(__name__)
 LONGEST_SEND_SECONDS = 75.0
 LOOK_SECONDS = 1.0
 MINUTE, HOUR = 60.0, 3600.0
+# Much less than the longest silence after which a deliverer counts as away.
+BEAT_SECONDS = 30.0
 # How long nothing is sent after the channel itself failed, doubling from the first to the last.
 FIRST_REST_SECONDS, LONGEST_REST_SECONDS = 1.0, 30.0
 
@@ -74,10 +81,49 @@ def deliver(*, until_idle: bool = False) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
+    settler = Settler(deliverer.stop)
     if until_idle:
+        settler.look()
         deliverer.drain()
-    else:
+        return
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # of the proxy
+    thread = Thread(target=settler.run, args=(app,))
+    thread.start()
+    try:
         deliverer.run()
+    finally:
+        deliverer.stop.set()
+        thread.join()
+
+
+@dataclass(slots=True)
+class Settler:
+    """Beats, and has those lapse whose terms are over, until `stop` is set."""
+
+    stop: Event
+    _beat_due: float = 0.0
+    _is_resting: bool = False
+
+    def run(self, app: Flask) -> None:
+        """Look each second; what cannot be done now is done later."""
+        with app.app_context():
+            while not self.stop.is_set():
+                try:
+                    self.look()
+                except Unavailable:
+                    # It may last: before anybody lapses there has to be another beat.
+                    self._beat_due = 0.0
+                except Exception:
+                    log.exception("terms cannot be looked after")
+                self.stop.wait(LOOK_SECONDS)
+
+    def look(self) -> None:
+        """Beat if that is due, then settle what is due. Raises `Unavailable`."""
+        if time.monotonic() >= self._beat_due:
+            self._is_resting = not lapses.watch()
+            self._beat_due = time.monotonic() + (0.0 if self._is_resting else BEAT_SECONDS)
+        if not self._is_resting:
+            lapses.settle_due()
 
 
 @dataclass(slots=True)
@@ -98,6 +144,9 @@ class Deliverer:
         due = [time.monotonic()] * len(self.jobs)
         while not self.stop.is_set():
             try:
+                if heartbeat.is_resting():
+                    self.stop.wait(LOOK_SECONDS)
+                    continue
                 for number, (every_seconds, work) in enumerate(self.jobs):
                     if time.monotonic() >= due[number]:
                         due[number] = time.monotonic() + every_seconds
@@ -111,7 +160,12 @@ class Deliverer:
         self.channel.rest()
 
     def drain(self) -> None:
-        """Do each job once, send what is due now and return. Raises `Unavailable`."""
+        """Do each job once, send what is due now and return. Raises `Unavailable`.
+
+        Nothing is done while mails rest after a restore.
+        """
+        if heartbeat.is_resting():
+            return
         for _, work in self.jobs:
             _do(work)
         while not self.stop.is_set() and not self._rest and self.send_batch():
@@ -148,7 +202,8 @@ class Deliverer:
         except NothingToSend:
             _note(lease_ends, outbox.drop, delivery)
         except PermanentFailure as refusal:
-            _note(lease_ends, outbox.park, delivery, str(refusal))
+            step = lapses.begin_term_of(delivery)
+            _note(lease_ends, outbox.park, delivery, str(refusal), step)
             log_event("delivery refused", **named)
         except Unavailable:
             outbox.give_back([delivery])
@@ -158,10 +213,13 @@ class Deliverer:
             else:
                 log.exception("delivery %s cannot be written", delivery.id)
                 failure = TemporaryFailure(DELIVERY_PROBLEMS["not_written"])
-            _note(lease_ends, outbox.retry_later, delivery, str(failure))
+            # That nothing can be sent is not the fault of who would answer.
+            is_refused = isinstance(error, TemporaryFailure) and not error.for_all
+            step = lapses.begin_term_of(delivery) if is_refused else None
+            _note(lease_ends, outbox.retry_later, delivery, str(failure), step)
             log_event("delivery failed", **named, attempt=delivery.attempts)
         else:
-            _note(lease_ends, outbox.mark_sent, delivery)
+            _note(lease_ends, outbox.mark_sent, delivery, lapses.begin_term_of(delivery))
             log_event("delivered", **named)
         return failure
 

@@ -10,7 +10,7 @@ other, on the nodes of a cluster as well, and share one pace.
 
 import math
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
 
@@ -39,6 +39,10 @@ FORGOTTEN_AT_ONCE = 1000
 
 # The same for all rows, or a column of another table.
 Value = ColumnElement[Any] | str | int | None
+
+# What else is done in the transaction in which a row changes, before that. It takes the locks that
+# come before those of deliveries.
+Step = Callable[[Connection], object]
 
 # Rows as `DeliveryRow`: under the names that the columns have in Python.
 whole_rows = select(*[column.label(column.key) for column in deliveries.c])
@@ -168,19 +172,20 @@ def give_back(leased: Iterable[DeliveryRow]) -> None:
         _change(delivery, attempts=delivery.attempts - 1, next_try_at=clock.now())
 
 
-def mark_sent(delivery: DeliveryRow) -> None:
-    _change(delivery, state="sent", sent_at=clock.now(), problem=None)
+def mark_sent(delivery: DeliveryRow, step: Step | None = None) -> None:
+    """Note that a row was sent; `step` is done first, in the same transaction."""
+    _change(delivery, step, state="sent", sent_at=clock.now(), problem=None)
 
 
-def park(delivery: DeliveryRow, reason: str) -> None:
-    """Give a row up, until somebody has it sent again."""
-    _change(delivery, state="parked", problem=reason[:LONGEST_PROBLEM])
+def park(delivery: DeliveryRow, reason: str, step: Step | None = None) -> None:
+    """Give a row up, until somebody has it sent again; `step` is done first."""
+    _change(delivery, step, state="parked", problem=reason[:LONGEST_PROBLEM])
 
 
-def retry_later(delivery: DeliveryRow, reason: str) -> None:
-    """Have a row tried again after the next of `DELAYS`; park it after the last."""
+def retry_later(delivery: DeliveryRow, reason: str, step: Step | None = None) -> None:
+    """Have a row tried again after the next of `DELAYS`; park it after the last, `step` first."""
     if delivery.attempts > len(DELAYS):
-        park(delivery, reason)
+        park(delivery, reason, step)
         return
     delay = DELAYS[delivery.attempts - 1] * random.uniform(0.9, 1.1)
     _change(delivery, next_try_at=clock.now() + delay, problem=reason[:LONGEST_PROBLEM])
@@ -216,8 +221,15 @@ def forget_old(channel: str) -> None:
         execute(delete(deliveries).where(deliveries.c.id.in_(ids)))
 
 
-def _change(delivery: DeliveryRow, **values: object) -> None:
-    execute(update(deliveries).where(*_still_leased(delivery)).values(**values))
+def _change(delivery: DeliveryRow, step: Step | None = None, **values: object) -> None:
+    change = update(deliveries).where(*_still_leased(delivery)).values(**values)
+
+    def work(connection: Connection) -> None:
+        if step is not None:
+            step(connection)
+        connection.execute(change)
+
+    write(work)
 
 
 def _still_leased(delivery: DeliveryRow) -> tuple[ColumnElement[bool], ...]:

@@ -25,6 +25,8 @@ class LockedEvent(Protocol):
     waiting: int
     next_position: int
     revision: int
+    next_lapse_at: datetime | None
+    asks_address: bool
 
 
 class EventTimes(Protocol):
@@ -43,6 +45,8 @@ class EventRow(LockedEvent, Protocol):
     location: str
     ends_at: datetime | None
     reminds: bool
+    still_coming_days: int | None
+    still_coming_lapses: bool
     is_sample: bool
     picture: str | None
     picture_description: str
@@ -65,8 +69,22 @@ class BookingRow(Protocol):
     created_at: datetime
 
 
+class TermRow(Protocol):
+    """What a booking's attendee was asked; see `tables.Term`."""
+
+    event_id: int
+    position: int
+    kind: str
+    lapses_at: datetime | None
+    is_open: bool
+
+
 class ActivityRow(Protocol):
-    """A line of history; `details` is `{field: [before, after]}` for a change of the event."""
+    """A line of history.
+
+    `details` is `{field: [before, after]}` for a change of the event, `{"term": kind}` for what is
+    asked of an attendee.
+    """
 
     id: int
     event_id: int

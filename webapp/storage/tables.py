@@ -4,7 +4,7 @@ A booking is named by its event and its position there. Both are known before th
 so a batch of bookings and their history goes in without asking the database for generated ids.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -12,68 +12,36 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Computed,
-    DateTime,
-    Dialect,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
-    LargeBinary,
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     false,
+    true,
 )
-from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import Mapped, mapped_column
-from sqlalchemy.types import TypeEngine
 
 from webapp.extensions import Base
+from webapp.storage.columns import (
+    NEVER_REUSED,
+    UTF8MB4,
+    BigId,
+    LongText,
+    PictureData,
+    UtcDateTime,
+    code_text,
+    exact_text,
+)
 
 MAX_ID = 2**63 - 1
 MAX_CAPACITY = 10_000_000
 MAX_NAME = 200
 MAX_EMAIL = 254
 MAX_LANGUAGE = 8
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware datetime, kept as UTC; microseconds on every database."""
-
-    impl = DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else value.replace(tzinfo=UTC)
-
-
-def exact_text(length: int) -> TypeEngine[str]:
-    """Text that identifies: compared byte by byte. MySQL's default takes an accent for none."""
-    collated = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
-    return String(length).with_variant(collated, "mysql", "mariadb")
-
-
-def code_text(length: int) -> TypeEngine[str]:
-    """ASCII text that identifies, such as a reference."""
-    collated = mysql.VARCHAR(length, charset="ascii", collation="ascii_bin")
-    return String(length).with_variant(collated, "mysql", "mariadb")
-
-
-# SQLite gives out row ids for INTEGER primary keys only.
-BigId = BigInteger().with_variant(Integer, "sqlite")
-# MySQL's TEXT holds 65,535 bytes, a quarter as many characters if they are emoji.
-LongText = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
-# MySQL's BLOB holds 65,535 bytes.
-PictureData = LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
-UTF8MB4 = {"mysql_charset": "utf8mb4", "mariadb_charset": "utf8mb4"}
-# SQLite gives the id of a deleted last row to the next one; what remembers the old one by its id
-# would take the new one for it.
-NEVER_REUSED = {**UTF8MB4, "sqlite_autoincrement": True}
 
 
 class Organizer(Base):
@@ -128,6 +96,7 @@ class Event(Base):
         Index(None, "organizer_id"),
         Index(None, "organizer_id", "starts_at"),
         Index(None, "status", "starts_at"),
+        Index(None, "next_lapse_at"),
         NEVER_REUSED,
     )
 
@@ -153,6 +122,12 @@ class Event(Base):
     revision: Mapped[int] = mapped_column(BigInteger, default=1)
     # No term of a booking ends before this moment; null where none is open.
     next_lapse_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # Whether who books has to show that the address is theirs.
+    asks_address: Mapped[bool] = mapped_column(default=False, server_default=false())
+    # So many days before the start attendees are asked whether they are still coming; null for
+    # never. Who does not answer lapses, or stays.
+    still_coming_days: Mapped[int | None] = mapped_column(Integer)
+    still_coming_lapses: Mapped[bool] = mapped_column(default=False, server_default=false())
     # Whether the attendees are reminded a day before.
     reminds: Mapped[bool] = mapped_column(default=False, server_default=false())
     is_sample: Mapped[bool] = mapped_column(default=False)
@@ -215,13 +190,15 @@ class Term(Base):
     """What a booking's attendee has been asked, and by when they have to do it to keep the booking.
 
     There is a row only where something is asked. `lapses_at` is null until the question has been
-    sent; the row of a booking that lapsed is kept.
+    sent, and where the booking stays whatever is answered. The row of a question that is answered,
+    or of a booking that lapsed, is kept; it is open no longer.
     """
 
     __tablename__ = "term"
     __table_args__ = (
         ForeignKeyConstraint(["event_id", "position"], ["booking.event_id", "booking.position"]),
         CheckConstraint("kind IN ('address', 'coming')", "kind"),
+        Index(None, "event_id", "is_open", "lapses_at"),
         UTF8MB4,
     )
 
@@ -229,6 +206,21 @@ class Term(Base):
     position: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     kind: Mapped[str] = mapped_column(code_text(16))
     lapses_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    is_open: Mapped[bool] = mapped_column(default=True, server_default=true())
+
+
+class Heartbeat(Base):
+    """The one row that tells when a deliverer was last there; without one nobody lapses.
+
+    `resting`, after a restore, keeps mails and lapses back until an operator ends it.
+    """
+
+    __tablename__ = "heartbeat"
+    __table_args__ = (CheckConstraint("id = 1", "id"), UTF8MB4)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    beat_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    resting: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class Activity(Base):
@@ -259,7 +251,8 @@ class Activity(Base):
     status_after: Mapped[str | None] = mapped_column(code_text(16))
     tickets_before: Mapped[int | None] = mapped_column(Integer)
     tickets_after: Mapped[int | None] = mapped_column(Integer)
-    # For a change of the event: {field: [before, after]}.
+    # For a change of the event: {field: [before, after]}; for what is asked of an attendee, and
+    # what became of it: {"term": kind}.
     details: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
@@ -361,6 +354,7 @@ tokens = cast(Table, ApiToken.__table__)
 events = cast(Table, Event.__table__)
 bookings = cast(Table, Booking.__table__)
 terms = cast(Table, Term.__table__)
+heartbeats = cast(Table, Heartbeat.__table__)
 activities = cast(Table, Activity.__table__)
 used_keys = cast(Table, UsedKey.__table__)
 deliveries = cast(Table, Delivery.__table__)

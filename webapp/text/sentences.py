@@ -46,6 +46,10 @@ SENTENCES = {
     "idempotency_key_reused": "This key was used for a different request. Send a new key.",
     "name_taken": "There is an organizer %(username)s already.",
     "sold_out": "This event is sold out and has no waiting list.",
+    "token_needed": (
+        "This cannot be answered here. Open the link in the mail that asks for it, and press the"
+        " button there."
+    ),
     "unauthorized.login_needed": ("Send an organizer's username and password, or an API token."),
     "unauthorized.reference_or_login_needed": (
         "Send the booking's bookingReference, or log in as the event's organizer."
@@ -72,6 +76,7 @@ SENTENCES = {
 
 # {code of a problem: sentence}
 PROBLEMS = {
+    "address_needed": "Give an e-mail address: this event asks it by mail.",
     "another_address": "Leave it out, or repeat the address of userId.",
     "at_least": "Use a number of at least %(limit)s.",
     "at_most": "Use a number of at most %(limit)s.",
@@ -93,6 +98,7 @@ PROBLEMS = {
     "idempotency_key": "Use 1 to %(limit)s printable ASCII characters.",
     "integer_or_string": "Use an integer or a string.",
     "missing": "Fill in this field.",
+    "needs_mail": "Set up mails first (MAIL_URL): nobody could be asked.",
     "no_picture": "This is no picture that can be read. Use a JPEG, PNG, WebP or GIF file.",
     "not_fewer": "Keep at most the %(limit)s you have.",
     "not_json": "This is not JSON that we can read.",
@@ -156,6 +162,7 @@ HEADINGS = {
     "not_found": "Page not found",
     "rate_limited": "Too often",
     "sold_out": "Sold out",
+    "token_needed": "Open the link in the mail",
     "unauthorized": "Please log in",
     "unavailable": "Busy",
     "unsupported_media_type": "Not in this form",

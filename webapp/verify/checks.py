@@ -53,6 +53,22 @@ class Broken:
         return f"{self.rule} ({self.says}): {named}{more}"
 
 
+class Findings(dict[str, Broken]):
+    """What was found broken so far, by rule, where more than a query has to look for it."""
+
+    @classmethod
+    def of(cls, rules: Mapping[str, str]) -> "Findings":
+        """Nothing found yet of rules that are given with what they say."""
+        return cls({rule: Broken(rule, says) for rule, says in rules.items()})
+
+    def note(self, rule: str, **row: Any) -> None:
+        self[rule].note(row)
+
+    def broken(self) -> list[Broken]:
+        """The rules that do not hold."""
+        return [broken for broken in self.values() if broken.count]
+
+
 def broken_rules(connection: Connection, check: Check) -> list[Broken]:
     """The rules of a check that do not hold, found in one pass over its rows."""
     query = (

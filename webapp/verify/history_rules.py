@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, case, func, select
 
 from webapp.booking.commands import TAKING_TICKETS, ActivityKind, Status, is_active, takes_tickets
-from webapp.storage.tables import UtcDateTime, activities, bookings, events
-from webapp.verify.checks import Broken, stream
+from webapp.storage.columns import UtcDateTime
+from webapp.storage.tables import activities, bookings, events
+from webapp.verify.checks import Broken, Findings, stream
 
 RULES = {
     "never oversold at any commit": (
@@ -36,20 +37,13 @@ RULES = {
 }
 
 
-class Findings(dict[str, Broken]):
-    """What was found broken so far, by rule."""
-
-    def note(self, rule: str, **row: Any) -> None:
-        self[rule].note(row)
-
-
 def replay(connection: Connection) -> list[Broken]:
     """Every rule of the history that does not hold."""
-    findings = Findings({rule: Broken(rule, says) for rule, says in RULES.items()})
+    findings = Findings.of(RULES)
     _replay_commits(connection, findings)
     _replay_bookings(connection, findings)
     _replay_edits(connection, findings)
-    return [broken for broken in findings.values() if broken.count]
+    return findings.broken()
 
 
 def _replay_commits(connection: Connection, findings: Findings) -> None:
@@ -180,6 +174,8 @@ def _possible(what: str, status: Any, tickets: Any, status_after: Any, tickets_a
             return bool(status_after == Status.CANCELLED and tickets_after == tickets)
         case ActivityKind.LAPSED:
             return bool(status_after == Status.LAPSED and tickets_after == tickets)
+        case ActivityKind.ASKED | ActivityKind.KEPT:
+            return bool(status_after == status and tickets_after == tickets)
         case _:
             return bool(status_after == status and 1 <= tickets_after < tickets)
 

@@ -8,10 +8,22 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, case, distinct, func, not_, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    and_,
+    case,
+    distinct,
+    false,
+    func,
+    not_,
+    or_,
+    select,
+)
 
 from webapp.booking.commands import TAKING_TICKETS, ActivityKind, Status
-from webapp.storage.tables import activities, bookings, events, pictures, used_keys
+from webapp.booking.terms import GRACE
+from webapp.storage.tables import activities, bookings, events, pictures, terms, used_keys
 from webapp.verify.checks import Check, Rule
 
 
@@ -26,6 +38,8 @@ def state_checks(now: datetime) -> list[Check]:
         _answers(),
         _untold(),
         _causes(),
+        _next_lapses(now),
+        _ends_of_terms(),
         _pictures(),
     ]
 
@@ -62,7 +76,13 @@ def _figures(now: datetime) -> Check:
         events.outerjoin(held, held.c.event_id == events.c.id)
         .outerjoin(told, told.c.event_id == events.c.id)
         .outerjoin(head, and_(head.c.event_id == events.c.id, head.c.position == held.c.head))
+        .outerjoin(
+            terms,
+            and_(terms.c.event_id == head.c.event_id, terms.c.position == head.c.position),
+        )
     )
+    # It is not promoted any more, and lapses in the next batch or the one after that.
+    lapses = and_(terms.c.is_open.is_(True), terms.c.lapses_at <= now - GRACE)
     confirmed, waiting = func.coalesce(held.c.confirmed, 0), func.coalesce(held.c.waiting, 0)
     promotes = and_(
         events.c.status != "cancelled",
@@ -129,7 +149,11 @@ def _figures(now: datetime) -> Check:
             Rule(
                 "the head does not fit",
                 "while promotion runs, the head of the waiting list needs more than is free",
-                and_(promotes, head.c.tickets <= events.c.capacity - confirmed),
+                and_(
+                    promotes,
+                    head.c.tickets <= events.c.capacity - confirmed,
+                    not_(func.coalesce(lapses, false())),
+                ),
                 ("event", "capacity", "confirmed_tickets", "head", "head_tickets"),
             ),
             Rule(
@@ -250,6 +274,49 @@ def _causes() -> Check:
             "revision": found.c.revision,
             "position": found.c.promoted,
             "cause": found.c.cause,
+        },
+    )
+
+
+_of_booking = and_(terms.c.event_id == bookings.c.event_id, terms.c.position == bookings.c.position)
+_is_running = and_(terms.c.is_open.is_(True), bookings.c.active == 1)
+
+
+def _next_lapses(now: datetime) -> Check:
+    """Events that have not started, with the earliest of their open terms."""
+    earliest = (
+        select(terms.c.event_id, func.min(terms.c.lapses_at).label("lapses_at"))
+        .join(bookings, _of_booking)
+        .where(_is_running)
+        .group_by(terms.c.event_id)
+        .subquery("earliest")
+    )
+    is_later = or_(events.c.next_lapse_at.is_(None), events.c.next_lapse_at > earliest.c.lapses_at)
+    to_come = or_(events.c.starts_at.is_(None), events.c.starts_at > now)
+    return _single(
+        "the next lapse is known",
+        "an event's `next_lapse_at` is no later than its earliest open term",
+        and_(earliest.c.lapses_at.is_not(None), is_later, to_come),
+        events.join(earliest, earliest.c.event_id == events.c.id),
+        {
+            "event": events.c.id,
+            "next_lapse_at": events.c.next_lapse_at,
+            "earliest": earliest.c.lapses_at,
+        },
+    )
+
+
+def _ends_of_terms() -> Check:
+    return _single(
+        "no term outlives the start",
+        "no open term ends after the start of its event",
+        and_(_is_running, terms.c.lapses_at > events.c.starts_at),
+        terms.join(bookings, _of_booking).join(events, events.c.id == terms.c.event_id),
+        {
+            "event": terms.c.event_id,
+            "position": terms.c.position,
+            "lapses_at": terms.c.lapses_at,
+            "starts_at": events.c.starts_at,
         },
     )
 

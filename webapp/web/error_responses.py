@@ -48,6 +48,7 @@ KINDS = {
     "invalid_input": Kind(400, "Invalid input"),
     "name_taken": Kind(409, "Name taken"),
     "sold_out": Kind(409, "Sold out"),
+    "token_needed": Kind(403, "Token needed"),
     "unavailable": Kind(503, "Busy"),
     "waiting_list_full": Kind(409, "Waiting list full"),
     **{code: Kind(status, HTTPStatus(status).phrase) for status, code in HTTP_CODES.items()},
