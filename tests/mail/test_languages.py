@@ -35,8 +35,8 @@ NAMES = re.compile(r"Nextup|EES?T")
 ADDRESS = re.compile(r"https?://[^\s⟦⟧]+")
 SAID = re.compile(r"⟦[^⟦⟧]*⟧")
 KINDS = {
-    "confirmed", "waiting", "promoted", "reduced", "cancelled", "event_changed", "event_cancelled",
-    "reminder", "links", "message", "sold_out", "summary",
+    "confirmed", "waiting", "promoted", "reduced", "raised", "cancelled", "event_changed",
+    "event_cancelled", "reminder", "links", "message", "sold_out", "summary",
 }  # fmt: skip
 
 
@@ -272,6 +272,7 @@ def test_every_mail_says_everything_in_the_readers_language(
     facts.send_links("pair@example.org")
     facts.send_links("guest1@example.org")
     tell()
+    bookings.change_tickets(undated, position=1, tickets=3)
     bookings.change_tickets(full, position=3, tickets=1)
     bookings.change_tickets(full, position=4, tickets=1)
     tell()

@@ -7,6 +7,7 @@ were merged into one transaction, and what an organizer does to an event as a wh
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection
@@ -25,9 +26,10 @@ from webapp.booking.commands import (
     Outcome,
     Refusal,
     Status,
+    TakeFree,
     organizer,
 )
-from webapp.booking.inventory import inventory_of
+from webapp.booking.inventory import give_back_until, inventory_of
 from webapp.booking.ledger import Ledger
 from webapp.booking.refusals import error_of
 from webapp.booking.save import BookingDetails, EventChange, is_committed, save
@@ -51,7 +53,7 @@ class Request:
     """
 
     event_id: int
-    command: BookTickets | CancelBooking | ChangeTickets
+    command: BookTickets | CancelBooking | ChangeTickets | TakeFree
     actor: Actor = ATTENDEE
     key: IdempotencyKey | None = None
     details: BookingDetails | None = None
@@ -86,6 +88,7 @@ class Batch:
                     inventory_of(event, now),
                     claims.get(event.id, ()),
                     load.waiting_list(connection, event.id),
+                    partial(_moved_up_lately, connection, event, now),
                 ),
             )
             for event in events
@@ -103,6 +106,15 @@ class Batch:
             return False
         event_id, revision = self._written
         return is_committed(connection, event_id, revision=revision, batch=self.id)
+
+
+def _moved_up_lately(
+    connection: Connection, event: LockedEvent, now: datetime, position: int
+) -> bool:
+    """Whether a booking moved up so lately that it may be given back after the deadline."""
+    promoted_at = load.promoted_at(connection, event.id, position)
+    until = give_back_until(event, promoted_at)
+    return until is None or now < until
 
 
 def change_event(
@@ -229,7 +241,11 @@ def _claims(connection: Connection, requests: Iterable[Request]) -> dict[int, li
             case CancelBooking(attendee_id=str(attendee_id)):
                 attendees.append((request.event_id, attendee_id))
                 or_latest.append((request.event_id, attendee_id))
-            case CancelBooking(position=int(position)) | ChangeTickets(position=position):
+            case (
+                CancelBooking(position=int(position))
+                | ChangeTickets(position=position)
+                | TakeFree(position=position)
+            ):
                 positions.append((request.event_id, position))
     return load.claims_of(connection, attendees=attendees, positions=positions, or_latest=or_latest)
 

@@ -19,14 +19,13 @@ from flask import current_app
 
 from webapp import clock
 from webapp.booking.commands import Status, is_active
-from webapp.booking.inventory import inventory_of
-from webapp.booking.queries import find_event
+from webapp.booking.queries import find_event, may_leave_until
 from webapp.config import Settings, current_settings
 from webapp.mail import announcements, facts, summaries
 from webapp.mail.failures import NothingToSend
 from webapp.mail.summaries import EventSummary
 from webapp.storage.rows import BookingRow, DeliveryRow, EventRow, EventTimes
-from webapp.text.formatting import day, slug, span
+from webapp.text.formatting import day, in_words, slug, span
 from webapp.text.languages import Language, language_of
 from webapp.text.templates import templates_in
 
@@ -142,13 +141,15 @@ def _booking_mail(delivery: DeliveryRow) -> Mail:
             raise NothingToSend
     ended = not is_active(booking.status)
     ending = facts.ending_of(booking) if ended else None
+    until = None if ended else may_leave_until(booking, event)
     words = _words(
         delivery.what,
         language,
         booking=booking,
         event=event,
         rank=rank,
-        may_change=not ended and inventory_of(event, clock.now()).attendees_may_cancel,
+        may_change=not ended and (until is None or clock.now() < until),
+        until=until and in_words(until, event.time_zone, language),
         ending=ending,
     )
 

@@ -9,7 +9,14 @@ from typing import Any, NamedTuple, Protocol, cast
 from sqlalchemy import Connection, Select, func, or_, select
 
 from webapp import clock
-from webapp.booking.commands import ACTIVE, ActivityKind, Actor, Status, takes_tickets
+from webapp.booking.commands import (
+    ACTIVE,
+    TAKING_TICKETS,
+    ActivityKind,
+    Actor,
+    Status,
+    takes_tickets,
+)
 from webapp.booking.queries import find_event
 from webapp.booking.ranks import rank_of
 from webapp.errors import EventNotFound
@@ -27,15 +34,20 @@ TRUE_OF = {
     "waiting": {Status.WAITING},
     "promoted": {Status.CONFIRMED},
     "reduced": set(ACTIVE),
+    "raised": set(TAKING_TICKETS),
     "cancelled": {Status.CANCELLED},
     "event_changed": set(ACTIVE),
     "event_cancelled": {Status.CANCELLED},
     "reminder": {Status.CONFIRMED},
 }
-# A later one of these says all that an earlier one would.
-SUPERSEDED = {"reduced", "event_changed"}
+# A later one of these says all that an earlier one would: `{kind: kinds}`.
+SUPERSEDED_BY = {
+    "reduced": ("reduced", "raised"),
+    "raised": ("reduced", "raised"),
+    "event_changed": ("event_changed",),
+}
 # What anybody can cause who types an address into a form, and how much of it is too much.
-BY_STRANGERS = {"confirmed", "waiting", "cancelled", "reduced"}
+BY_STRANGERS = {"confirmed", "waiting", "cancelled", "reduced", "raised"}
 MOST_BOOKINGS, MOST_MAILS_OF_BOOKING = 20, 10
 FLOOD_WINDOW = timedelta(hours=1)
 MOST_LINKS = 50
@@ -71,7 +83,7 @@ def facts_for(delivery: DeliveryRow) -> Facts:
         rank = rank_of(event.id, booking.position)
         if rank is None:  # it has just left the list, and that is told as well
             raise NothingToSend
-    if delivery.what in SUPERSEDED and _is_superseded(delivery):
+    if delivery.what in SUPERSEDED_BY and _is_superseded(delivery):
         raise NothingToSend
     if delivery.what in BY_STRANGERS:
         _refuse_flood(delivery)
@@ -100,18 +112,17 @@ def _is_before(reminder: DeliveryRow, starts_at: datetime | None) -> bool:
 
 
 def _is_superseded(delivery: DeliveryRow) -> bool:
-    pending = deliveries.c.state == "pending"
-    return _exists(
-        select(deliveries.c.id).where(*_of_same(delivery), pending, deliveries.c.id > delivery.id)
+    later = select(deliveries.c.id).where(
+        *_of_same_booking(delivery),
+        deliveries.c.what.in_(SUPERSEDED_BY[delivery.what]),
+        deliveries.c.state == "pending",
+        deliveries.c.id > delivery.id,
     )
+    return _exists(later)
 
 
-def _of_same(delivery: DeliveryRow) -> tuple[Any, ...]:
-    return (
-        deliveries.c.event_id == delivery.event_id,
-        deliveries.c.position == delivery.position,
-        deliveries.c.what == delivery.what,
-    )
+def _of_same_booking(delivery: DeliveryRow) -> tuple[Any, ...]:
+    return deliveries.c.event_id == delivery.event_id, deliveries.c.position == delivery.position
 
 
 def _refuse_flood(delivery: DeliveryRow) -> None:
@@ -146,7 +157,9 @@ def event_before(delivery: DeliveryRow, booking: BookingRow, event: EventRow) ->
     What a later change superseded was not told, so those changes count as well.
     """
     query = select(func.max(deliveries.c.created_at)).where(
-        *_of_same(delivery), deliveries.c.state == "sent"
+        *_of_same_booking(delivery),
+        deliveries.c.what == delivery.what,
+        deliveries.c.state == "sent",
     )
     last_sent = read(lambda connection: connection.execute(query).scalar())
     since = max(last_sent or booking.created_at, delivery.created_at - LONGEST_SUPERSEDED)

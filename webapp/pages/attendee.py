@@ -35,7 +35,7 @@ from webapp.web.language import chosen_language, language, ngettext
 from webapp.web.language import gettext as _
 from webapp.web.paging import page_of
 from webapp.web.rate_limits import BOOKING_FORMS, limited, may_mail_links
-from webapp.web.schemas import FewerTickets, PageBooking, from_form
+from webapp.web.schemas import PageBooking, WantedTickets, from_form
 
 bp = Blueprint("attendee", __name__)
 
@@ -185,7 +185,7 @@ def calendar(reference: str) -> ResponseReturnValue:
 @form_on("attendee.booking")
 def change(reference: str) -> ResponseReturnValue:
     """Keep a booking with fewer tickets."""
-    form = from_form(FewerTickets, request.form)
+    form = from_form(WantedTickets, request.form)
     event_id, position = locate(reference)
     bookings.change_tickets(
         event_id,

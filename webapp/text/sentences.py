@@ -23,6 +23,7 @@ SENTENCES = {
     ),
     "booking_closed.lapsed": ("This booking has lapsed. Book again if you still want to come."),
     "booking_closed.not_active": "This booking has been cancelled.",
+    "booking_closed.not_waiting": "This booking does not wait any more: it has its tickets.",
     "booking_closed.too_late": "It is too late to change this booking. Ask the organizer.",
     "booking_not_found": ("There is no such booking. Check that the link or the ids are complete."),
     "edit_conflict": "This was changed after you read it. Read it again, then send your change.",
@@ -45,6 +46,14 @@ SENTENCES = {
     ),
     "idempotency_key_reused": "This key was used for a different request. Send a new key.",
     "name_taken": "There is an organizer %(username)s already.",
+    "not_free": "So many tickets are not free now, only %(free)s. The booking stays as it is.",
+    "not_free.none": "No more tickets are free now. The booking stays as it is.",
+    "not_free.not_next": (
+        "Only who is next in line can take what is free. The booking stays as it is."
+    ),
+    "not_free.others_wait": (
+        "No more tickets can be had while somebody waits. The booking stays as it is."
+    ),
     "sold_out": "This event is sold out and has no waiting list.",
     "unauthorized.login_needed": ("Send an organizer's username and password, or an API token."),
     "unauthorized.reference_or_login_needed": (
@@ -94,7 +103,6 @@ PROBLEMS = {
     "integer_or_string": "Use an integer or a string.",
     "missing": "Fill in this field.",
     "no_picture": "This is no picture that can be read. Use a JPEG, PNG, WebP or GIF file.",
-    "not_fewer": "Keep at most the %(limit)s you have.",
     "not_json": "This is not JSON that we can read.",
     "not_json_constant": "%(name)s is not JSON.",
     "notice_address_missing": "Fill in the address to write to.",
@@ -145,6 +153,7 @@ HEADINGS = {
     "method_not_allowed": "Not in this way",
     "name_taken": "Name taken",
     "not_found": "Page not found",
+    "not_free": "Not so many free",
     "rate_limited": "Too often",
     "sold_out": "Sold out",
     "unauthorized": "Please log in",

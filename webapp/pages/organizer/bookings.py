@@ -27,7 +27,7 @@ from webapp.web.htmx import fragment, move_to, show, wants_fragment
 from webapp.web.language import gettext as _
 from webapp.web.language import ngettext
 from webapp.web.paging import page_of
-from webapp.web.schemas import FewerTickets, PageBooking, from_form
+from webapp.web.schemas import PageBooking, WantedTickets, from_form
 
 PAGE = 50
 BOOKING = f"{EVENT}/bookings/<int(max=2147483647):position>"
@@ -141,7 +141,7 @@ def booking(event_id: int, position: int) -> ResponseReturnValue:
 @form_on("organizer.booking")
 def change_booking(event_id: int, position: int) -> ResponseReturnValue:
     """Keep a booking with fewer tickets."""
-    form = from_form(FewerTickets, request.form)
+    form = from_form(WantedTickets, request.form)
     caller = str(me())
     outcome = bookings.change_tickets(
         event_id,
