@@ -62,6 +62,10 @@ class Inventory:
         """Whether one more booking may wait."""
         return self.waiting_list_limit is None or self.waiting < self.waiting_list_limit
 
+    def more_for(self, tickets: int) -> int:
+        """Tickets that a booking which has so many can have besides, at once."""
+        return 0 if self.closure else max(0, min(self.available, self.most - tickets))
+
 
 def inventory_of(event: LockedEvent, now: datetime) -> Inventory:
     """The figures of an event row and what its settings allow at `now`."""
