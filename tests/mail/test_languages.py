@@ -21,7 +21,7 @@ from webapp.config import current_settings
 from webapp.events import services as events
 from webapp.events.services import EventDetails
 from webapp.extensions import db
-from webapp.mail import announcements, facts, scheduled
+from webapp.mail import announcements, facts, offers, scheduled
 from webapp.mail.announcements import Audience
 from webapp.mail.channel import MailChannel
 from webapp.mail.worker import Deliverer
@@ -36,7 +36,7 @@ ADDRESS = re.compile(r"https?://[^\s⟦⟧]+")
 SAID = re.compile(r"⟦[^⟦⟧]*⟧")
 KINDS = {
     "confirmed", "waiting", "promoted", "reduced", "raised", "cancelled", "event_changed",
-    "event_cancelled", "reminder", "links", "message", "sold_out", "summary",
+    "event_cancelled", "free_now", "reminder", "links", "message", "sold_out", "summary",
 }  # fmt: skip
 
 
@@ -255,7 +255,7 @@ def test_every_mail_says_everything_in_the_readers_language(
     }
 
     def tell() -> None:
-        deliverer.jobs = [(60.0, scheduled.write_due)]
+        deliverer.jobs = [(60.0, scheduled.write_due), (60.0, offers.write_offers)]
         deliverer.drain()
 
     full, kept, gone = (make_event(tickets=3, **timed) for _ in range(3))

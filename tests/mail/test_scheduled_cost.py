@@ -24,7 +24,7 @@ from webapp import clock
 from webapp.booking.commands import organizer
 from webapp.booking.queries import find_event
 from webapp.extensions import db
-from webapp.mail import announcements, scheduled
+from webapp.mail import announcements, offers, scheduled
 from webapp.mail.announcements import Audience
 from webapp.storage.tables import bookings, deliveries, events, organizers
 
@@ -115,6 +115,38 @@ def test_no_table_is_read_as_a_whole_on_sqlite(small_reminding: World) -> None:
     for found in ("everything", "nothing"):
         steps = scans(scheduled.write_due, "EXPLAIN QUERY PLAN", is_scan_of_sqlite)
         assert steps == [], found
+
+
+def let_stand_still(world: World, *, free: int) -> None:
+    """Have so many tickets free of an event for which thousands wait, or take them away again."""
+    with db.engine.begin() as connection:
+        one = update(events).where(events.c.id == world.event_id)
+        connection.execute(one.values(capacity=events.c.capacity + free))
+
+
+def test_offers_that_are_written_cost_a_look_at_what_is_to_come(reminding: World) -> None:
+    let_stand_still(reminding, free=1)
+    try:
+        offers.write_offers()
+        assert written(offers.KIND) == 1
+        counts = reminding.count(offers.write_offers)
+        assert counts.commits == 0, "a lock for nothing"
+        assert counts.statements == 1, counts
+        assert counts.rows <= EVENTS + ROWS, counts
+        with db.engine.begin() as connection:
+            connection.execute(deliveries.delete())
+        for _ in ("something", "nothing"):
+            assert scans(offers.write_offers, "EXPLAIN", is_scan_of_mariadb) == []
+        assert written(offers.KIND) == 1
+    finally:
+        let_stand_still(reminding, free=-1)
+
+
+def test_offers_read_no_table_as_a_whole_on_sqlite(small_reminding: World) -> None:
+    let_stand_still(small_reminding, free=1)
+    for _ in ("something", "nothing"):
+        assert scans(offers.write_offers, "EXPLAIN QUERY PLAN", is_scan_of_sqlite) == []
+    assert written(offers.KIND) == 1
 
 
 def test_progress_of_a_message_is_found_among_the_keys(small_reminding: World) -> None:

@@ -118,9 +118,9 @@ def test_head_of_the_list_takes_what_is_free(
     assert "Only who is next in line can take" in text_of(refused)
     answers = [person.client.post(f"{mine}/take", data=form) for _ in range(2)]
     assert [answer.location for answer in answers] == [mine, mine]
-    page = text_of(person.get(mine))
-    assert "2 tickets are yours now." in page
-    assert "It admits 2 people." in page
+    text = text_of(person.get(mine))
+    assert "2 tickets are yours now." in text
+    assert "It admits 2 people." in text
     assert "Confirmed" in text_of(person.get(f"/bookings/{first}"))
 
 

@@ -205,10 +205,10 @@ def test_organizer_gives_the_head_what_is_free_and_a_booking_more(
     assert refused.status_code == 409
     assert "only 2. The booking stays as it is." in text_of(refused)
     answer = owner.submit(path, f"{path}/take", tickets=1)
-    page = text_of(owner.get(answer.location))
-    assert "Grace moved up from the waiting list and has 1 ticket." in page
-    assert "changed from 5 to 1 ticket by you" in page
-    assert "1 more is free now." in page
+    text = text_of(owner.get(answer.location))
+    assert "Grace moved up from the waiting list and has 1 ticket." in text
+    assert "changed from 5 to 1 ticket by you" in text
+    assert "1 more is free now." in text
     answer = owner.submit(path, tickets=2)
     assert "changed from 1 to 2 tickets by you" in text_of(owner.get(answer.location))
 

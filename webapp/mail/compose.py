@@ -19,7 +19,7 @@ from flask import current_app
 
 from webapp import clock
 from webapp.booking.commands import Status, is_active
-from webapp.booking.queries import find_event, may_leave_until
+from webapp.booking.queries import find_event, free_now, may_leave_until
 from webapp.config import Settings, current_settings
 from webapp.mail import announcements, facts, summaries
 from webapp.mail.failures import NothingToSend
@@ -131,7 +131,8 @@ def _message_id(delivery: DeliveryRow, settings: Settings) -> str:
 
 
 def _booking_mail(delivery: DeliveryRow) -> Mail:
-    booking, event, rank = facts.facts_for(delivery)
+    found = facts.facts_for(delivery)
+    booking, event, rank = found
     language = _language(booking.language)
     lines = _told_facts(_facts(event, language))
     if delivery.what == "event_changed":
@@ -148,6 +149,7 @@ def _booking_mail(delivery: DeliveryRow) -> Mail:
         booking=booking,
         event=event,
         rank=rank,
+        free=free_now(found),
         may_change=not ended and (until is None or clock.now() < until),
         until=until and in_words(until, event.time_zone, language),
         ending=ending,

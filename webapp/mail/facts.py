@@ -17,7 +17,7 @@ from webapp.booking.commands import (
     Status,
     takes_tickets,
 )
-from webapp.booking.queries import find_event
+from webapp.booking.queries import BookingView, find_event, free_now
 from webapp.booking.ranks import rank_of
 from webapp.errors import EventNotFound
 from webapp.events.services import FIELDS_ATTENDEES_HEAR_OF
@@ -32,6 +32,7 @@ from webapp.storage.transaction import read, write
 TRUE_OF = {
     "confirmed": {Status.CONFIRMED},
     "waiting": {Status.WAITING},
+    "free_now": {Status.WAITING},
     "promoted": {Status.CONFIRMED},
     "reduced": set(ACTIVE),
     "raised": set(TAKING_TICKETS),
@@ -55,15 +56,7 @@ MOST_LINKS = 50
 LONGEST_SUPERSEDED = timedelta(days=7)
 
 
-class Facts(NamedTuple):
-    """A booking and its event; `rank` is its place in line while it waits, else None."""
-
-    booking: BookingRow
-    event: EventRow
-    rank: int | None
-
-
-def facts_for(delivery: DeliveryRow) -> Facts:
+def facts_for(delivery: DeliveryRow) -> BookingView:
     """The booking and event that a delivery tells of, as they are now.
 
     Raises `NothingToSend` when its mail would not be true, `PermanentFailure` when it would be one
@@ -83,11 +76,14 @@ def facts_for(delivery: DeliveryRow) -> Facts:
         rank = rank_of(event.id, booking.position)
         if rank is None:  # it has just left the list, and that is told as well
             raise NothingToSend
+    found = BookingView(booking, event, rank)
+    if delivery.what == "free_now" and not free_now(found):
+        raise NothingToSend
     if delivery.what in SUPERSEDED_BY and _is_superseded(delivery):
         raise NothingToSend
     if delivery.what in BY_STRANGERS:
         _refuse_flood(delivery)
-    return Facts(booking, event, rank)
+    return found
 
 
 def _booking(delivery: DeliveryRow) -> BookingRow:
