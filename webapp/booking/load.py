@@ -69,6 +69,16 @@ _waiting = (
     .order_by(bookings.c.position)
     .limit(WAITING_PAGE)
 )
+# Of an event in the query around it. As a group's first, MySQL would read all who wait.
+head_position = (
+    select(bookings.c.position)
+    .with_hint(bookings, BY_STATUS, "mysql")
+    .where(bookings.c.event_id == events.c.id, bookings.c.status == Status.WAITING)
+    .order_by(bookings.c.position)
+    .limit(1)
+    .correlate(events)
+    .scalar_subquery()
+)
 _attendee_key = (bookings.c.event_id, bookings.c.attendee_id)
 _position_key = (bookings.c.event_id, bookings.c.position)
 

@@ -13,7 +13,6 @@ from sqlalchemy import Connection, Select, and_, or_, select
 
 from webapp import clock
 from webapp.booking import load
-from webapp.booking.commands import Status
 from webapp.errors import EventNotFound
 from webapp.storage.outbox import enqueue
 from webapp.storage.tables import bookings, deliveries, events
@@ -35,16 +34,7 @@ def write_offers() -> None:
 
 def _untold(now: datetime) -> Select[Any]:
     """The events whose list stands still, each with its head that was not told of it."""
-    head = (
-        select(bookings.c.position)
-        .with_hint(bookings, load.BY_STATUS, "mysql")
-        .where(bookings.c.event_id == events.c.id, bookings.c.status == Status.WAITING)
-        .order_by(bookings.c.position)
-        .limit(1)
-        .correlate(events)
-        .scalar_subquery()
-    )
-    at_head = and_(bookings.c.event_id == events.c.id, bookings.c.position == head)
+    at_head = and_(bookings.c.event_id == events.c.id, bookings.c.position == load.head_position)
     known = select(deliveries.c.id).where(
         deliveries.c.event_id == bookings.c.event_id,
         deliveries.c.position == bookings.c.position,

@@ -14,6 +14,7 @@ from webapp.booking import services as bookings
 from webapp.booking.commands import Status, is_active, takes_tickets
 from webapp.booking.inventory import free_for_head, inventory_of
 from webapp.booking.ranks import rank_of, ranks_of
+from webapp.booking.standstill import standstills
 from webapp.errors import AlreadyBooked, DomainError
 from webapp.events.sales import sales_of
 from webapp.pages import forms, spreadsheet
@@ -51,6 +52,7 @@ def event(event_id: int) -> ResponseReturnValue:
         "organizer/event.html",
         block="main" if "refused_form" in g else "bookings",
         event=g.event,
+        standstill=standstills([g.event], actor=me()).get(event_id),
         # The list alone is asked for much more often than the page, and shows no picture.
         draw_sales=lambda: chart_of(sales_of(g.event, actor=me())),
         **_listed(event_id),
