@@ -108,7 +108,7 @@ class WaitingListFull(DomainError):
 class BookingClosed(DomainError):
     """The booking can no longer be changed by its attendee.
 
-    `reason` is "not_active", "lapsed" or "too_late".
+    `reason` is "not_active", "lapsed", "too_late", or "not_waiting" where it has its tickets.
     """
 
     code = "booking_closed"
@@ -118,6 +118,21 @@ class TokenNeeded(DomainError):
     """Only who has read the mail to an address can answer for it: the token is nowhere else."""
 
     code = "token_needed"
+
+
+class NotFree(DomainError):
+    """So many tickets are not to be had now; the booking stays as it is.
+
+    `free` is how many are. `reason` is "none" where none is, "others_wait" where what is free is
+    for whoever waits, and "not_next" where a booking that is not their head asks for it.
+    """
+
+    code = "not_free"
+
+    def __init__(self, reason: str = "", *, free: int | None = None) -> None:
+        super().__init__("none" if free == 0 else reason)
+        if free:
+            self.parameters = {"free": free}
 
 
 class IdempotencyConflict(DomainError):

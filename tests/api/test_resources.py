@@ -165,11 +165,56 @@ def test_attendee_keeps_fewer_tickets(api: Api, organizer: dict[str, str]) -> No
     assert (reduced["tickets"], reduced["promoted"]) == (3, 1)
     by_organizer = api.patch(path, {"tickets": 2}, headers=organizer).get_json()
     assert by_organizer["promoted"] == [waiting[1]]
-    for wrong in (3, 0, -1, True, "1", 1.5):
+    for wrong in (0, -1, True, "1", 1.5):
         response = api.patch(path, {"tickets": wrong})
         assert (response.status_code, set(response.get_json()["errors"])) == (400, {"tickets"})
     api.post("/events/cancel", {"bookingReference": path.rpartition("/")[2]})
     assert api.patch(path, {"tickets": 1}).get_json()["code"] == "booking_closed"
+
+
+def test_attendee_has_more_tickets_while_they_are_free(api: Api, organizer: dict[str, str]) -> None:
+    event_id = api.event(organizer, totalTickets=5)
+    path = f"/bookings/{api.book(event_id, 1)['bookingReference']}"
+    raised = api.patch(path, {"tickets": 3}).get_json()
+    assert (raised["tickets"], raised["promoted"]) == (3, 0)
+    assert raised["message"] == "The booking is for 3 tickets now."
+    assert api.patch(path, {"tickets": 11}).status_code == 400
+    refused = api.patch(path, {"tickets": 6})
+    assert refused.status_code == 400, "more than there are"
+    other = api.book(event_id, 3)["bookingReference"]
+    refused = api.patch(path, {"tickets": 5})
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "not_free")
+    assert "only 1." in refused.get_json()["detail"]
+    api.post("/events/cancel", {"bookingReference": other})
+    party = api.book(event_id, 2, tickets=3)
+    assert party["status"] == "waiting"
+    refused = api.patch(path, {"tickets": 4}, headers=organizer)
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "not_free")
+    assert "while somebody waits" in refused.get_json()["detail"]
+    assert api.get(path).get_json()["tickets"] == 3
+
+
+def test_booking_that_is_next_in_line_takes_what_is_free(
+    api: Api, organizer: dict[str, str]
+) -> None:
+    event_id = api.event(organizer, totalTickets=5)
+    api.book(event_id, 1, tickets=3)
+    head, behind = (api.book(event_id, user, tickets=4)["bookingReference"] for user in (2, 3))
+    path = f"/bookings/{head}"
+    assert api.get(path).get_json()["ticketsFreeNow"] == 2
+    assert "ticketsFreeNow" not in api.get(f"/bookings/{behind}").get_json()
+    for reference, wanted, told in ((behind, 1, "next in line"), (head, 3, "only 2")):
+        refused = api.post(f"/bookings/{reference}/take", {"tickets": wanted})
+        assert (refused.status_code, refused.get_json()["code"]) == (409, "not_free")
+        assert told in refused.get_json()["detail"]
+    headers = {"Idempotency-Key": "k"}
+    taken = [api.post(f"{path}/take", {"tickets": 2}, headers=headers) for _ in range(2)]
+    assert taken[0].get_json() == taken[1].get_json()
+    assert (taken[0].get_json()["tickets"], taken[0].get_json()["promoted"]) == (2, 1)
+    read = api.get(path).get_json()
+    assert (read["status"], read["tickets"]) == ("confirmed", 2)
+    assert "ticketsFreeNow" not in read
+    assert api.post(f"{path}/take", {"tickets": 1}).get_json()["code"] == "booking_closed"
 
 
 def test_larger_capacity_promotes_at_once_and_says_whom(

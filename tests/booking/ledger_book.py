@@ -18,6 +18,7 @@ from webapp.booking.commands import (
     Refusal,
     SetCapacity,
     Status,
+    TakeFree,
     is_active,
     organizer,
 )
@@ -50,6 +51,7 @@ class KeptBook:
     inventory: Inventory
     claims: dict[int, Claim] = field(default_factory=dict)
     history: list[HistoryLine] = field(default_factory=list)
+    moved_up_lately: set[int] = field(default_factory=set)
 
     def run(self, *given: Given) -> list[Outcome | Refusal]:
         """Decide the commands as one batch and write what came of it."""
@@ -58,13 +60,14 @@ class KeptBook:
             replace(self.inventory),
             [replace(claim) for claim in self._named([command for command, _ in commands])],
             (replace(claim) for claim in self.waiting()),
+            moved_up_lately=self.moved_up_lately.__contains__,
         )
         outcomes = [ledger.decide(self._measured(command), actor) for command, actor in commands]
         self.inventory = ledger.inventory
         for claim in ledger.created:
             assert claim.position not in self.claims, "a position was used again"
             self.claims[claim.position] = replace(claim)
-        for position, claim in ledger.reduced.items():
+        for position, claim in ledger.resized.items():
             self.claims[position].tickets = claim.tickets
         for position in ledger.promoted:
             self.claims[position].status = Status.CONFIRMED
@@ -75,6 +78,9 @@ class KeptBook:
                 if is_active(claim.status):
                     claim.status = Status.CANCELLED
         self.history += ledger.history
+        self.moved_up_lately.update(
+            line.position for line in ledger.history if line.what is ActivityKind.PROMOTED
+        )
         return outcomes
 
     def told(self, *given: Given) -> list[tuple[object, ...]]:
@@ -124,7 +130,11 @@ class KeptBook:
                 case BookTickets(attendee_id=name) | CancelBooking(attendee_id=str(name)):
                     held = [c for c in self.claims.values() if c.attendee_id == name]
                     yield from sorted(held, key=lambda claim: claim.position)[-1:]
-                case CancelBooking(position=int(position)) | ChangeTickets(position=position):
+                case (
+                    CancelBooking(position=int(position))
+                    | ChangeTickets(position=position)
+                    | TakeFree(position=position)
+                ):
                     if position in self.claims:
                         yield self.claims[position]
 

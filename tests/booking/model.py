@@ -12,6 +12,7 @@ class Booking:
     attendee: str
     tickets: int
     status: str
+    moved_up_lately: bool = False
     promoted_by_its_cancel: list[int] = field(default_factory=list)
 
 
@@ -61,7 +62,7 @@ class Event:
             return "refused", "no_such_booking"
         booking = self.bookings[position - 1]
         if booking.status != "cancelled":
-            if not self.may_cancel and not by_organizer:
+            if not self.may_give_back(booking, by_organizer=by_organizer):
                 return "refused", "too_late"
             booking.status = "cancelled"
             booking.promoted_by_its_cancel = self.promote()
@@ -79,14 +80,56 @@ class Event:
             return "refused", "not_active"
         if tickets < 1:
             return "refused", "too_few_tickets"
-        if tickets > booking.tickets:
-            return "refused", "not_fewer"
         if tickets == booking.tickets:
             return "released", position, tickets, []
-        if not self.may_cancel and not by_organizer:
+        if tickets > booking.tickets:
+            return self.raise_to(position, tickets)
+        if not self.may_give_back(booking, by_organizer=by_organizer):
             return "refused", "too_late"
         booking.tickets = tickets
         return "released", position, tickets, self.promote()
+
+    def raise_to(self, position: int, tickets: int) -> tuple[object, ...]:
+        booking = self.bookings[position - 1]
+        if not self.is_open:
+            return "refused", "not_open"
+        if tickets > self.most or tickets > self.capacity:
+            return "refused", "too_many_tickets"
+        if self.waiting_positions():
+            return "refused", "others_wait"
+        if self.confirmed_tickets() - booking.tickets + tickets > self.capacity:
+            return "refused", "not_free"
+        booking.tickets = tickets
+        return "released", position, tickets, []
+
+    def take(self, position: int, tickets: int) -> tuple[object, ...]:
+        if not 1 <= position <= len(self.bookings):
+            return "refused", "no_such_booking"
+        booking = self.bookings[position - 1]
+        if booking.status == "cancelled":
+            return "refused", "not_active"
+        if tickets < 1:
+            return "refused", "too_few_tickets"
+        if booking.status == "confirmed" and tickets == booking.tickets:
+            return "released", position, tickets, []
+        if booking.status == "confirmed":
+            return "refused", "not_waiting"
+        if not self.promotes:
+            return "refused", "not_open"
+        if position != self.waiting_positions()[0]:
+            return "refused", "not_next"
+        if self.confirmed_tickets() + tickets > self.capacity:
+            return "refused", "not_free"
+        booking.tickets = tickets
+        return "released", position, tickets, self.promote()
+
+    def may_give_back(self, booking: Booking, *, by_organizer: bool) -> bool:
+        late = booking.moved_up_lately and self.promotes
+        return by_organizer or self.may_cancel or booking.status == "waiting" or late
+
+    def let_a_day_pass(self) -> None:
+        for booking in self.bookings:
+            booking.moved_up_lately = False
 
     def set_capacity(self, capacity: int) -> tuple[object, ...]:
         largest = max((self.bookings[p - 1].tickets for p in self.waiting_positions()), default=0)
@@ -108,5 +151,6 @@ class Event:
             if self.confirmed_tickets() + head.tickets > self.capacity:
                 break
             head.status = "confirmed"
+            head.moved_up_lately = True
             promoted.append(waiting[0])
         return promoted

@@ -36,6 +36,7 @@ from webapp.errors import (
     EventClosed,
     EventNotFound,
     InvalidInput,
+    NotFree,
     Problem,
     SoldOut,
     WaitingListFull,
@@ -169,7 +170,7 @@ def test_change_to_fewer_tickets_promotes_and_keeps_the_rest(make_event: MakeEve
     assert changed.tickets == booking_at(event_id, 1).tickets == 1
     assert figures(event_id) == (3, 1, 0)
     assert change_tickets(event_id, position=1, tickets=1).promoted == {}
-    with pytest.raises(InvalidInput):
+    with pytest.raises(NotFree, match="others_wait"):
         change_tickets(event_id, position=1, tickets=2)
     with pytest.raises(InvalidInput):
         change_tickets(event_id, position=1, tickets=0)

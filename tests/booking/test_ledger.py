@@ -25,6 +25,7 @@ from webapp.booking.commands import (
     Refusal,
     SetCapacity,
     Status,
+    TakeFree,
 )
 from webapp.booking.inventory import Closure, Inventory
 from webapp.booking.ledger import InconsistentLedger, Ledger
@@ -34,10 +35,11 @@ steady = settings(deadline=None, derandomize=True, max_examples=60)
 
 @dataclass(frozen=True)
 class Rules:
-    """The organizer changes what the event allows, and the waiting list is walked again."""
+    """What the event allows changes, maybe a day later, and the waiting list is walked again."""
 
     phase: str
     waiting_limit: int | None
+    a_day_later: bool = False
 
 
 Step = Given | Rules
@@ -50,7 +52,8 @@ cancels: st.SearchStrategy[Command] = st.one_of(
     st.builds(CancelBooking, position=st.integers(1, 8)),
     st.builds(CancelBooking, attendee_id=st.sampled_from(ATTENDEES)),
 )
-changes: st.SearchStrategy[Command] = st.builds(ChangeTickets, st.integers(1, 6), st.integers(0, 4))
+changes: st.SearchStrategy[Command] = st.builds(ChangeTickets, st.integers(1, 6), st.integers(0, 6))
+takes: st.SearchStrategy[Command] = st.builds(TakeFree, st.integers(1, 8), st.integers(0, 3))
 
 
 def by_anybody(commands: st.SearchStrategy[Command]) -> st.SearchStrategy[Step]:
@@ -62,11 +65,13 @@ rules: st.SearchStrategy[Step] = st.builds(
     Rules,
     st.sampled_from(["open", "open", "too late to cancel", "started", "closed"]),
     st.sampled_from([None, None, 0, 2]),
+    st.booleans(),
 )
 KINDS = (
     [bookings] * 10
     + [by_anybody(cancels)] * 5
-    + [by_anybody(changes)] * 2
+    + [by_anybody(changes)] * 3
+    + [by_anybody(takes)] * 2
     + [sizes_of_event] * 2
     + [rules]
 )
@@ -115,6 +120,8 @@ def keep(book: KeptBook, batch: list[Step]) -> list[tuple[object, ...]]:
     """Run a batch on the ledger."""
     if isinstance(batch[0], Rules):
         book.inventory = allow(book.inventory, batch[0])
+        if batch[0].a_day_later:
+            book.moved_up_lately.clear()
         return book.told(SetCapacity(book.inventory.capacity))
     return book.told(*[step for step in batch if not isinstance(step, Rules)])
 
@@ -126,6 +133,8 @@ def tell(event: model.Event, step: Step) -> tuple[object, ...]:
         event.promotes = step.phase != "started"
         event.may_cancel = step.phase in ("open", "closed")
         event.waiting_limit = step.waiting_limit
+        if step.a_day_later:
+            event.let_a_day_pass()
         return event.set_capacity(event.capacity)
     by_organizer = isinstance(step, ByOrganizer)
     command = command_of(step)[0]
@@ -139,6 +148,8 @@ def tell(event: model.Event, step: Step) -> tuple[object, ...]:
             return event.cancel(position or 0, by_organizer=by_organizer)
         case ChangeTickets(position, tickets):
             return event.change(position, tickets, by_organizer=by_organizer)
+        case TakeFree(position, tickets):
+            return event.take(position, tickets)
         case SetCapacity(capacity):
             return event.set_capacity(capacity)
         case CancelEvent():
@@ -441,7 +452,14 @@ def test_fewer_tickets_of_the_waiting_head_can_make_it_fit() -> None:
             ChangeTickets(1, 1),
             Refusal(Reason.TOO_LATE),
         ),
-        (Inventory(3, 2), ChangeTickets(1, 3), Refusal(Reason.NOT_FEWER, 2)),
+        (Inventory(3, 2, closure=Closure.CLOSED), ChangeTickets(1, 3), Refusal(Reason.NOT_OPEN)),
+        (Inventory(9, 2, max_tickets=3), ChangeTickets(1, 4), Refusal(Reason.TOO_MANY_TICKETS, 3)),
+        (Inventory(9, 2, waiting=1), ChangeTickets(1, 3), Refusal(Reason.OTHERS_WAIT)),
+        (Inventory(9, 8), ChangeTickets(1, 4), Refusal(Reason.NOT_FREE, 1)),
+        (Inventory(3, 3), ChangeTickets(1, 3), Refusal(Reason.NOT_FREE, 0)),
+        (Inventory(3, 2), TakeFree(9, 1), Refusal(Reason.NO_SUCH_BOOKING)),
+        (Inventory(3, 2), TakeFree(1, 0), Refusal(Reason.TOO_FEW_TICKETS, 1)),
+        (Inventory(3, 2), TakeFree(1, 1), Refusal(Reason.NOT_WAITING)),
         (Inventory(3, 2), ChangeTickets(1, 0), Refusal(Reason.TOO_FEW_TICKETS, 1)),
         (Inventory(3, 2), ChangeTickets(9, 1), Refusal(Reason.NO_SUCH_BOOKING)),
         (Inventory(3, 2), SetCapacity(1), Refusal(Reason.CAPACITY_TOO_LOW, 2)),
@@ -463,6 +481,79 @@ def test_organizer_cancels_when_attendees_may_not() -> None:
     book = full_book(2, 1, capacity=2)
     book.inventory.attendees_may_cancel = False
     assert book.told(ByOrganizer(CancelBooking(1))) == [("released", 1, 2, [2])]
+
+
+def test_who_waits_leaves_and_asks_for_less_when_attendees_may_not_give_back() -> None:
+    book = full_book(3, 3, 1, capacity=3)
+    book.inventory.attendees_may_cancel = False
+    assert book.told(ChangeTickets(2, 2)) == [("released", 2, 2, [])]
+    assert book.told(CancelBooking(2)) == [("released", 2, 2, [])]
+    assert book.told(CancelBooking(1)) == [("refused", "too_late")]
+    assert book.with_status(Status.WAITING) == [3]
+
+
+def test_who_moved_up_lately_gives_back_after_the_deadline_and_nobody_else() -> None:
+    book = full_book(2, 2, 1, 1, capacity=2)
+    book.inventory.attendees_may_cancel = False
+    # In the batch that promotes, and after it.
+    assert book.told(ByOrganizer(CancelBooking(1)), ChangeTickets(2, 1)) == [
+        ("released", 1, 2, [2]),
+        ("released", 2, 1, [3]),
+    ]
+    assert book.told(CancelBooking(3)) == [("released", 3, 1, [4])]
+    book.moved_up_lately.clear()
+    assert book.told(CancelBooking(2)) == [("refused", "too_late")]
+    assert book.told(ChangeTickets(4, 1)) == [("released", 4, 1, [])]
+
+
+def test_nobody_gives_back_once_the_event_has_started_however_lately_they_moved_up() -> None:
+    book = full_book(1, 1, capacity=1)
+    book.run(CancelBooking(1))
+    book.inventory.attendees_may_cancel = book.inventory.promotes = False
+    assert book.moved_up_lately == {2}
+    assert book.told(CancelBooking(2)) == [("refused", "too_late")]
+
+
+def test_more_tickets_are_had_at_once_while_there_is_room() -> None:
+    book = full_book(1, 1, capacity=4)
+    assert book.told(ChangeTickets(1, 3)) == [("released", 1, 3, [])]
+    assert book.inventory.confirmed == 4
+    assert book.history[-1].what is ActivityKind.RAISED
+    assert book.told(ChangeTickets(2, 2)) == [("refused", "not_free")]
+
+
+def test_more_tickets_are_behind_who_waits_even_with_tickets_left() -> None:
+    book = full_book(2, 3, capacity=4)
+    assert book.told(ChangeTickets(1, 3)) == [("refused", "others_wait")]
+    assert book.told(ChangeTickets(2, 4)) == [("refused", "others_wait")]
+    assert (book.inventory.confirmed, book.claims[2].tickets) == (2, 3)
+
+
+def test_head_of_the_list_takes_what_is_free_and_lets_the_next_in() -> None:
+    book = full_book(1, 4, 1, 3, capacity=4)
+    assert book.told(TakeFree(2, 2)) == [("released", 2, 2, [2, 3])]
+    assert (book.inventory.confirmed, book.with_status(Status.WAITING)) == (4, [4])
+    assert book.told(TakeFree(2, 2)) == [("released", 2, 2, [])]
+
+
+def test_nobody_but_the_head_takes_and_no_more_than_is_free() -> None:
+    book = full_book(2, 4, 3, capacity=4)
+    assert book.told(TakeFree(3, 1), TakeFree(2, 3)) == [
+        ("refused", "not_next"),
+        ("refused", "not_free"),
+    ]
+    assert [book.claims[p].tickets for p in book.with_status(Status.WAITING)] == [4, 3]
+    book.inventory.promotes = False
+    assert book.told(TakeFree(2, 2)) == [("refused", "not_open")]
+
+
+def test_head_that_moved_up_meanwhile_keeps_all_its_tickets() -> None:
+    book = full_book(1, 1, 3, capacity=4)
+    assert book.told(CancelBooking(1), TakeFree(3, 2)) == [
+        ("released", 1, 1, [3]),
+        ("refused", "not_waiting"),
+    ]
+    assert book.claims[3].tickets == 3
 
 
 def test_nobody_is_promoted_once_the_event_has_started() -> None:

@@ -13,7 +13,8 @@ from icalendar import Calendar
 
 from tests.mail.conftest import BASE_URL, Book, Clock, Drain, MakeEvent
 from tests.support.mail import Mailbox, words_of
-from tests.support.tools import event_bookings
+from tests.support.tools import event_bookings, history
+from webapp import clock
 from webapp.booking import queries
 from webapp.booking import services as bookings
 from webapp.booking.commands import ATTENDEE, organizer
@@ -23,6 +24,8 @@ from webapp.events.services import EventDetails
 from webapp.mail import facts
 from webapp.mail.channel import MailChannel
 from webapp.mail.worker import Deliverer
+from webapp.text.formatting import in_words
+from webapp.text.languages import ENGLISH
 
 START = datetime(2027, 5, 3, 17, 30, tzinfo=UTC)
 TIMED: dict[str, Any] = {
@@ -106,6 +109,26 @@ def test_ticket_mail_has_a_calendar_file(
     assert [e["SEQUENCE"] for e in entries] == sorted({e["SEQUENCE"] for e in entries})
     assert [e.start for e in entries] == [START, *[START + timedelta(hours=1)] * 2]
     assert all(receipt.reference not in str(entry.to_ical()) for entry in entries)
+
+
+def test_who_moves_up_late_is_told_until_when_to_give_back(
+    make_event: MakeEvent, book: Book, drain: Drain, mailbox: Mailbox, owner_id: int
+) -> None:
+    """The event's own deadline is over, and a day after the promotion is not yet."""
+    now = clock.now()
+    event_id = make_event(
+        tickets=1, starts_at=now + timedelta(days=9), cancel_until=now - timedelta(hours=1)
+    )
+    first = book(event_id, "ada")
+    book(event_id, "bob")
+    bookings.cancel_booking(event_id, position=first.position, actor=organizer(owner_id))
+    drain()
+    promotion = words_of(mailbox.to("bob@example.org")[-1])
+    moved_up_at = history(event_id, position=2)[0].at
+    until = in_words(moved_up_at + timedelta(days=1), "UTC", ENGLISH)
+    assert "give the ticket back" in promotion
+    assert f"That is possible until {until}." in promotion
+    assert "cancel on the page" not in words_of(mailbox.to("ada@example.org")[0])
 
 
 def test_waiting_attendee_is_told_the_rank_and_then_the_promotion(

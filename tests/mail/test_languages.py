@@ -21,7 +21,7 @@ from webapp.config import current_settings
 from webapp.events import services as events
 from webapp.events.services import EventDetails
 from webapp.extensions import db
-from webapp.mail import announcements, facts, scheduled
+from webapp.mail import announcements, facts, offers, scheduled
 from webapp.mail.announcements import Audience
 from webapp.mail.channel import MailChannel
 from webapp.mail.worker import Deliverer
@@ -35,8 +35,8 @@ NAMES = re.compile(r"Nextup|EES?T")
 ADDRESS = re.compile(r"https?://[^\s⟦⟧]+")
 SAID = re.compile(r"⟦[^⟦⟧]*⟧")
 KINDS = {
-    "confirmed", "waiting", "promoted", "reduced", "cancelled", "event_changed", "event_cancelled",
-    "reminder", "links", "message", "sold_out", "summary",
+    "confirmed", "waiting", "promoted", "reduced", "raised", "cancelled", "event_changed",
+    "event_cancelled", "free_now", "reminder", "links", "message", "sold_out", "summary",
 }  # fmt: skip
 
 
@@ -255,7 +255,7 @@ def test_every_mail_says_everything_in_the_readers_language(
     }
 
     def tell() -> None:
-        deliverer.jobs = [(60.0, scheduled.write_due)]
+        deliverer.jobs = [(60.0, scheduled.write_due), (60.0, offers.write_offers)]
         deliverer.drain()
 
     full, kept, gone = (make_event(tickets=3, **timed) for _ in range(3))
@@ -272,6 +272,7 @@ def test_every_mail_says_everything_in_the_readers_language(
     facts.send_links("pair@example.org")
     facts.send_links("guest1@example.org")
     tell()
+    bookings.change_tickets(undated, position=1, tickets=3)
     bookings.change_tickets(full, position=3, tickets=1)
     bookings.change_tickets(full, position=4, tickets=1)
     tell()

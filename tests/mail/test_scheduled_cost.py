@@ -1,6 +1,7 @@
 """What it costs to look each minute for what has to be told, and at what became of it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 
@@ -23,8 +24,10 @@ from tests.test_counts import (
 from webapp import clock
 from webapp.booking.commands import organizer
 from webapp.booking.queries import find_event
+from webapp.booking.standstill import LOOK_BACK, standstills
+from webapp.events.queries import own_event
 from webapp.extensions import db
-from webapp.mail import announcements, scheduled
+from webapp.mail import announcements, offers, scheduled
 from webapp.mail.announcements import Audience
 from webapp.storage.tables import bookings, deliveries, events, organizers
 
@@ -115,6 +118,64 @@ def test_no_table_is_read_as_a_whole_on_sqlite(small_reminding: World) -> None:
     for found in ("everything", "nothing"):
         steps = scans(scheduled.write_due, "EXPLAIN QUERY PLAN", is_scan_of_sqlite)
         assert steps == [], found
+
+
+@contextmanager
+def standing_still(world: World) -> Iterator[Callable[[], object]]:
+    """Have a ticket free of an event for which thousands wait; gives a look at what holds them."""
+    one = update(events).where(events.c.id == world.event_id)
+    head = update(bookings).where(
+        bookings.c.event_id == world.event_id,
+        bookings.c.position == world.head_of_line().position,
+    )
+
+    def change(free: int, tickets: int) -> None:
+        with db.engine.begin() as connection:
+            connection.execute(one.values(capacity=events.c.capacity + free))
+            connection.execute(head.values(tickets=tickets))
+
+    change(1, 2)
+    event = own_event(world.event_id, organizer_id=1)
+
+    def look() -> None:
+        assert standstills([event], actor=organizer(1)).keys() == {event.id}
+
+    yield look
+    change(-1, 1)
+
+
+def test_offers_that_are_written_cost_a_look_at_what_is_to_come(reminding: World) -> None:
+    with standing_still(reminding):
+        offers.write_offers()
+        assert written(offers.KIND) == 1
+        counts = reminding.count(offers.write_offers)
+        assert counts.commits == 0, "a lock for nothing"
+        assert counts.statements == 1, counts
+        assert counts.rows <= EVENTS + ROWS, counts
+        with db.engine.begin() as connection:
+            connection.execute(deliveries.delete())
+        for _ in ("something", "nothing"):
+            assert scans(offers.write_offers, "EXPLAIN", is_scan_of_mariadb) == []
+        assert written(offers.KIND) == 1
+
+
+def test_standstill_of_a_long_list_is_told_from_its_head_and_a_part_of_its_history(
+    reminding: World,
+) -> None:
+    with standing_still(reminding) as look:
+        look()
+        counts = reminding.count(look)
+        assert counts.statements == 2, counts
+        # Each line is read, and read again as a part of the union.
+        assert counts.rows <= 2 * LOOK_BACK + ROWS, counts
+        assert scans(look, "EXPLAIN", is_scan_of_mariadb) == []
+
+
+def test_what_stands_still_reads_no_table_as_a_whole_on_sqlite(small_reminding: World) -> None:
+    with standing_still(small_reminding) as look:
+        for action in (offers.write_offers, offers.write_offers, look):
+            assert scans(action, "EXPLAIN QUERY PLAN", is_scan_of_sqlite) == []
+        assert written(offers.KIND) == 1
 
 
 def test_progress_of_a_message_is_found_among_the_keys(small_reminding: World) -> None:

@@ -9,9 +9,12 @@ import pytest
 from flask import Flask
 
 from tests.pages.conftest import Person, forms_of, text_of
+from tests.support.tools import history
 from webapp.booking import services as bookings
 from webapp.booking.commands import organizer
 from webapp.events import services as events
+from webapp.text.formatting import in_words
+from webapp.text.languages import ENGLISH
 from webapp.web import security
 
 MakeEvent = Callable[..., int]
@@ -73,15 +76,98 @@ def test_attendee_keeps_fewer_tickets(person: Person, make_event: MakeEvent) -> 
     mine = person.book(make_event(), tickets=4).location
     assert person.submit(mine, tickets=1).status_code == 303
     assert "It admits 1 person." in text_of(person.get(mine))
-    refused = person.client.post(mine, data={**person.token(f"{mine}/cancel"), "tickets": 3})
+    refused = person.client.post(mine, data={**person.token(f"{mine}/cancel"), "tickets": 0})
     assert refused.status_code == 400
 
 
+def test_attendee_has_more_tickets_while_they_are_free(
+    person: Person, make_event: MakeEvent, book: Book
+) -> None:
+    event_id = make_event(tickets=5)
+    mine = person.book(event_id, tickets=2).location
+    assert "3 more are free now." in text_of(person.get(mine))
+    assert person.submit(mine, tickets=4).status_code == 303
+    page = text_of(person.get(mine))
+    assert "Changed: the booking is now for 4 tickets." in page
+    assert "It admits 4 people." in page
+    form = forms_of(person.get(mine))[mine]
+    book(event_id, "Grace", tickets=2)
+    refused = person.client.post(mine, data={**form, "tickets": 5})
+    assert refused.status_code == 409
+    assert "No more tickets can be had while somebody waits." in text_of(refused)
+    assert "more is free" not in text_of(person.get(mine))
+
+
+def test_head_of_the_list_takes_what_is_free(
+    person: Person, make_event: MakeEvent, book: Book
+) -> None:
+    event_id = make_event(tickets=5)
+    first = book(event_id, "Ada", tickets=3)
+    mine, behind = (f"/bookings/{book(event_id, name, tickets=4)}" for name in ("Mary", "Grace"))
+    offer = "2 tickets are free now: take them?"
+    assert offer not in text_of(person.get(behind))
+    for fragment in (False, True):
+        page = person.get(f"{mine}/standing" if fragment else mine, fragment=fragment)
+        assert offer in text_of(page)
+        assert '<button form="take" name="tickets" value="2">' in page.text
+    same = {"If-None-Match": page.headers["ETag"]}
+    assert person.get(f"{mine}/standing", fragment=True, **same).status_code == 304
+    form = forms_of(person.get(mine))[f"{mine}/take"] | {"tickets": "2"}
+    refused = person.submit(behind, f"{behind}/take", tickets=2)
+    assert refused.status_code == 409
+    assert "Only who is next in line can take" in text_of(refused)
+    answers = [person.client.post(f"{mine}/take", data=form) for _ in range(2)]
+    assert [answer.location for answer in answers] == [mine, mine]
+    text = text_of(person.get(mine))
+    assert "2 tickets are yours now." in text
+    assert "It admits 2 people." in text
+    assert "Confirmed" in text_of(person.get(f"/bookings/{first}"))
+
+
+def test_who_moved_up_before_taking_less_keeps_it_all_and_is_told(
+    app: Flask, person: Person, make_event: MakeEvent, book: Book
+) -> None:
+    event_id = make_event(tickets=5)
+    book(event_id, "Ada", tickets=3)
+    mine = f"/bookings/{book(event_id, 'Mary', tickets=4)}"
+    form = forms_of(person.get(mine))[f"{mine}/take"] | {"tickets": "2"}
+    with app.app_context():
+        bookings.cancel_booking(event_id, position=1)
+    late = person.client.post(f"{mine}/take", data=form)
+    assert late.status_code == 409
+    assert "This booking does not wait any more: it has its tickets." in text_of(late)
+    assert "It admits 4 people." in text_of(late)
+
+
+def test_who_waits_or_moved_up_late_is_told_until_when_they_may_leave(
+    app: Flask, person: Person, make_event: MakeEvent, book: Book, owner_id: int
+) -> None:
+    now = datetime.now(UTC)
+    event_id = make_event(
+        tickets=1, starts_at=now + timedelta(days=9), cancel_until=now - timedelta(hours=1)
+    )
+    book(event_id, "Ada")
+    mine = f"/bookings/{book(event_id, 'Mary')}"
+    waiting = text_of(person.get(mine))
+    assert "Cancel the booking" in waiting
+    assert "Possible until" not in waiting
+    with app.app_context():
+        bookings.cancel_booking(event_id, position=1, actor=organizer(owner_id))
+        moved_up_at = history(event_id, position=2)[0].at
+    until = in_words(moved_up_at + timedelta(days=1), "UTC", ENGLISH)
+    page = text_of(person.get(mine))
+    assert "Possible until" in page
+    assert until in page
+    assert person.submit(f"{mine}/cancel").status_code == 303
+
+
 def test_late_attendee_cannot_change(person: Person, make_event: MakeEvent, book: Book) -> None:
-    event_id = make_event(cancel_until=datetime.now(UTC) - timedelta(hours=1))
+    event_id = make_event(tickets=2, cancel_until=datetime.now(UTC) - timedelta(hours=1))
     mine = f"/bookings/{book(event_id, 'Ada')}"
     page = person.get(mine)
-    assert "too late to change" in text_of(page)
+    assert "too late to give tickets back" in text_of(page)
+    assert person.submit(mine, tickets=2).status_code == 303
+    assert "too late to change" in text_of(person.get(mine))
     refused = person.submit(f"{mine}/cancel")
     assert refused.status_code == 409
     assert "Confirmed" in text_of(person.get(mine))

@@ -40,8 +40,12 @@ def event(**changes: Any) -> Any:
     return SimpleNamespace(**{**usual, **changes})
 
 
-def kinds(*given: Any, undelivered: tuple[int, ...] = ()) -> list[Kind]:
-    return [need.kind for need in needs_of(given, undelivered=undelivered, now=NOW)]
+def kinds(
+    *given: Any, undelivered: tuple[int, ...] = (), still: tuple[int, ...] = ()
+) -> list[Kind]:
+    standstills: Any = dict.fromkeys(still)
+    needs = needs_of(given, undelivered=undelivered, standstills=standstills, now=NOW)
+    return [need.kind for need in needs]
 
 
 @pytest.mark.parametrize(
@@ -88,6 +92,33 @@ def test_what_could_not_be_delivered_is_told_also_of_what_is_over() -> None:
     assert kinds(over, undelivered=(2,)) == []
 
 
+def test_list_that_stands_still_is_told_in_place_of_one_that_waits() -> None:
+    given = [event(id=number, waiting=3) for number in (1, 2)]
+    assert kinds(*given, still=(2,)) == [Kind.STANDS_STILL, Kind.WAITING]
+    assert kinds(event(waiting=3, is_sample=True), still=(1,)) == []
+
+
+@pytest.mark.every_database
+def test_dashboard_and_event_say_who_holds_up_a_list_and_what_can_be_done(
+    owner: Person, make_event: MakeEvent, book: Book
+) -> None:
+    event_id = make_event("Feast", tickets=5)
+    book(event_id, "Ada", tickets=3)
+    book(event_id, "Mary", tickets=4)
+    page = owner.get("/organizer")
+    assert "Feast : the waiting list has stood still since" in text_of(page)
+    assert "2 tickets are free; Mary is next and wants 4." in text_of(page)
+    path = f"/organizer/events/{event_id}"
+    assert f'href="{path}/bookings/2"' in page.text
+    for shown in (owner.get(path), owner.get(f"{path}/figures", fragment=True)):
+        told = text_of(shown)
+        assert "2 tickets are free, and Mary is next and wants 4." in told
+        for link in (f"{path}/bookings/2", f"{path}/edit"):
+            assert f'<a href="{link}">' in shown.text
+    owner.submit(f"{path}/bookings/2", f"{path}/bookings/2/take", tickets=2)
+    assert "stood still" not in text_of(owner.get("/organizer")) + text_of(owner.get(path))
+
+
 def test_most_urgent_comes_first_and_then_what_is_soonest() -> None:
     given = [
         event(id=1, next_position=1),
@@ -96,7 +127,7 @@ def test_most_urgent_comes_first_and_then_what_is_soonest() -> None:
         event(id=4, waiting=1, starts_at=NOW + 3 * DAY),
         event(id=5, starts_at=NOW + HOUR),
     ]
-    needs = needs_of(given, undelivered=(3,), now=NOW)
+    needs = needs_of(given, undelivered=(3,), standstills={}, now=NOW)
     assert [need.event.id for need in needs] == [5, 3, 4, 3, 2, 1]
 
 

@@ -191,6 +191,28 @@ def test_organizer_adds_changes_and_is_told_of_doubles(
     assert "number 1." in text_of(again)
 
 
+def test_organizer_gives_the_head_what_is_free_and_a_booking_more(
+    owner: Person, make_event: MakeEvent, book: Book
+) -> None:
+    event_id = make_event(tickets=6)
+    book(event_id, "Ada", tickets=4)
+    book(event_id, "Grace", tickets=5)
+    path = f"/organizer/events/{event_id}/bookings/2"
+    page = owner.get(path)
+    assert "waits for 5 tickets; 2 are free." in text_of(page)
+    assert '<button class="second" name="tickets" value="2">' in page.text
+    refused = owner.submit(path, f"{path}/take", tickets=3)
+    assert refused.status_code == 409
+    assert "only 2. The booking stays as it is." in text_of(refused)
+    answer = owner.submit(path, f"{path}/take", tickets=1)
+    text = text_of(owner.get(answer.location))
+    assert "Grace moved up from the waiting list and has 1 ticket." in text
+    assert "changed from 5 to 1 ticket by you" in text
+    assert "1 more is free now." in text
+    answer = owner.submit(path, tickets=2)
+    assert "changed from 1 to 2 tickets by you" in text_of(owner.get(answer.location))
+
+
 @pytest.mark.every_database
 def test_samples_are_removed_with_one_click(app: Flask, owner: Person, owner_id: int) -> None:
     with app.app_context():

@@ -9,7 +9,7 @@ from PIL import Image
 from webapp import clock
 from webapp.accounts.services import create_organizer
 from webapp.booking.commands import organizer
-from webapp.booking.services import book_tickets, cancel_booking, change_tickets
+from webapp.booking.services import book_tickets, cancel_booking, change_tickets, take_free
 from webapp.events.pictures import set_picture
 from webapp.events.services import (
     EventDetails,
@@ -38,8 +38,12 @@ def fill() -> Busy:
     made = Busy(owner, *(_event(name, owner) for name in ("hot", "started", "ended", "draft")))
     _fill_hot(made)
     _fill_started(made)
-    for attendee in "abcd":
+    for attendee in "ab":
+        book_tickets(made.ended, attendee_id=attendee, tickets=3)
+    change_tickets(made.ended, position=1, tickets=5)
+    for attendee in "cd":
         book_tickets(made.ended, attendee_id=attendee, tickets=4)
+    take_free(made.ended, position=3, tickets=2)
     cancel_event(made.ended, actor=organizer(owner))
     details = EventDetails("renamed draft", 7, starts_at=clock.now() + timedelta(days=9))
     edit_event(made.draft, details, actor=organizer(owner))

@@ -131,6 +131,17 @@ DAMAGE = {
         "UPDATE activity SET tickets_after = 7"
         " WHERE event_id = :hot AND position = 3 AND what = 'reduced'",
     ),
+    "somebody who has tickets is given more before those who wait": (
+        "more only while nobody waits",
+        "UPDATE activity SET what = 'raised', tickets_before = 1, tickets_after = 2"
+        " WHERE event_id = :hot AND position = 3 AND what = 'reduced'",
+    ),
+    "somebody who waits is given more to wait for": (
+        "each line is a possible step",
+        "UPDATE activity SET what = 'raised', status_before = 'waiting', status_after = 'waiting',"
+        " tickets_after = tickets_before + 1"
+        " WHERE event_id = :hot AND position = 6 AND what = 'reduced'",
+    ),
     "a booking lapses that was over": (
         "each line is a possible step",
         "UPDATE activity SET what = 'lapsed', status_before = 'cancelled', status_after = 'lapsed'"

@@ -14,9 +14,9 @@ from webapp.web.schemas import (
     BookRequest,
     CancelRequest,
     EventFields,
-    FewerTickets,
     FindBookings,
     PageBooking,
+    WantedTickets,
     attendee_id_of,
     from_form,
     from_json,
@@ -209,7 +209,7 @@ def test_form_takes_text_ignores_other_fields_and_empty_moments() -> None:
     )
     assert (fields.totalTickets, fields.startsAt, fields.waitingListLimit) == (100, None, None)
     for wrong in ("", "2.5", "seven", "-1", "0", "1e3", "9" * 5000):
-        assert fields_refused(FewerTickets, {"tickets": wrong}, form=True) == {"tickets"}
+        assert fields_refused(WantedTickets, {"tickets": wrong}, form=True) == {"tickets"}
 
 
 @settings(deadline=None, derandomize=True, max_examples=150)

@@ -1,4 +1,4 @@
-"""Book, cancel, look at and reduce bookings."""
+"""Book, cancel, look at and change bookings."""
 
 from flask import Response, g
 
@@ -9,11 +9,11 @@ from webapp.api.openapi import documented
 from webapp.api.wire import answer, idempotency_key, read_json
 from webapp.booking.commands import ATTENDEE, Actor, organizer
 from webapp.booking.queries import find_booking, find_event, locate
-from webapp.booking.services import book_tickets, cancel_booking, change_tickets
+from webapp.booking.services import book_tickets, cancel_booking, change_tickets, take_free
 from webapp.errors import AlreadyBooked, InvalidInput, Problem
 from webapp.mail.facts import send_links
 from webapp.web.rate_limits import FreeTickets, may_mail_links
-from webapp.web.schemas import BookRequest, CancelRequest, FewerTickets, attendee_id_of, from_json
+from webapp.web.schemas import BookRequest, CancelRequest, WantedTickets, attendee_id_of, from_json
 
 
 @bp.post("/events/book")
@@ -104,17 +104,28 @@ def cancel() -> Response:
 @bp.get("/bookings/<reference>")
 @documented(answer=shapes.AttendeeBooking, errors=(404,))
 def booking(reference: str) -> Response:
-    """Read a booking."""
+    """Read a booking.
+
+    The one that is next in line is told how many tickets it could take now, if it wants more.
+    """
     return answer(shapes.attendee_booking(find_booking(reference)))
 
 
 @bp.patch("/bookings/<reference>")
 @documented(
-    who="either", body=FewerTickets, answer=shapes.Released, errors=(404, 409, 422), idempotent=True
+    who="either",
+    body=WantedTickets,
+    answer=shapes.Released,
+    errors=(404, 409, 422),
+    idempotent=True,
 )
-def reduce(reference: str) -> Response:
-    """Keep fewer tickets. The tickets given back go to the next in line at once."""
-    asked = from_json(FewerTickets, read_json())
+def change(reference: str) -> Response:
+    """Change the number of tickets.
+
+    Tickets given back go to the next in line at once. More are had while nobody waits and so many
+    are free; else the booking stays as it is.
+    """
+    asked = from_json(WantedTickets, read_json())
     event_id, position = locate(reference)
     actor = actor_for(event_id)
     outcome = change_tickets(
@@ -124,8 +135,37 @@ def reduce(reference: str) -> Response:
         actor=actor,
         key=idempotency_key("change", asked, position=position),
     )
-    message = f"The booking keeps {outcome.tickets} of its tickets."
+    message = f"The booking is for {outcome.tickets} tickets now."
+    if outcome.tickets == 1:
+        message = "The booking is for 1 ticket now."
     return answer(shapes.released(outcome, message=message, actor=actor))
+
+
+@bp.post("/bookings/<reference>/take")
+@documented(
+    who="either",
+    body=WantedTickets,
+    answer=shapes.Released,
+    errors=(404, 409, 422),
+    idempotent=True,
+)
+def take(reference: str) -> Response:
+    """Take what is free now.
+
+    The booking that is next in line is confirmed with fewer tickets than it waits for, and gives up
+    the others. It stays as it is unless it is next and so many are free at that moment.
+    """
+    asked = from_json(WantedTickets, read_json())
+    event_id, position = locate(reference)
+    actor = actor_for(event_id)
+    outcome = take_free(
+        event_id,
+        position=position,
+        tickets=asked.tickets,
+        actor=actor,
+        key=idempotency_key("take", asked, position=position),
+    )
+    return answer(shapes.released(outcome, message="The booking is confirmed.", actor=actor))
 
 
 def actor_for(event_id: int) -> Actor:

@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 
 from webapp.booking.commands import Actor, Outcome, Status
 from webapp.booking.inventory import available
-from webapp.booking.queries import BookingView
+from webapp.booking.queries import BookingView, free_now
 from webapp.storage.rows import BookingRow, EventRow
 from webapp.web.schemas import EventFields
 
@@ -64,10 +64,10 @@ class Booked(TypedDict):
 
 
 class Released(TypedDict):
-    """A booking cancelled or made smaller.
+    """A booking cancelled or changed.
 
-    `promoted` are the references of the bookings that got the tickets, for the event's organizer;
-    how many there are, for everybody else.
+    `promoted` are the references of the bookings that moved up, for the event's organizer; how many
+    there are, for everybody else.
     """
 
     message: str
@@ -88,10 +88,15 @@ class BookingDetails(TypedDict):
     email: str | None
     createdAt: str
     waitingListPosition: NotRequired[int]
+    ticketsFreeNow: NotRequired[int]
 
 
 class AttendeeBooking(BookingDetails):
-    """A booking with the name of its event."""
+    """A booking with the name of its event.
+
+    `ticketsFreeNow` is how many of its tickets the booking could take at once, if it is next in
+    line.
+    """
 
     eventName: str
 
@@ -179,7 +184,9 @@ def released(outcome: Outcome, *, message: str, actor: Actor) -> Released:
     }
 
 
-def booking_details(booking: BookingRow, *, rank: int | None = None) -> BookingDetails:
+def booking_details(
+    booking: BookingRow, *, rank: int | None = None, free: int = 0
+) -> BookingDetails:
     shown: BookingDetails = {
         "bookingReference": booking.reference,
         "eventId": booking.event_id,
@@ -192,12 +199,14 @@ def booking_details(booking: BookingRow, *, rank: int | None = None) -> BookingD
     }
     if rank is not None:
         shown["waitingListPosition"] = rank
+    if free:
+        shown["ticketsFreeNow"] = free
     return shown
 
 
 def attendee_booking(found: BookingView) -> AttendeeBooking:
     return {
-        **booking_details(found.booking, rank=found.rank),
+        **booking_details(found.booking, rank=found.rank, free=free_now(found)),
         "eventName": found.event.name,
     }
 

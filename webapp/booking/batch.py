@@ -7,6 +7,7 @@ were merged into one transaction, and what an organizer does to an event as a wh
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Connection
@@ -27,9 +28,10 @@ from webapp.booking.commands import (
     Outcome,
     Refusal,
     Status,
+    TakeFree,
     organizer,
 )
-from webapp.booking.inventory import inventory_of
+from webapp.booking.inventory import give_back_until, inventory_of
 from webapp.booking.ledger import Ledger
 from webapp.booking.refusals import error_of
 from webapp.booking.revisions import is_committed
@@ -67,7 +69,7 @@ class Request:
     """
 
     event_id: int
-    command: BookTickets | CancelBooking | ChangeTickets | KeepBooking
+    command: BookTickets | CancelBooking | ChangeTickets | TakeFree | KeepBooking
     actor: Actor = ATTENDEE
     key: IdempotencyKey | None = None
     details: BookingDetails | None = None
@@ -112,6 +114,7 @@ class Batch:
                     inventory_of(event, now),
                     claims.get(event.id, ()),
                     load.waiting_list(connection, event.id),
+                    moved_up_lately=partial(_moved_up_lately, connection, event, now),
                 ),
             )
             for event in events
@@ -140,6 +143,15 @@ class Batch:
             return False
         event_id, revision = self._written
         return is_committed(connection, event_id, revision=revision, batch=self.id)
+
+
+def _moved_up_lately(
+    connection: Connection, event: LockedEvent, now: datetime, position: int
+) -> bool:
+    """Whether a booking moved up so lately that it may be given back after the deadline."""
+    promoted_at = load.promoted_at(connection, event.id, position)
+    until = give_back_until(event, promoted_at)
+    return until is None or now < until
 
 
 def change_event(
@@ -284,6 +296,7 @@ def _claims(connection: Connection, requests: Iterable[Request]) -> dict[int, li
             case (
                 CancelBooking(position=int(position))
                 | ChangeTickets(position=position)
+                | TakeFree(position=position)
                 | KeepBooking(position=position)
             ):
                 positions.append((request.event_id, position))

@@ -111,7 +111,18 @@ class CancelBooking:
 
 @dataclass(slots=True)
 class ChangeTickets:
-    """Keep the booking at a position, with fewer tickets."""
+    """Keep the booking at a position, with another number of tickets."""
+
+    position: int
+    tickets: int
+
+
+@dataclass(slots=True)
+class TakeFree:
+    """Give the head of the waiting list, at a position, so many tickets of what is free now.
+
+    They are fewer than it has asked for; it gives up the others.
+    """
 
     position: int
     tickets: int
@@ -141,7 +152,9 @@ class CancelEvent:
     """End the event and every booking of it."""
 
 
-Command = BookTickets | CancelBooking | ChangeTickets | KeepBooking | SetCapacity | CancelEvent
+Command = (
+    BookTickets | CancelBooking | ChangeTickets | TakeFree | KeepBooking | SetCapacity | CancelEvent
+)
 
 
 class Reason(StrEnum):
@@ -157,8 +170,11 @@ class Reason(StrEnum):
     TOO_LATE = "too_late"
     NOT_ACTIVE = "not_active"
     LAPSED = "lapsed"
-    NOT_FEWER = "not_fewer"
     UNPROVEN = "unproven"
+    NOT_WAITING = "not_waiting"
+    NOT_NEXT = "not_next"
+    NOT_FREE = "not_free"
+    OTHERS_WAIT = "others_wait"
     CAPACITY_TOO_LOW = "capacity_too_low"
 
 
@@ -206,6 +222,7 @@ class ActivityKind(StrEnum):
     REDUCED = "reduced"
     ASKED = "asked"
     KEPT = "kept"
+    RAISED = "raised"
 
 
 @dataclass(slots=True)

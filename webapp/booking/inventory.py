@@ -4,10 +4,13 @@ Pure: figures and a moment come in, nothing is read.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from webapp.storage.rows import LockedEvent
+
+# How long who moved up may think it over, whatever the event's own deadline says.
+TIME_TO_GIVE_BACK = timedelta(hours=24)
 
 
 class Closure(StrEnum):
@@ -26,6 +29,7 @@ class Inventory:
 
     `confirmed` counts the tickets that are taken, `waiting` counts bookings. `waiting_list_limit`
     is the most bookings that may wait: `None` for no limit, 0 for no waiting list.
+    `attendees_may_cancel` is about tickets: who waits may leave at any time.
     """
 
     capacity: int
@@ -58,6 +62,10 @@ class Inventory:
         """Whether one more booking may wait."""
         return self.waiting_list_limit is None or self.waiting < self.waiting_list_limit
 
+    def more_for(self, tickets: int) -> int:
+        """Tickets that a booking which has so many can have besides, at once."""
+        return 0 if self.closure else max(0, min(self.available, self.most - tickets))
+
 
 def has_started(event: LockedEvent, now: datetime) -> bool:
     """Whether the event has begun; one without a start never does."""
@@ -66,7 +74,7 @@ def has_started(event: LockedEvent, now: datetime) -> bool:
 
 def inventory_of(event: LockedEvent, now: datetime) -> Inventory:
     """The figures of an event row and what its settings allow at `now`."""
-    until = event.cancel_until or event.starts_at
+    until = give_back_until(event)
     return Inventory(
         capacity=event.capacity,
         confirmed=event.confirmed,
@@ -93,6 +101,28 @@ def closure_of(event: LockedEvent, now: datetime) -> Closure | None:
     if event.sales_close_at is not None and event.sales_close_at <= now:
         return Closure.CLOSED
     return None
+
+
+def give_back_until(event: LockedEvent, promoted_at: datetime | None = None) -> datetime | None:
+    """Until when an attendee may give tickets back; `None` for ever.
+
+    Who moved up at `promoted_at` has a day for it, though not past the start.
+    """
+    until = event.cancel_until or event.starts_at
+    if until is None or promoted_at is None:
+        return until
+    late = promoted_at + TIME_TO_GIVE_BACK
+    return max(until, late if event.starts_at is None else min(late, event.starts_at))
+
+
+def free_for_head(event: LockedEvent, wanted: int, now: datetime) -> int:
+    """Tickets that the head of the waiting list can take at once in place of the `wanted` ones.
+
+    It is 0 where there are none, or where it moves up with all of them.
+    """
+    inventory = inventory_of(event, now)
+    free = max(0, inventory.free)
+    return free if inventory.promotes and inventory.waiting and free < wanted else 0
 
 
 def available(event: LockedEvent) -> int:

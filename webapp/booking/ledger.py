@@ -6,7 +6,7 @@ after each. What has changed is then read off the ledger and written by its call
 database here, no clock and no randomness.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from webapp.booking.commands import (
@@ -26,6 +26,7 @@ from webapp.booking.commands import (
     Refusal,
     SetCapacity,
     Status,
+    TakeFree,
     Term,
     TermKind,
     is_active,
@@ -38,6 +39,10 @@ class InconsistentLedger(Exception):
     """The figures of an event contradict its bookings; nothing may be decided on them."""
 
 
+def _nobody(position: int) -> bool:
+    return False
+
+
 @dataclass(slots=True)
 class Ledger:
     """One event's bookings while a batch of commands is decided.
@@ -45,10 +50,11 @@ class Ledger:
     `claims` are the bookings that the commands name: those at each position and, for each
     attendee, the active one or else the latest. `waiting` yields the waiting list in order of
     position; it is read only as far as promotion needs. `terms` are those of the bookings whose
-    attendees answer: `{position: term}`.
+    attendees answer: `{position: term}`. `moved_up_lately` tells of a position whether its booking
+    may still be given back after the deadline; it is asked only then.
 
     What has changed: `created` bookings in order of position, and of those that were there before
-    the `lapsed`, the `cancelled`, the `reduced` and the `promoted`, each `{position: claim}` as it
+    the `lapsed`, the `cancelled`, the `resized` and the `promoted`, each `{position: claim}` as it
     is now; `kept` are the positions whose terms have been answered.
     """
 
@@ -56,10 +62,11 @@ class Ledger:
     claims: Iterable[Claim] = ()
     waiting: Iterable[Claim] = ()
     terms: Mapping[int, Term] = field(default_factory=dict)
+    moved_up_lately: Callable[[int], bool] = _nobody
     history: list[HistoryLine] = field(default_factory=list)
     created: list[Claim] = field(default_factory=list)
     cancelled: dict[int, Claim] = field(default_factory=dict)
-    reduced: dict[int, Claim] = field(default_factory=dict)
+    resized: dict[int, Claim] = field(default_factory=dict)
     promoted: dict[int, Claim] = field(default_factory=dict)
     lapsed: dict[int, Claim] = field(default_factory=dict)
     kept: list[int] = field(default_factory=list)
@@ -69,6 +76,7 @@ class Ledger:
     _list: Iterator[Claim] = field(init=False)
     _head: Claim | None = field(init=False, default=None)
     _first_over: int | None = field(init=False, default=None)
+    _moved_up: set[int] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         self._first_new = self.inventory.next_position
@@ -88,6 +96,8 @@ class Ledger:
                 return self._change_tickets(command, actor)
             case KeepBooking():
                 return self._keep(command, actor)
+            case TakeFree():
+                return self._take(command, actor)
             case SetCapacity():
                 return self._set_capacity(command, actor)
             case CancelEvent():
@@ -113,7 +123,7 @@ class Ledger:
 
     def forget_changes(self) -> None:
         """Go on from what has been decided, once it has been written."""
-        for changed in (self.lapsed, self.cancelled, self.reduced, self.promoted):
+        for changed in (self.lapsed, self.cancelled, self.resized, self.promoted):
             changed.clear()
         self.created.clear()
         self.kept.clear()
@@ -159,7 +169,7 @@ class Ledger:
         before = claim.status
         if not is_active(before):
             return _about(claim, repeated=True)
-        if not (actor.is_organizer or self.inventory.attendees_may_cancel):
+        if not self._may_give_back(claim, actor):
             return Refusal(Reason.TOO_LATE)
         self._leave(claim, Status.CANCELLED)
         self._change(self.cancelled, claim)
@@ -167,28 +177,81 @@ class Ledger:
         return _about(claim, promoted=self._promote(actor, cause=claim.position))
 
     def _change_tickets(self, command: ChangeTickets, actor: Actor) -> Outcome | Refusal:
-        claim = self._known.get(command.position)
+        claim = self._active_at(command.position)
+        if isinstance(claim, Refusal):
+            return claim
+        if command.tickets < 1:
+            return Refusal(Reason.TOO_FEW_TICKETS, 1)
+        if command.tickets == claim.tickets:
+            return _about(claim, repeated=True)
+        if command.tickets > claim.tickets:
+            return self._raise(claim, command.tickets, actor)
+        if not self._may_give_back(claim, actor):
+            return Refusal(Reason.TOO_LATE)
+        return self._reduce(claim, command.tickets, actor)
+
+    def _raise(self, claim: Claim, tickets: int, actor: Actor) -> Outcome | Refusal:
+        """More tickets are for whoever comes first, as for a newcomer: behind all who wait."""
+        inventory, before = self.inventory, claim.tickets
+        if inventory.closure is not None:
+            return Refusal(Reason.NOT_OPEN)
+        if tickets > inventory.most:
+            return Refusal(Reason.TOO_MANY_TICKETS, inventory.most)
+        if inventory.waiting:
+            return Refusal(Reason.OTHERS_WAIT)
+        if tickets - before > inventory.available:
+            return Refusal(Reason.NOT_FREE, inventory.available)
+        inventory.confirmed += tickets - before
+        claim.tickets = tickets
+        self._change(self.resized, claim)
+        self._note(ActivityKind.RAISED, actor, claim, claim.status, before)
+        return _about(claim)
+
+    def _reduce(self, claim: Claim, tickets: int, actor: Actor) -> Outcome:
+        before = claim.tickets
+        if takes_tickets(claim.status):
+            self.inventory.confirmed -= before - tickets
+        claim.tickets = tickets
+        self._change(self.resized, claim)
+        self._note(ActivityKind.REDUCED, actor, claim, claim.status, before)
+        return _about(claim, promoted=self._promote(actor, cause=claim.position))
+
+    def _take(self, command: TakeFree, actor: Actor) -> Outcome | Refusal:
+        claim = self._active_at(command.position)
+        if isinstance(claim, Refusal):
+            return claim
+        if command.tickets < 1:
+            return Refusal(Reason.TOO_FEW_TICKETS, 1)
+        if claim.status is not Status.WAITING:
+            if command.tickets == claim.tickets:
+                return _about(claim, repeated=True)
+            return Refusal(Reason.NOT_WAITING)
+        if not self.inventory.promotes:
+            return Refusal(Reason.NOT_OPEN)
+        if self._next_waiting() is not claim or self._is_held_up(claim):
+            return Refusal(Reason.NOT_NEXT)
+        if command.tickets > self.inventory.free:
+            return Refusal(Reason.NOT_FREE, self.inventory.free)
+        # With so few tickets it fits, and moves up at once.
+        return self._reduce(claim, command.tickets, actor)
+
+    def _active_at(self, position: int) -> Claim | Refusal:
+        claim = self._known.get(position)
         if claim is None:
             return Refusal(Reason.NO_SUCH_BOOKING)
         if claim.status is Status.LAPSED:
             return Refusal(Reason.LAPSED)
-        if not is_active(claim.status):
-            return Refusal(Reason.NOT_ACTIVE)
-        if command.tickets < 1:
-            return Refusal(Reason.TOO_FEW_TICKETS, 1)
-        before = claim.tickets
-        if command.tickets > before:
-            return Refusal(Reason.NOT_FEWER, before)
-        if command.tickets == before:
-            return _about(claim, repeated=True)
-        if not (actor.is_organizer or self.inventory.attendees_may_cancel):
-            return Refusal(Reason.TOO_LATE)
-        if takes_tickets(claim.status):
-            self.inventory.confirmed -= before - command.tickets
-        claim.tickets = command.tickets
-        self._change(self.reduced, claim)
-        self._note(ActivityKind.REDUCED, actor, claim, claim.status, before)
-        return _about(claim, promoted=self._promote(actor, cause=claim.position))
+        return claim if is_active(claim.status) else Refusal(Reason.NOT_ACTIVE)
+
+    def _may_give_back(self, claim: Claim, actor: Actor) -> bool:
+        """Whether a booking may be cancelled or reduced by who asks for it."""
+        return (
+            actor.is_organizer
+            or claim.status is Status.WAITING
+            or self.inventory.attendees_may_cancel
+            or claim.position in self._moved_up
+            or (self.inventory.promotes and self.moved_up_lately(claim.position))
+        )
 
     def _keep(self, command: KeepBooking, actor: Actor) -> Outcome | Refusal:
         claim = self._known.get(command.position)
@@ -247,6 +310,7 @@ class Ledger:
             inventory.confirmed += head.tickets
             inventory.waiting -= 1
             self._change(self.promoted, head)
+            self._moved_up.add(head.position)
             self._note(
                 ActivityKind.PROMOTED, actor, head, Status.WAITING, head.tickets, cause=cause
             )

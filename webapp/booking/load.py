@@ -4,12 +4,13 @@ Every change of tickets is `load`, a `Ledger` and `save`, in this order and in o
 """
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from functools import cache
 from typing import Any, cast
 
 from sqlalchemy import Connection, Select, bindparam, func, select
 
-from webapp.booking.commands import Claim, Status
+from webapp.booking.commands import ActivityKind, Claim, Status
 from webapp.errors import EventNotFound
 from webapp.storage.composite_keys import match_any, parameters_of
 from webapp.storage.rows import LockedEvent
@@ -69,6 +70,16 @@ _waiting = (
     )
     .order_by(bookings.c.position)
     .limit(WAITING_PAGE)
+)
+# Of an event in the query around it. As a group's first, MySQL would read all who wait.
+head_position = (
+    select(bookings.c.position)
+    .with_hint(bookings, BY_STATUS, "mysql")
+    .where(bookings.c.event_id == events.c.id, bookings.c.status == Status.WAITING)
+    .order_by(bookings.c.position)
+    .limit(1)
+    .correlate(events)
+    .scalar_subquery()
 )
 _attendee_key = (bookings.c.event_id, bookings.c.attendee_id)
 _position_key = (bookings.c.event_id, bookings.c.position)
@@ -151,6 +162,16 @@ def waiting_list(connection: Connection, event_id: int) -> Iterator[Claim]:
         if len(page) < WAITING_PAGE:
             return
         _, after = max(page)
+
+
+def promoted_at(connection: Connection, event_id: int, position: int) -> datetime | None:
+    """When a booking moved up from the waiting list; `None` if it did not."""
+    query = select(activities.c.at).where(
+        activities.c.event_id == event_id,
+        activities.c.position == position,
+        activities.c.what == ActivityKind.PROMOTED,
+    )
+    return connection.execute(query.limit(1)).scalar()
 
 
 def promoted_by(connection: Connection, event_id: int, position: int) -> dict[int, str]:

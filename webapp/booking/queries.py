@@ -6,12 +6,16 @@ attendee and their organizer only.
 
 import re
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Select, bindparam, or_, select
 
+from webapp import clock
+from webapp.booking import load
 from webapp.booking.access import check_own
 from webapp.booking.commands import Actor, Status
+from webapp.booking.inventory import TIME_TO_GIVE_BACK, free_for_head, give_back_until
 from webapp.booking.load import BY_STATUS
 from webapp.booking.ranks import rank_of
 from webapp.errors import BookingNotFound, EventNotFound
@@ -86,6 +90,32 @@ def locate(reference: str) -> tuple[int, int]:
     if place is None:
         raise BookingNotFound
     return place
+
+
+def free_now(found: BookingView) -> int:
+    """Tickets that a booking could take at once in place of those it waits for.
+
+    Only the head of the waiting list can; for every other booking it is 0.
+    """
+    if found.rank != 1:
+        return 0
+    return free_for_head(found.event, found.booking.tickets, clock.now())
+
+
+def may_leave_until(booking: BookingRow, event: LockedEvent) -> datetime | None:
+    """Until when the attendee of an active booking may cancel or reduce it; `None` for ever.
+
+    The history is read only where it could tell more than the event's own deadline.
+    """
+    if booking.status == Status.WAITING:
+        return None
+    until, now = give_back_until(event), clock.now()
+    if until is None or until == event.starts_at or now + TIME_TO_GIVE_BACK <= until:
+        return until
+    if event.starts_at is not None and event.starts_at <= now:
+        return until
+    promoted_at = read(lambda connection: load.promoted_at(connection, event.id, booking.position))
+    return give_back_until(event, promoted_at)
 
 
 def booking_at(event: LockedEvent, position: int, *, actor: Actor) -> BookingRow:

@@ -11,6 +11,7 @@ from webapp.errors import (
     DomainError,
     EventClosed,
     InvalidInput,
+    NotFree,
     Problem,
     SoldOut,
     TokenNeeded,
@@ -33,7 +34,7 @@ def error_of(refusal: Refusal, event: LockedEvent, now: datetime) -> DomainError
             return WaitingListFull()
         case Reason.NO_SUCH_BOOKING:
             return BookingNotFound()
-        case Reason.NOT_ACTIVE | Reason.LAPSED | Reason.TOO_LATE:
+        case Reason.NOT_ACTIVE | Reason.LAPSED | Reason.TOO_LATE | Reason.NOT_WAITING:
             return BookingClosed(refusal.reason)
         case Reason.UNPROVEN:
             return TokenNeeded()
@@ -41,8 +42,10 @@ def error_of(refusal: Refusal, event: LockedEvent, now: datetime) -> DomainError
             return InvalidInput({"tickets": Problem("too_few_tickets", limit=refusal.limit)})
         case Reason.TOO_MANY_TICKETS:
             return InvalidInput({"tickets": Problem("too_many_tickets", limit=refusal.limit)})
-        case Reason.NOT_FEWER:
-            return InvalidInput({"tickets": Problem("not_fewer", limit=refusal.limit)})
+        case Reason.NOT_FREE:
+            return NotFree(free=refusal.limit)
+        case Reason.OTHERS_WAIT | Reason.NOT_NEXT:
+            return NotFree(refusal.reason)
         case Reason.CAPACITY_TOO_LOW:
             return InvalidInput({"totalTickets": Problem("capacity_too_low", limit=refusal.limit)})
 

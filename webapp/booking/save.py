@@ -51,13 +51,13 @@ _close = (
     )
     .values(is_open=False)
 )
-_reduce = (
+_resize = (
     update(bookings)
     .where(
         bookings.c.event_id == bindparam("of_event"),
         bookings.c.position == bindparam("at_position"),
     )
-    .values(tickets=bindparam("left"))
+    .values(tickets=bindparam("wanted"))
 )
 _promote = (
     update(bookings)
@@ -178,7 +178,7 @@ def save_rows(connection: Connection, changes: Sequence[EventChange], *, now: da
 
 
 def _write_changed_bookings(connection: Connection, change: EventChange) -> None:
-    """End, reduce, promote and keep bookings that were there before."""
+    """End, resize, promote and keep bookings that were there before."""
     ledger, of_event = change.ledger, {"of_event": change.event.id}
     for ended, status in ((ledger.lapsed, Status.LAPSED), (ledger.cancelled, Status.CANCELLED)):
         if ended:
@@ -187,9 +187,9 @@ def _write_changed_bookings(connection: Connection, change: EventChange) -> None
     if answered := [*ledger.lapsed, *ledger.kept]:
         values = {**of_event, "positions": answered}
         _expect(len(answered), connection, _close, values)
-    for claim in ledger.reduced.values():
-        values = {**of_event, "at_position": claim.position, "left": claim.tickets}
-        _expect(1, connection, _reduce, values)
+    for claim in ledger.resized.values():
+        values = {**of_event, "at_position": claim.position, "wanted": claim.tickets}
+        _expect(1, connection, _resize, values)
     if ledger.promoted:
         # Strict order makes the promoted a run at the head of the list: one statement moves all.
         values = {**of_event, "last": max(ledger.promoted)}
@@ -246,11 +246,14 @@ def _activity(line: HistoryLine) -> dict[str, Any]:
 def _mails(changes: Iterable[EventChange]) -> dict[str, dict[int, list[int]]]:
     """Mails to enqueue: `{kind: {event_id: [position]}}`.
 
-    A new booking without an address gets none.
+    A new booking without an address gets none. Of one that moves up with fewer tickets than it
+    asked for, the mail of the promotion tells it all.
     """
     mails: dict[str, dict[int, list[int]]] = {}
     for change in changes:
         for line in change.ledger.history:
+            if line.what is ActivityKind.REDUCED and line.position in change.ledger.promoted:
+                continue
             made = change.details.get(line.position)
             if made is None or made.email is not None:
                 kind = _mail_of(line, asks=line.position in change.asked)

@@ -1,4 +1,4 @@
-"""Book, cancel and change tickets: each verb is one command in one committed batch."""
+"""Book, cancel, change and take tickets: each verb is one command in one committed batch."""
 
 from webapp.booking.batch import Request
 from webapp.booking.codes import is_token_for, new_reference, new_ticket_code
@@ -10,6 +10,7 @@ from webapp.booking.commands import (
     ChangeTickets,
     KeepBooking,
     Outcome,
+    TakeFree,
     TermKind,
 )
 from webapp.booking.queue import submit
@@ -79,10 +80,11 @@ def change_tickets(
     actor: Actor = ATTENDEE,
     key: IdempotencyKey | None = None,
 ) -> Outcome:
-    """Keep a booking with fewer tickets and promote whom the others reach.
+    """Give a booking another number of tickets.
 
+    What it gives back is handed to the next in line; more it gets only while nobody waits.
     Raises `EventNotFound`, `BookingNotFound`, `BookingClosed`, `InvalidInput` (tickets),
-    `IdempotencyConflict`, `Unavailable`.
+    `EventClosed` and `NotFree` (of more tickets), `IdempotencyConflict`, `Unavailable`.
     """
     return _release("change", Request(event_id, ChangeTickets(position, tickets), actor, key))
 
@@ -110,6 +112,23 @@ def keep_booking(
     if not outcome.repeated:
         log_event("keep", event_id=event_id, position=position, actor=actor)
     return outcome
+
+
+def take_free(
+    event_id: int,
+    *,
+    position: int,
+    tickets: int,
+    actor: Actor = ATTENDEE,
+    key: IdempotencyKey | None = None,
+) -> Outcome:
+    """Confirm the head of the waiting list with `tickets` that are free, fewer than it wants.
+
+    Again is harmless, same answer.
+    Raises `EventNotFound`, `BookingNotFound`, `BookingClosed`, `EventClosed` once the event has
+    started, `InvalidInput` (tickets), `NotFree`, `IdempotencyConflict`, `Unavailable`.
+    """
+    return _release("take", Request(event_id, TakeFree(position, tickets), actor, key))
 
 
 def _release(what: str, request: Request) -> Outcome:

@@ -18,8 +18,7 @@ import segno
 
 from webapp import clock
 from webapp.booking.commands import Status, TermKind, is_active
-from webapp.booking.inventory import inventory_of
-from webapp.booking.queries import find_event
+from webapp.booking.queries import find_event, free_now, may_leave_until
 from webapp.booking.terms import QUESTIONS
 from webapp.config import Settings, current_settings
 from webapp.mail import announcements, facts, summaries
@@ -27,7 +26,7 @@ from webapp.mail.failures import NothingToSend
 from webapp.mail.links import booking_link, event_link, keep_link, link
 from webapp.mail.summaries import EventSummary
 from webapp.storage.rows import BookingRow, DeliveryRow, EventRow, EventTimes
-from webapp.text.formatting import day, span
+from webapp.text.formatting import day, in_words, span
 from webapp.text.languages import Language, language_of
 from webapp.text.templates import templates_in
 
@@ -133,8 +132,9 @@ def _message_id(delivery: DeliveryRow, settings: Settings) -> str:
 
 
 def _booking_mail(delivery: DeliveryRow) -> Mail:
-    booking, event, rank, answer_by = facts.facts_for(delivery)
     asks = QUESTIONS.get(delivery.what)
+    found = facts.facts_for(delivery)
+    booking, event, rank = found
     language = _language(booking.language)
     lines = _told_facts(_facts(event, language))
     if delivery.what == "event_changed":
@@ -144,15 +144,18 @@ def _booking_mail(delivery: DeliveryRow) -> Mail:
             raise NothingToSend
     ended = not is_active(booking.status)
     ending = facts.ending_of(booking) if ended else None
+    until = None if ended else may_leave_until(booking, event)
     words = _words(
         delivery.what,
         language,
         booking=booking,
         event=event,
         rank=rank,
-        may_change=not ended and inventory_of(event, clock.now()).attendees_may_cancel,
+        free=free_now(found),
+        may_change=not ended and (until is None or clock.now() < until),
+        until=until and in_words(until, event.time_zone, language),
         ending=ending,
-        answer_by=answer_by,
+        answer_by=facts.answer_by(delivery, event),
     )
 
     def reason(site: str) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Select, and_, func, or_, select
 from webapp import clock
 from webapp.booking.commands import (
     ACTIVE,
+    TAKING_TICKETS,
     ActivityKind,
     Actor,
     Status,
@@ -18,7 +19,7 @@ from webapp.booking.commands import (
     is_active,
     takes_tickets,
 )
-from webapp.booking.queries import find_event
+from webapp.booking.queries import BookingView, find_event, free_now
 from webapp.booking.ranks import rank_of
 from webapp.booking.terms import QUESTIONS, end_of, may_ask
 from webapp.errors import EventNotFound
@@ -42,8 +43,10 @@ from webapp.text.sentences import DELIVERY_PROBLEMS
 TRUE_OF = {
     "confirmed": {Status.CONFIRMED},
     "waiting": {Status.WAITING},
+    "free_now": {Status.WAITING},
     "promoted": {Status.CONFIRMED},
     "reduced": set(ACTIVE),
+    "raised": set(TAKING_TICKETS),
     "cancelled": {Status.CANCELLED},
     "event_changed": set(ACTIVE),
     "event_cancelled": {Status.CANCELLED},
@@ -52,28 +55,20 @@ TRUE_OF = {
     "still_coming": {Status.CONFIRMED},
     "lapsed": {Status.LAPSED},
 }
-# A later one of these says all that an earlier one would.
-SUPERSEDED = {"reduced", "event_changed"}
+# A later one of these says all that an earlier one would: `{kind: kinds}`.
+SUPERSEDED_BY = {
+    "reduced": ("reduced", "raised"),
+    "raised": ("reduced", "raised"),
+    "event_changed": ("event_changed",),
+}
 # What anybody can cause who types an address into a form, and how much of it is too much.
-BY_STRANGERS = {"confirmed", "waiting", "cancelled", "reduced"}
+BY_STRANGERS = {"confirmed", "waiting", "cancelled", "reduced", "raised"}
 MOST_BOOKINGS, MOST_MAILS_OF_BOOKING = 20, 10
 FLOOD_WINDOW = timedelta(hours=1)
 ZERO = timedelta()
 MOST_LINKS = 50
 # Less than sent rows are kept, more than an unsent one can wait.
 LONGEST_SUPERSEDED = timedelta(days=7)
-
-
-class Facts(NamedTuple):
-    """A booking and its event; `rank` is its place in line while it waits, else None.
-
-    `answer_by` is the end of the term that begins when the mail is sent now.
-    """
-
-    booking: BookingRow
-    event: EventRow
-    rank: int | None
-    answer_by: datetime | None
 
 
 class AskedBooking(BookingRow, Protocol):
@@ -83,7 +78,7 @@ class AskedBooking(BookingRow, Protocol):
     def term(self) -> str | None: ...
 
 
-def facts_for(delivery: DeliveryRow) -> Facts:
+def facts_for(delivery: DeliveryRow) -> BookingView:
     """The booking and event that a delivery tells of, as they are now.
 
     Raises `NothingToSend` when its mail would not be true, `PermanentFailure` when it would be one
@@ -110,14 +105,22 @@ def facts_for(delivery: DeliveryRow) -> Facts:
         rank = rank_of(event.id, booking.position)
         if rank is None:  # it has just left the list, and that is told as well
             raise NothingToSend
-    if delivery.what in SUPERSEDED and _is_superseded(delivery):
+    found = BookingView(booking, event, rank)
+    if delivery.what == "free_now" and not free_now(found):
+        raise NothingToSend
+    if delivery.what in SUPERSEDED_BY and _is_superseded(delivery):
         raise NothingToSend
     if delivery.what in BY_STRANGERS:
         _refuse_flood(delivery)
-    answer_by = None
-    if kind is not None and (delivery.details or {}).get("lapses", True):
-        answer_by = end_of(kind, event, clock.now())
-    return Facts(booking, event, rank, answer_by)
+    return found
+
+
+def answer_by(delivery: DeliveryRow, event: EventRow) -> datetime | None:
+    """The end of the term that begins when a question is sent now, if one does."""
+    kind = QUESTIONS.get(delivery.what)
+    if kind is None or not (delivery.details or {}).get("lapses", True):
+        return None
+    return end_of(kind, event, clock.now())
 
 
 def _booking(delivery: DeliveryRow) -> AskedBooking:
@@ -149,18 +152,17 @@ def _is_before(reminder: DeliveryRow, starts_at: datetime | None) -> bool:
 
 
 def _is_superseded(delivery: DeliveryRow) -> bool:
-    pending = deliveries.c.state == "pending"
-    return _exists(
-        select(deliveries.c.id).where(*_of_same(delivery), pending, deliveries.c.id > delivery.id)
+    later = select(deliveries.c.id).where(
+        *_of_same_booking(delivery),
+        deliveries.c.what.in_(SUPERSEDED_BY[delivery.what]),
+        deliveries.c.state == "pending",
+        deliveries.c.id > delivery.id,
     )
+    return _exists(later)
 
 
-def _of_same(delivery: DeliveryRow) -> tuple[Any, ...]:
-    return (
-        deliveries.c.event_id == delivery.event_id,
-        deliveries.c.position == delivery.position,
-        deliveries.c.what == delivery.what,
-    )
+def _of_same_booking(delivery: DeliveryRow) -> tuple[Any, ...]:
+    return deliveries.c.event_id == delivery.event_id, deliveries.c.position == delivery.position
 
 
 def _refuse_flood(delivery: DeliveryRow) -> None:
@@ -191,7 +193,9 @@ def event_before(delivery: DeliveryRow, booking: BookingRow, event: EventRow) ->
     What a later change superseded was not told, so those changes count as well.
     """
     query = select(func.max(deliveries.c.created_at)).where(
-        *_of_same(delivery), deliveries.c.state == "sent"
+        *_of_same_booking(delivery),
+        deliveries.c.what == delivery.what,
+        deliveries.c.state == "sent",
     )
     last_sent = read(lambda connection: connection.execute(query).scalar())
     since = max(last_sent or booking.created_at, delivery.created_at - LONGEST_SUPERSEDED)

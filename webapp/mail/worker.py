@@ -23,6 +23,7 @@ from webapp.errors import Unavailable
 from webapp.logs import log_event
 from webapp.mail.channel import MailChannel
 from webapp.mail.failures import NothingToSend, PermanentFailure, TemporaryFailure
+from webapp.mail.offers import write_offers
 from webapp.mail.scheduled import write_due
 from webapp.storage import idempotency, outbox
 from webapp.storage.rows import DeliveryRow
@@ -69,6 +70,7 @@ def deliver(*, until_idle: bool = False) -> None:
     # The one process that is always there keeps house for the others.
     jobs: Sequence[Job] = (
         (MINUTE, write_due),
+        (MINUTE, write_offers),
         (HOUR, idempotency.forget_old),
         (HOUR, partial(outbox.forget_old, outbox.MAIL)),
     )

@@ -13,9 +13,16 @@ from werkzeug.exceptions import NotFound
 
 from webapp import clock
 from webapp.booking import services as bookings
-from webapp.booking.commands import Status, is_active
+from webapp.booking.commands import Status, is_active, takes_tickets
 from webapp.booking.inventory import inventory_of
-from webapp.booking.queries import BookingView, find_booking, find_event, locate
+from webapp.booking.queries import (
+    BookingView,
+    find_booking,
+    find_event,
+    free_now,
+    locate,
+    may_leave_until,
+)
 from webapp.config import current_settings
 from webapp.errors import AlreadyBooked, DomainError
 from webapp.events.queries import upcoming_events
@@ -35,7 +42,7 @@ from webapp.web.language import chosen_language, language, ngettext
 from webapp.web.language import gettext as _
 from webapp.web.paging import page_of
 from webapp.web.rate_limits import BOOKING_FORMS, FreeTickets, limited, may_mail_links
-from webapp.web.schemas import FewerTickets, PageBooking, from_form
+from webapp.web.schemas import PageBooking, WantedTickets, from_form
 
 bp = Blueprint("attendee", __name__)
 
@@ -189,8 +196,8 @@ def calendar(reference: str) -> ResponseReturnValue:
 @bp.post("/bookings/<reference>")
 @form_on("attendee.booking")
 def change(reference: str) -> ResponseReturnValue:
-    """Keep a booking with fewer tickets."""
-    form = from_form(FewerTickets, request.form)
+    """Give a booking another number of tickets."""
+    form = from_form(WantedTickets, request.form)
     event_id, position = locate(reference)
     bookings.change_tickets(
         event_id,
@@ -205,6 +212,22 @@ def change(reference: str) -> ResponseReturnValue:
             form.tickets,
         )
     )
+    return move_to(url_for("attendee.booking", reference=reference))
+
+
+@bp.post("/bookings/<reference>/take")
+@form_on("attendee.booking")
+def take(reference: str) -> ResponseReturnValue:
+    """Take what is free now, in place of waiting for more."""
+    form = from_form(WantedTickets, request.form)
+    event_id, position = locate(reference)
+    bookings.take_free(
+        event_id,
+        position=position,
+        tickets=form.tickets,
+        key=forms.idempotency_key("take", caller="page", position=position, tickets=form.tickets),
+    )
+    flash(ngettext("%(num)s ticket is yours now.", "%(num)s tickets are yours now.", form.tickets))
     return move_to(url_for("attendee.booking", reference=reference))
 
 
@@ -235,13 +258,18 @@ def _wanted(offer: Offer) -> int:
 
 def _standing(found: BookingView, *, is_news: bool = False) -> dict[str, Any]:
     """What the pages of a booking show; `is_news` when it changed before the attendee's eyes."""
-    inventory = inventory_of(found.event, clock.now())
-    active = is_active(found.booking.status)
+    booking, event, now = found.booking, found.event, clock.now()
+    inventory = inventory_of(event, now)
+    active = is_active(booking.status)
+    until = may_leave_until(booking, event) if active else None
     return {
-        "booking": found.booking,
-        "event": found.event,
+        "booking": booking,
+        "event": event,
         "rank": found.rank,
-        "may_change": active and inventory.attendees_may_cancel,
+        "may_change": active and (until is None or now < until),
+        "until": until,
+        "more": inventory.more_for(booking.tickets) if takes_tickets(booking.status) else 0,
+        "free": free_now(found),
         "may_move_up": inventory.promotes,
         "is_news": is_news,
     }

@@ -34,6 +34,8 @@ LONGEST_TURN = timedelta(seconds=10)
 # How long a row waits after each failure: ten seconds, doubling up to an hour, a day in all.
 DELAYS = tuple(timedelta(seconds=min(10 * 2**failures, 3600)) for failures in range(32))
 KEPT = timedelta(days=30)
+# Kinds of which a row that was forgotten would be missed, and written again.
+TOLD_ONCE = ("sold_out", "free_now")
 LONGEST_PROBLEM = 500
 FORGOTTEN_AT_ONCE = 1000
 
@@ -205,7 +207,6 @@ def drop(delivery: DeliveryRow) -> None:
 
 def forget_old(channel: str) -> None:
     """Delete what was sent `KEPT` ago, with the addresses in it, a little at a time."""
-    # That an event was sold out would else be told again.
     old = (
         select(deliveries.c.id)
         .where(
@@ -213,7 +214,7 @@ def forget_old(channel: str) -> None:
             deliveries.c.state == "sent",
             deliveries.c.bulk.in_((False, True)),
             deliveries.c.next_try_at < clock.now() - KEPT,
-            deliveries.c.what != "sold_out",
+            deliveries.c.what.not_in(TOLD_ONCE),
         )
         .limit(FORGOTTEN_AT_ONCE)
     )

@@ -23,6 +23,7 @@ SENTENCES = {
     ),
     "booking_closed.lapsed": ("This booking has lapsed. Book again if you still want to come."),
     "booking_closed.not_active": "This booking has been cancelled.",
+    "booking_closed.not_waiting": "This booking does not wait any more: it has its tickets.",
     "booking_closed.too_late": "It is too late to change this booking. Ask the organizer.",
     "booking_not_found": ("There is no such booking. Check that the link or the ids are complete."),
     "edit_conflict": "This was changed after you read it. Read it again, then send your change.",
@@ -45,6 +46,14 @@ SENTENCES = {
     ),
     "idempotency_key_reused": "This key was used for a different request. Send a new key.",
     "name_taken": "There is an organizer %(username)s already.",
+    "not_free": "So many tickets are not free now, only %(free)s. The booking stays as it is.",
+    "not_free.none": "No more tickets are free now. The booking stays as it is.",
+    "not_free.not_next": (
+        "Only who is next in line can take what is free. The booking stays as it is."
+    ),
+    "not_free.others_wait": (
+        "No more tickets can be had while somebody waits. The booking stays as it is."
+    ),
     "sold_out": "This event is sold out and has no waiting list.",
     "token_needed": (
         "This cannot be answered here. Open the link in the mail that asks for it, and press the"
@@ -100,7 +109,6 @@ PROBLEMS = {
     "missing": "Fill in this field.",
     "needs_mail": "Set up mails first (MAIL_URL): nobody could be asked.",
     "no_picture": "This is no picture that can be read. Use a JPEG, PNG, WebP or GIF file.",
-    "not_fewer": "Keep at most the %(limit)s you have.",
     "not_json": "This is not JSON that we can read.",
     "not_json_constant": "%(name)s is not JSON.",
     "notice_address_missing": "Fill in the address to write to.",
@@ -160,6 +168,7 @@ HEADINGS = {
     "method_not_allowed": "Not in this way",
     "name_taken": "Name taken",
     "not_found": "Page not found",
+    "not_free": "Not so many free",
     "rate_limited": "Too often",
     "sold_out": "Sold out",
     "token_needed": "Open the link in the mail",

@@ -31,6 +31,9 @@ RULES = {
     "nobody overtakes": (
         "by its history no booking was confirmed while an earlier one went on waiting"
     ),
+    "more only while nobody waits": (
+        "by its history no booking got more tickets while another one went on waiting"
+    ),
     "edits lead to the present": (
         "the edits of an event follow one another and lead to what it says now"
     ),
@@ -47,13 +50,18 @@ def replay(connection: Connection) -> list[Broken]:
 
 
 def _replay_commits(connection: Connection, findings: Findings) -> None:
-    """What was free after each commit, from the present backwards.
+    """What was free and how many waited after each commit, from the present backwards.
 
     Backwards, because the history does not tell the first capacity.
     """
     taken = _held(activities.c.status_after, activities.c.tickets_after)
     given = _held(activities.c.status_before, activities.c.tickets_before)
     capacity = activities.c.details["capacity"]
+    waited = activities.c.status_before == Status.WAITING
+    waits = activities.c.status_after == Status.WAITING
+    joined = case((waited, 0), (waits, 1), else_=0)
+    left = case((waits, 0), (waited, 1), else_=0)
+    raised = case((activities.c.what == ActivityKind.RAISED, 1), else_=0)
     by_edit = func.coalesce(capacity[1].as_integer() - capacity[0].as_integer(), 0)
     added = case((activities.c.details.is_(None), 0), else_=by_edit)
     query = (
@@ -64,6 +72,10 @@ def _replay_commits(connection: Connection, findings: Findings) -> None:
             func.max(activities.c.batch),
             func.sum(taken - given - added),
             events.c.capacity - events.c.confirmed,
+            func.sum(joined),
+            func.sum(left),
+            func.max(raised),
+            events.c.waiting,
         )
         .join(events, events.c.id == activities.c.event_id)
         .group_by(
@@ -71,19 +83,28 @@ def _replay_commits(connection: Connection, findings: Findings) -> None:
             activities.c.revision,
             events.c.capacity,
             events.c.confirmed,
+            events.c.waiting,
         )
         .order_by(activities.c.event_id, activities.c.revision.desc())
     )
     for event, commits in groupby(stream(connection, query), key=itemgetter(0)):
-        free = None
+        free = waiting = None
         batches: set[str] = set()
-        for _, revision, first, last, used, free_now in commits:
+        for _, revision, first, last, used, free_now, joins, leaves, raises, waiting_now in commits:
             free = free_now if free is None else free
+            waiting = waiting_now if waiting is None else waiting
             if free < 0:
                 findings.note(
                     "never oversold at any commit", event=event, revision=revision, free=free
                 )
             free += int(used)
+            # Now without those who joined in this commit, maybe behind who got more.
+            waiting -= int(joins)
+            if raises and waiting > 0:
+                findings.note(
+                    "more only while nobody waits", event=event, revision=revision, waiting=waiting
+                )
+            waiting += int(leaves)
             if first != last or first in batches:
                 findings.note("one batch per revision", event=event, revision=revision)
             batches.add(first)
@@ -176,6 +197,10 @@ def _possible(what: str, status: Any, tickets: Any, status_after: Any, tickets_a
             return bool(status_after == Status.LAPSED and tickets_after == tickets)
         case ActivityKind.ASKED | ActivityKind.KEPT:
             return bool(status_after == status and tickets_after == tickets)
+        case ActivityKind.RAISED:
+            return bool(
+                status_after == status and takes_tickets(status) and tickets_after > tickets
+            )
         case _:
             return bool(status_after == status and 1 <= tickets_after < tickets)
 

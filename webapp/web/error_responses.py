@@ -47,6 +47,7 @@ KINDS = {
     "idempotency_key_reused": Kind(422, "Key used before"),
     "invalid_input": Kind(400, "Invalid input"),
     "name_taken": Kind(409, "Name taken"),
+    "not_free": Kind(409, "Not so many free"),
     "sold_out": Kind(409, "Sold out"),
     "token_needed": Kind(403, "Token needed"),
     "unavailable": Kind(503, "Busy"),

@@ -195,8 +195,8 @@ class PageBooking(Input):
     tickets: Tickets = 1
 
 
-class FewerTickets(Input):
-    """How many tickets of a booking are kept."""
+class WantedTickets(Input):
+    """How many tickets a booking is to have."""
 
     tickets: Tickets
 

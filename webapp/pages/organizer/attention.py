@@ -1,10 +1,11 @@
 """What of an organizer's events needs attention, most urgent first; the template says it."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
 
+from webapp.booking.standstill import Standstill
 from webapp.storage.rows import EventRow
 from webapp.text.formatting import local
 
@@ -17,31 +18,42 @@ class Kind(IntEnum):
     TODAY = 1
     UNDELIVERED = 2
     DRAFT = 3
-    WAITING = 4
-    QUIET = 5
+    STANDS_STILL = 4
+    WAITING = 5
+    QUIET = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Something that an organizer should look at."""
+    """Something that an organizer should look at; `standstill` where a list stands still."""
 
     kind: Kind
     event: EventRow
+    standstill: Standstill | None = None
 
 
 def needs_of(
-    events: Iterable[EventRow], *, undelivered: Collection[int], now: datetime
+    events: Iterable[EventRow],
+    *,
+    undelivered: Collection[int],
+    standstills: Mapping[int, Standstill],
+    now: datetime,
 ) -> list[Need]:
     """What the events need, most urgent first and then soonest first, those without a date last.
 
-    `undelivered` are the ids of events with mails that could not be delivered. Samples and
-    cancelled events need nothing.
+    `undelivered` are the ids of events with mails that could not be delivered, `standstills` tell
+    what holds up a list: `{event_id: standstill}`. Samples and cancelled events need nothing.
     """
     found = [
-        Need(kind, event)
+        Need(kind, event, standstills.get(event.id))
         for event in events
         if not event.is_sample and event.status != "cancelled"
-        for kind in _kinds(event, has_undelivered=event.id in undelivered, now=now)
+        for kind in _kinds(
+            event,
+            has_undelivered=event.id in undelivered,
+            stands_still=event.id in standstills,
+            now=now,
+        )
     ]
     return sorted(
         found,
@@ -54,7 +66,9 @@ def needs_of(
     )
 
 
-def _kinds(event: EventRow, *, has_undelivered: bool, now: datetime) -> Iterable[Kind]:
+def _kinds(
+    event: EventRow, *, has_undelivered: bool, stands_still: bool, now: datetime
+) -> Iterable[Kind]:
     start, is_draft = event.starts_at, event.status == "draft"
     if start and not is_draft and _is_on(event, now):
         yield Kind.TODAY
@@ -65,6 +79,8 @@ def _kinds(event: EventRow, *, has_undelivered: bool, now: datetime) -> Iterable
     if is_draft:
         if start and start <= now + SOON:
             yield Kind.DRAFT
+    elif stands_still:
+        yield Kind.STANDS_STILL
     elif event.waiting:
         yield Kind.WAITING
     elif event.next_position == 1 and _sells(event, now):

@@ -8,10 +8,13 @@ from typing import Any
 from flask import Response, flash, g, redirect, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 
+from webapp import clock
 from webapp.booking import queries
 from webapp.booking import services as bookings
-from webapp.booking.commands import Status, is_active
+from webapp.booking.commands import Status, is_active, takes_tickets
+from webapp.booking.inventory import free_for_head, inventory_of
 from webapp.booking.ranks import rank_of, ranks_of
+from webapp.booking.standstill import standstills
 from webapp.errors import AlreadyBooked, DomainError
 from webapp.events.sales import sales_of
 from webapp.pages import forms, spreadsheet
@@ -27,7 +30,7 @@ from webapp.web.htmx import fragment, move_to, show, wants_fragment
 from webapp.web.language import gettext as _
 from webapp.web.language import ngettext
 from webapp.web.paging import page_of
-from webapp.web.schemas import FewerTickets, PageBooking, from_form
+from webapp.web.schemas import PageBooking, WantedTickets, from_form
 
 PAGE = 50
 BOOKING = f"{EVENT}/bookings/<int(max=2147483647):position>"
@@ -49,6 +52,7 @@ def event(event_id: int) -> ResponseReturnValue:
         "organizer/event.html",
         block="main" if "refused_form" in g else "bookings",
         event=g.event,
+        standstill=standstills([g.event], actor=me()).get(event_id),
         # The list alone is asked for much more often than the page, and shows no picture.
         draw_sales=lambda: chart_of(sales_of(g.event, actor=me())),
         **_listed(event_id),
@@ -126,12 +130,16 @@ def add_booking(event_id: int) -> ResponseReturnValue:
 def booking(event_id: int, position: int) -> ResponseReturnValue:
     """One booking with its link and its history."""
     found = queries.booking_at(g.event, position, actor=me())
-    waits = found.status == Status.WAITING
+    waits, now = found.status == Status.WAITING, clock.now()
+    rank = rank_of(event_id, position) if waits else None
+    more = inventory_of(g.event, now).more_for(found.tickets)
     return show(
         "organizer/booking.html",
         event=g.event,
         booking=found,
-        rank=rank_of(event_id, position) if waits else None,
+        rank=rank,
+        free=free_for_head(g.event, found.tickets, now) if rank == 1 else 0,
+        more=more if takes_tickets(found.status) else 0,
         lines=queries.history(g.event, actor=me(), position=position),
         me=str(me()),
     )
@@ -140,8 +148,8 @@ def booking(event_id: int, position: int) -> ResponseReturnValue:
 @bp.post(BOOKING)
 @form_on("organizer.booking")
 def change_booking(event_id: int, position: int) -> ResponseReturnValue:
-    """Keep a booking with fewer tickets."""
-    form = from_form(FewerTickets, request.form)
+    """Give a booking another number of tickets."""
+    form = from_form(WantedTickets, request.form)
     caller = str(me())
     outcome = bookings.change_tickets(
         event_id,
@@ -152,6 +160,23 @@ def change_booking(event_id: int, position: int) -> ResponseReturnValue:
     )
     changed = ngettext("Changed to %(num)s ticket.", "Changed to %(num)s tickets.", form.tickets)
     flash(" ".join([changed, moved_up(outcome.promoted)]).strip())
+    return move_to(url_for("organizer.booking", event_id=event_id, position=position))
+
+
+@bp.post(f"{BOOKING}/take")
+@form_on("organizer.booking")
+def take_free(event_id: int, position: int) -> ResponseReturnValue:
+    """Give the head of the waiting list what is free now, in place of all that it waits for."""
+    form = from_form(WantedTickets, request.form)
+    caller = str(me())
+    outcome = bookings.take_free(
+        event_id,
+        position=position,
+        tickets=form.tickets,
+        actor=me(),
+        key=forms.idempotency_key("take", caller=caller, position=position, tickets=form.tickets),
+    )
+    flash(moved_up(outcome.promoted))
     return move_to(url_for("organizer.booking", event_id=event_id, position=position))
 
 

@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp import clock
 from webapp.booking import queries
+from webapp.booking.standstill import standstills
 from webapp.errors import EditConflict, Problem
 from webapp.events import samples
 from webapp.events import services as events_service
@@ -178,7 +179,8 @@ def figures(event_id: int) -> ResponseReturnValue:
     """The counts of an event, for a page that is open."""
     if not wants_fragment():
         return redirect(url_for("organizer.event", event_id=event_id), code=303)
-    return fragment("organizer/event.html", "figures", event=g.event)
+    still = standstills([g.event], actor=me()).get(event_id)
+    return fragment("organizer/event.html", "figures", event=g.event, standstill=still)
 
 
 @bp.get(f"{EVENT}/history")
@@ -202,8 +204,12 @@ def _needs(newest: Sequence[EventRow]) -> list[Need]:
     now = clock.now()
     soonest = next_events(organizer_id(), since=now - A_DAY, limit=PAGE)
     looked_at = {event.id: event for event in (*newest, *soonest)}
-    undelivered = with_parked(looked_at.values(), actor=me())
-    return needs_of(looked_at.values(), undelivered=undelivered, now=now)
+    return needs_of(
+        looked_at.values(),
+        undelivered=with_parked(looked_at.values(), actor=me()),
+        standstills=standstills(looked_at.values(), actor=me()),
+        now=now,
+    )
 
 
 def _like() -> int | None:
