@@ -244,11 +244,12 @@ def _standing(found: BookingView, *, is_news: bool = False) -> dict[str, Any]:
 
 def _by_month(events: Sequence[EventRow]) -> list[tuple[str, list[EventRow]]]:
     """Events under the name of their month, in their own order."""
+    reads = language()
 
     def month(event: EventRow) -> str:
         if event.starts_at is None:
-            return _("Date to be announced")
-        return formatting.month(local(event.starts_at, event.time_zone), language())
+            return reads.gettext("Date to be announced")
+        return formatting.month(local(event.starts_at, event.time_zone), reads)
 
     return [(name, list(group)) for name, group in groupby(events, key=month)]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import segno
-from flask import Flask, Response, request, url_for
+from flask import Flask, Response, current_app, request
 from jinja2 import pass_environment
 from markupsafe import Markup
 
@@ -60,9 +60,9 @@ def init_app(app: Flask) -> None:
         event_path=event_path,
         htmx_integrity=htmx.SCRIPT_INTEGRITY,
         htmx_url=htmx.SCRIPT_URL,
+        site_name=app.extensions["settings"].site_name,
         static_path=static.path,
     )
-    app.context_processor(lambda: {"site_name": current_settings().site_name})
     app.view_functions["static"] = static.view
 
 
@@ -116,7 +116,8 @@ def qr_code(text: str) -> Markup:
 
 def event_path(event: EventRow) -> str:
     """The address of an event's page on this site."""
-    return url_for("attendee.event", event_id=event.id, slug=slug(event.name) or None)
+    # Flask's own `url_for` passes on more arguments, all of them empty.
+    return current_app.url_for("attendee.event", event_id=event.id, slug=slug(event.name) or None)
 
 
 def absolute_url(path: str) -> str:
