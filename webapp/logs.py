@@ -13,19 +13,16 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 from random import getrandbits
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flask import Flask, request
 
 from webapp.config import Settings
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 ROTATE_BYTES = 20 * 1024 * 1024
 ROTATED_FILES = 5
@@ -55,7 +52,6 @@ def init_app(app: Flask) -> None:
     for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(max(_root.level, logging.WARNING))
     app.logger.addFilter(name_endpoint_for_path)
-    app.wsgi_app = RequestId(app.wsgi_app)  # type: ignore[method-assign]
 
 
 def log_event(what: str, **fields: object) -> None:
@@ -65,31 +61,17 @@ def log_event(what: str, **fields: object) -> None:
         _output.write(lines_of(time.time(), logging.INFO, what, fields))
 
 
+def begin_request(given: str) -> str:
+    """Name the request that this thread answers now: as it is named already, if that is sane."""
+    # Nobody has to be unable to guess it.
+    name = given if sane_request_id(given) else f"{getrandbits(64):016x}"
+    _request_id.set(name)
+    return name
+
+
 def request_id() -> str:
     """The id of the request that this thread answers; empty where there is none."""
     return _request_id.get()
-
-
-class RequestId:
-    """WSGI middleware: every answer carries X-Request-ID, also one that no view has made."""
-
-    def __init__(self, app: "WSGIApplication") -> None:
-        self.app = app
-
-    def __call__(
-        self, environ: "WSGIEnvironment", start_response: "StartResponse"
-    ) -> Iterable[bytes]:
-        name = environ.get("HTTP_X_REQUEST_ID", "")
-        if not sane_request_id(name):
-            # Nobody has to be unable to guess it.
-            name = f"{getrandbits(64):016x}"
-        _request_id.set(name)
-
-        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            headers.append(("X-Request-ID", name))
-            return start_response(status, headers, *rest)
-
-        return self.app(environ, start)
 
 
 class LogFile:
