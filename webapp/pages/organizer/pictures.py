@@ -99,11 +99,8 @@ def _overtaken(conflict: EditConflict) -> dict[str, Problem]:
     """What was changed meanwhile: `{field: problem}`."""
     told: dict[str, Problem] = {}
     if "picture" in conflict.changed:
-        replaced, removed = (
-            Problem("picture_replaced_meanwhile"),
-            Problem("picture_removed_meanwhile"),
-        )
-        told[FIELD] = replaced if conflict.row.picture else removed
+        replaced, removed = "picture_replaced_meanwhile", "picture_removed_meanwhile"
+        told[FIELD] = Problem(replaced if conflict.row.picture else removed)
     if "picture_description" in conflict.changed:
         described = conflict.changed["picture_description"]
         told["description"] = meanwhile(described, conflict.row.time_zone)
