@@ -108,7 +108,10 @@ def set_reminder(event_id: int) -> ResponseReturnValue:
     """Have the attendees reminded a day before, or not."""
     wanted = request.form.get("reminds") == "yes"
     scheduled.set_reminder(event_id, actor=me(), wanted=wanted)
-    flash(_("They are reminded a day before.") if wanted else _("Nobody is reminded."))
+    if wanted:
+        flash(_("They are reminded a day before."))
+    else:
+        flash(_("Nobody is reminded."))
     return move_to(url_for("organizer.mails", event_id=event_id))
 
 
