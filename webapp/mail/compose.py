@@ -162,7 +162,8 @@ def _booking_mail(delivery: DeliveryRow) -> Mail:
     mail.facts = lines
     if ended:
         if event.status == "published":
-            mail.button = Link(language.gettext("See the event"), _event_link(event))
+            url = link("attendee.event", event_id=event.id, slug=slug(event.name) or None)
+            mail.button = Link(language.gettext("See the event"), url)
     else:
         lines.append(Fact(language.gettext("Tickets"), str(booking.tickets)))
         if rank:
@@ -345,10 +346,6 @@ def _when(event: EventTimes | Any, language: Language) -> str:
 
 def _booking_button(reference: str, language: Language) -> Link:
     return Link(language.gettext("Open your booking"), _booking_link(reference))
-
-
-def _event_link(event: EventRow) -> str:
-    return link("attendee.event", event_id=event.id, slug=slug(event.name) or None)
 
 
 def _booking_link(reference: str) -> str:
