@@ -12,7 +12,6 @@ from flask import Flask, Request, Response, current_app, request
 from flask.globals import request_ctx
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from flask_wtf import CSRFProtect
-from itsdangerous import URLSafeTimedSerializer
 from jinja2.runtime import Context, Macro
 
 from webapp.text.templates import Templates
@@ -124,17 +123,7 @@ class LazyCSRFProtect(CSRFProtect):  # type: ignore[misc]
 
 
 class LazySessionInterface(SecureCookieSessionInterface):
-    """Parses nothing without a Cookie header and saves no untouched session: 15 % of a status.
-
-    The key is made ready for signing once: 1 % of a page, twice that where a cookie comes.
-    """
-
-    _serializer: URLSafeTimedSerializer | None = None
-
-    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
-        if self._serializer is None:
-            self._serializer = super().get_signing_serializer(app)
-        return self._serializer
+    """Parses nothing without a Cookie header and saves no untouched session: 15 % of a status."""
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         if "HTTP_COOKIE" not in request.environ and app.secret_key:
