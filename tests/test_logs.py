@@ -17,6 +17,7 @@ from flask import Flask
 from tests.support.servers import wait_until
 from webapp import logs
 from webapp.config import Settings
+from webapp.web.security import FixedHeaders
 
 REFERENCE = "q7Jt0mQx-secret-reference"
 ADDRESS = "anna@example.org"
@@ -32,6 +33,7 @@ def small_app(tmp_path: Path) -> Iterator[Flask]:
     app = Flask("small")
     app.extensions["settings"] = Settings.from_environ({}, instance_path=tmp_path)
     logs.init_app(app)
+    app.wsgi_app = FixedHeaders(app.wsgi_app, secure=False)  # type: ignore[method-assign]
 
     @app.get("/book")
     def book() -> str:

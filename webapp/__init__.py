@@ -7,7 +7,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp import api, cli, logs
 from webapp.config import ROOT, Settings, SettingsError, load_settings
-from webapp.extensions import csrf, migrate
+from webapp.extensions import migrate
 from webapp.pages import (
     attendee,
     auth,
@@ -21,7 +21,7 @@ from webapp.pages import (
 )
 from webapp.storage import engines
 from webapp.web import error_responses, health, htmx, ids, rate_limits, security
-from webapp.web.fast_flask import FastFlask
+from webapp.web.fast_flask import FastFlask, LazyCSRFProtect
 
 # No form of ours is near it but the one for pictures, which has its own limit; what is larger is
 # refused before it is read.
@@ -57,7 +57,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     engines.configure(app, settings)
     migrate.init_app(app, directory=str(ROOT / "migrations"))
-    csrf.init_app(app)
+    csrf = LazyCSRFProtect(app)
     shared = (logs, error_responses, security, rate_limits, ids, htmx, health, cli)
     for part in (*shared, presentation, pictures, forms, language):
         part.init_app(app)

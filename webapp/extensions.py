@@ -8,7 +8,6 @@ from flask import Flask, current_app
 from flask_httpauth import HTTPBasicAuth, HTTPTokenAuth
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from flask_wtf import CSRFProtect
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
 
@@ -53,6 +52,5 @@ class Base(DeclarativeBase):
 
 db = SQLAlchemy(model_class=Base)
 migrate = Migrate(db=db)
-csrf = CSRFProtect()
 basic_auth = HTTPBasicAuth(realm="Nextup")
 token_auth = HTTPTokenAuth(scheme="Bearer", realm="Nextup")

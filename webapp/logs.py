@@ -13,19 +13,16 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 from random import getrandbits
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flask import Flask, request
 
 from webapp.config import Settings
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 ROTATE_BYTES = 20 * 1024 * 1024
 ROTATED_FILES = 5
@@ -43,7 +40,6 @@ encode_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), defaul
 format_exception = logging.Formatter().formatException
 
 _root = logging.getLogger()
-_events = logging.getLogger("nextup")
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
@@ -56,43 +52,26 @@ def init_app(app: Flask) -> None:
     for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(max(_root.level, logging.WARNING))
     app.logger.addFilter(name_endpoint_for_path)
-    app.wsgi_app = RequestId(app.wsgi_app)  # type: ignore[method-assign]
 
 
 def log_event(what: str, **fields: object) -> None:
     """Log one thing that happened: `log_event("booking", event_id=10, position=7)`."""
-    if _events.isEnabledFor(logging.INFO):
-        # What `info` does but for the search for its caller, which takes as long as the rest.
-        extra = {"fields": fields}
-        record = _events.makeRecord(_events.name, logging.INFO, "", 0, what, (), None, extra=extra)
-        _events.handle(record)
+    if _root.isEnabledFor(logging.INFO):
+        # A record would tell of thread, process and caller, which nobody reads: 1 % of a booking.
+        _output.write(lines_of(time.time(), logging.INFO, what, fields))
+
+
+def begin_request(given: str) -> str:
+    """Name the request that this thread answers now: as it is named already, if that is sane."""
+    # Nobody has to be unable to guess it.
+    name = given if sane_request_id(given) else f"{getrandbits(64):016x}"
+    _request_id.set(name)
+    return name
 
 
 def request_id() -> str:
     """The id of the request that this thread answers; empty where there is none."""
     return _request_id.get()
-
-
-class RequestId:
-    """WSGI middleware: every answer carries X-Request-ID, also one that no view has made."""
-
-    def __init__(self, app: "WSGIApplication") -> None:
-        self.app = app
-
-    def __call__(
-        self, environ: "WSGIEnvironment", start_response: "StartResponse"
-    ) -> Iterable[bytes]:
-        name = environ.get("HTTP_X_REQUEST_ID", "")
-        if not sane_request_id(name):
-            # Nobody has to be unable to guess it.
-            name = f"{getrandbits(64):016x}"
-        _request_id.set(name)
-
-        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            headers.append(("X-Request-ID", name))
-            return start_response(status, headers, *rest)
-
-        return self.app(environ, start)
 
 
 class LogFile:
@@ -157,7 +136,7 @@ class LogFile:
 
 
 class Output(logging.Handler):
-    """Writes each record as a line of JSON to the file and a readable one to the console.
+    """Writes what is logged as a line of JSON to the file and a readable one to the console.
 
     Threads that log at the same time share one write: each leaves its entry, and the one that
     writes takes what others have left meanwhile. So a line costs no switch between threads when
@@ -176,15 +155,20 @@ class Output(logging.Handler):
         self._writing = threading.Lock()
 
     def handle(self, record: logging.LogRecord) -> bool:
-        """Write a record, or leave it to the thread that is writing; `emit` would hold a lock."""
-        self._entries.append(lines_of(record))
+        """Write what a library tells; `emit` would hold a lock."""
+        name, what = {"logger": record.name}, record.getMessage()
+        self.write(lines_of(record.created, record.levelno, what, name, record.exc_info))
+        return True
+
+    def write(self, lines: tuple[str, str]) -> None:
+        """Write a line to the file and one to the console, or leave both to whoever is writing."""
+        self._entries.append(lines)
         # Looking again after the release finds the entry of one who came just too late to be taken.
         while self._entries and self._writing.acquire(len(self._entries) > WAITING_LINES):
             try:
                 self._write_all()
             finally:
                 self._writing.release()
-        return True
 
     def turn_to(self, file: LogFile) -> None:
         """Write to another file from now on."""
@@ -203,17 +187,18 @@ class Output(logging.Handler):
             os.write(STDERR, console_lines.encode("utf-8", "backslashreplace"))
 
 
-def lines_of(record: logging.LogRecord) -> tuple[str, str]:
-    """A record as JSON for the file, with the time in UTC, and in words for the console."""
-    what = record.getMessage()
-    fields = getattr(record, "fields", {"logger": record.name})
-    utc, local = clock_texts(int(record.created))
+def lines_of(
+    moment: float, level: int, what: str, fields: Mapping[str, object], exc_info: Any = None
+) -> tuple[str, str]:
+    """What is logged as JSON for the file, with the time in UTC, and in words for the console."""
+    utc, local = clock_texts(int(moment))
+    level_name = logging.getLevelName(level)
     line: dict[str, object] = {
-        "time": f"{utc}.{int(record.created % 1 * 1_000_000):06}Z",
-        "level": record.levelname.lower(),
+        "time": f"{utc}.{int(moment % 1 * 1_000_000):06}Z",
+        "level": level_name.lower(),
         "what": what,
     }
-    words = [local, what] if record.levelno == logging.INFO else [local, record.levelname, what]
+    words = [local, what] if level == logging.INFO else [local, level_name, what]
     words += [f"{key}={value}" for key, value in fields.items()]
     if name := request_id():
         line["request_id"] = name
@@ -221,9 +206,9 @@ def lines_of(record: logging.LogRecord) -> tuple[str, str]:
     line.update(fields)
     # A line break in a value must not look like a line of its own.
     console = " ".join(words).replace("\n", "\\n")
-    if record.exc_info:
+    if exc_info:
         # A database's error quotes the row.
-        exception = email_address.sub("[address]", format_exception(record.exc_info))
+        exception = email_address.sub("[address]", format_exception(exc_info))
         line["exception"] = exception
         console += f"\n{exception}"
     return encode_json(line) + "\n", console + "\n"

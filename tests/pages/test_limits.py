@@ -10,8 +10,8 @@ from flask import Flask
 from tests.pages.conftest import Person, forms_of
 
 MakeEvent = Callable[..., int]
-FORMS = {"/login": 5, "/bookings": 10, "/events/{}-harvest-supper": 30}
-ONE_NETWORK = [f"2001:db8::{number:x}" for number in range(1, 32)]
+FORMS = {"/login": 5, "/bookings": 10, "/events/{}-harvest-supper": 120}
+ONE_NETWORK = [f"2001:db8::{number:x}" for number in range(1, 123)]
 MANY_NETWORKS = [f"2001:db8:0:{number:x}::1" for number in range(1, 32)]
 
 

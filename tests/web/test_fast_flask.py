@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from flask import Blueprint, Flask, request, url_for
+from jinja2 import pass_context
+from jinja2.runtime import Context
 from werkzeug.routing import BuildError
 
 from webapp.pages.presentation import StaticFiles
@@ -200,3 +202,43 @@ def test_static_file_is_found_below_every_mount(with_sheet: WithSheet) -> None:
     for mount in ("", "/tickets", "/other"):
         with app.test_request_context(base_url=f"http://localhost{mount}"):
             assert static.path("a.css").startswith(f"{mount}/static/a.css?v=")
+
+
+def test_templates_call_whatever_jinja_lets_them_call(ours: Flask, plain: Flask) -> None:
+    class Words:
+        def said(self, word: str, *, twice: bool = False) -> str:
+            return word * (1 + twice)
+
+        def __call__(self) -> str:
+            return "called"
+
+        @pass_context
+        def known(self, context: Context) -> str:
+            return str(context["known"])
+
+    @pass_context
+    def seen(context: Context, name: str) -> str:
+        return str(context[name])
+
+    source = """
+    {% macro framed(text, mark="*") %}
+    {{ mark }}{{ text }}{{ caller(text) if caller }}{{ kwargs }}
+    {% endmacro %}
+    {% set known = "set" %}
+    {% block main %}
+    {{ framed("<b>") }}{{ framed("a", mark="-", more=1) }}
+    {% autoescape false %}{{ framed("<b>") is escaped }}{% endautoescape %}
+    {% call(text) framed("b") %}{{ text | upper }}{% endcall %}
+    {{ words.said("c", twice=true) }} {{ words() }} {{ words.known() }} {{ seen("known") }}
+    {{ "d".upper() }}
+    {% for each in [1, 2] %}
+    {% set now = each %}{{ seen("now") }}{{ loop.cycle("odd", "even") }}{{ framed(each) }}
+    {% endfor %}
+    {{ range(3) | list }} {{ dict(e=1) }} {{ namespace(f=2).f }} {{ lipsum is callable }}
+    {% endblock %}
+    {{ self.main() }}"""
+    shown = []
+    for app in (ours, plain):
+        template = app.jinja_env.from_string(source)
+        shown.append(template.render(known="given", words=Words(), seen=seen))
+    assert shown[0] == shown[1]

@@ -1,15 +1,25 @@
 """Lists of events: an organizer's own, and those that everybody can see."""
 
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, bindparam, or_, select
 
 from webapp import clock
 from webapp.errors import EventNotFound
 from webapp.storage.rows import EventRow
 from webapp.storage.tables import MAX_ID, events
 from webapp.storage.transaction import read
+
+# Each part is read in the order of the index, which has those without a date apart.
+_published = select(events).where(events.c.status == "published").limit(bindparam("limit"))
+_dated = _published.where(
+    events.c.starts_at >= bindparam("earliest"),
+    or_(events.c.starts_at > bindparam("start"), events.c.id > bindparam("id")),
+).order_by(events.c.starts_at, events.c.id)
+_undated = _published.where(events.c.starts_at.is_(None), events.c.id > bindparam("id")).order_by(
+    events.c.id
+)
 
 
 def own_event(event_id: int, *, organizer_id: int) -> EventRow:
@@ -48,29 +58,22 @@ def upcoming_events(
 
     `search` finds part of the name or place; `after` is start and id of the last one seen.
     """
-    published = select(events).where(events.c.status == "published")
+    dated, undated = _dated, _undated
     if search:
-        found = [column.icontains(search, autoescape=True) for column in _searched]
-        published = published.where(or_(*found))
+        searched = (events.c.name, events.c.location)
+        found = or_(*[column.icontains(search, autoescape=True) for column in searched])
+        dated, undated = dated.where(found), undated.where(found)
     now = clock.now()
     start, event_id = after or (now, MAX_ID)
-    undated = published.where(events.c.starts_at.is_(None)).order_by(events.c.id)
-    if start is None:
-        undated, dated = undated.where(events.c.id > event_id), None
-    else:
-        # Each part is read in the order of the index, which has those without a date apart.
-        dated = published.where(
-            events.c.starts_at >= max(start, now),
-            or_(events.c.starts_at > start, events.c.id > event_id),
-        ).order_by(events.c.starts_at, events.c.id)
 
     def work(connection: Connection) -> list[EventRow]:
-        rows = [] if dated is None else list(connection.execute(dated.limit(limit)))
+        rows: list[Any] = []
+        if start is not None:
+            place = {"start": start, "id": event_id, "earliest": max(start, now)}
+            rows += connection.execute(dated, {**place, "limit": limit})
         if len(rows) < limit:
-            rows += connection.execute(undated.limit(limit - len(rows)))
-        return cast(list[EventRow], rows)
+            behind = event_id if start is None else 0
+            rows += connection.execute(undated, {"id": behind, "limit": limit - len(rows)})
+        return rows
 
     return read(work)
-
-
-_searched = (events.c.name, events.c.location)

@@ -23,6 +23,7 @@ from webapp.storage.tables import bookings, deliveries, events, messages, opt_ou
 from webapp.storage.transaction import new_id, read, write
 
 PAGE = 50
+RECENT = 10
 
 
 class Audience(StrEnum):
@@ -152,16 +153,14 @@ def announcement_for(delivery: DeliveryRow) -> Announcement:
     return read(work)
 
 
-def recent_announcements(
-    event: EventRow, *, actor: Actor, limit: int = 10
-) -> list[tuple[MessageRow, Progress]]:
+def recent_announcements(event: EventRow, *, actor: Actor) -> list[tuple[MessageRow, Progress]]:
     """The latest messages of an event, newest first: `[(message, progress)]`.
 
     Raises `EventNotFound`.
     """
     check_own(event, actor)
     query = select(messages).where(messages.c.event_id == event.id)
-    latest = query.order_by(messages.c.id.desc()).limit(limit)
+    latest = query.order_by(messages.c.id.desc()).limit(RECENT)
 
     def work(connection: Connection) -> list[tuple[MessageRow, Progress]]:
         rows = connection.execute(latest).all()
@@ -187,10 +186,8 @@ def _progress(connection: Connection, message_id: int) -> Progress:
     return Progress(counts.get("sent", 0), counts.get("pending", 0), counts.get("parked", 0))
 
 
-def parked(
-    event: EventRow, *, actor: Actor, after: int = 0, limit: int = PAGE
-) -> Sequence[DeliveryRow]:
-    """The deliveries of an event that were given up, in order from behind the id `after`.
+def parked(event: EventRow, *, actor: Actor, after: int = 0) -> Sequence[DeliveryRow]:
+    """A page of an event's deliveries that were given up, in order from behind the id `after`.
 
     Raises `EventNotFound`.
     """
@@ -204,7 +201,7 @@ def parked(
             deliveries.c.id > after,
         )
         .order_by(deliveries.c.id)
-        .limit(limit)
+        .limit(PAGE)
     )
     rows = read(lambda connection: connection.execute(query).all())
     return cast(Sequence[DeliveryRow], rows)

@@ -215,12 +215,9 @@ def event_before(delivery: DeliveryRow, booking: BookingRow, event: EventRow) ->
             before.setdefault(name, old)
     known = {name: getattr(event, name) for name in FIELDS_ATTENDEES_HEAR_OF}
     for name in FIELDS_ATTENDEES_HEAR_OF & before.keys():
-        known[name] = _parsed(before[name]) if name.endswith("_at") else before[name]
+        old = before[name]
+        known[name] = datetime.fromisoformat(old) if old and name.endswith("_at") else old
     return SimpleNamespace(**known)
-
-
-def _parsed(moment: str | None) -> datetime | None:
-    return None if moment is None else datetime.fromisoformat(moment)
 
 
 def language_of_organizer(organizer_id: int) -> str | None:

@@ -30,7 +30,7 @@ from webapp.mail.facts import send_links
 from webapp.mail.ical import calendar_file
 from webapp.pages import forms, remembered
 from webapp.pages.forms import form_on
-from webapp.pages.offer import Offer, offer_of
+from webapp.pages.offer import offer_of
 from webapp.pages.presentation import absolute_url, event_path
 from webapp.storage.rows import EventRow
 from webapp.storage.tables import MAX_NAME
@@ -91,12 +91,7 @@ def event(event_id: int, slug: str) -> ResponseReturnValue:
     found = find_event(event_id)
     if request.method == "GET" and slug != formatting.slug(found.name):
         return redirect(event_path(found), code=301)
-    offer = offer_of(found)
-    # Who has filled in the form when the last ticket goes keeps it: somebody may still cancel.
-    has_form = not offer.refusal or (offer.is_full and request.method == "POST")
-    return show(
-        "attendee/event.html", event=found, offer=offer, wanted=_wanted(offer), has_form=has_form
-    )
+    return show("attendee/event.html", **_on_offer(found, had_form=request.method == "POST"))
 
 
 @bp.get(f"{EVENT}/availability")
@@ -105,12 +100,10 @@ def availability(event_id: int) -> ResponseReturnValue:
     found = find_event(event_id)
     if not wants_fragment():
         return redirect(event_path(found), code=303)
-    offer = offer_of(found)
     had_form = request.args.get("form") != "no"
-    has_form = not offer.refusal or (offer.is_full and had_form)
-    context = {"event": found, "offer": offer, "wanted": _wanted(offer), "has_form": has_form}
+    context = _on_offer(found, had_form=had_form)
     # Booking has opened or closed meanwhile: the form has to come, or to go.
-    if has_form is not had_form:
+    if context["has_form"] is not had_form:
         return show_anew("attendee/event.html", **context, is_news=True)
     return fragment("attendee/event.html", "availability", **context)
 
@@ -251,9 +244,16 @@ def cancel(reference: str) -> ResponseReturnValue:
     return move_to(url_for("attendee.booking", reference=reference))
 
 
-def _wanted(offer: Offer) -> int:
-    """The tickets that the form asks for so far, to say what would happen."""
-    return min(max(1, request.values.get("tickets", 1, type=int)), offer.most)
+def _on_offer(event: EventRow, *, had_form: bool) -> dict[str, Any]:
+    """What the page of an event shows; `wanted` are the tickets that the form asks for so far."""
+    offer = offer_of(event)
+    return {
+        "event": event,
+        "offer": offer,
+        "wanted": min(max(1, request.values.get("tickets", 1, type=int)), offer.most),
+        # Who has filled in the form when the last ticket goes keeps it: somebody may still cancel.
+        "has_form": not offer.refusal or (offer.is_full and had_form),
+    }
 
 
 def _standing(found: BookingView, *, is_news: bool = False) -> dict[str, Any]:
@@ -277,11 +277,12 @@ def _standing(found: BookingView, *, is_news: bool = False) -> dict[str, Any]:
 
 def _by_month(events: Sequence[EventRow]) -> list[tuple[str, list[EventRow]]]:
     """Events under the name of their month, in their own order."""
+    reads = language()
 
     def month(event: EventRow) -> str:
         if event.starts_at is None:
-            return _("Date to be announced")
-        return formatting.month(local(event.starts_at, event.time_zone), language())
+            return reads.gettext("Date to be announced")
+        return formatting.month(local(event.starts_at, event.time_zone), reads)
 
     return [(name, list(group)) for name, group in groupby(events, key=month)]
 

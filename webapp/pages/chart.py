@@ -51,11 +51,7 @@ class Chart:
     @property
     def totals(self) -> tuple[int, int, int]:
         """Confirmed at once, put on the waiting list, cancelled."""
-        return (
-            sum(column.confirmed for column in self.columns),
-            sum(column.waiting for column in self.columns),
-            sum(column.cancelled for column in self.columns),
-        )
+        return _sums(self.columns)
 
 
 def chart_of(days: Sequence[Day]) -> Chart | None:
@@ -64,15 +60,12 @@ def chart_of(days: Sequence[Day]) -> Chart | None:
         return None
     width = -(-len(days) // MOST_COLUMNS)
     groups = [days[start : start + width] for start in range(0, len(days), width)]
-    return Chart(
-        [
-            Column(
-                group[0].day,
-                group[-1].day,
-                sum(day.confirmed for day in group),
-                sum(day.waiting for day in group),
-                sum(day.cancelled for day in group),
-            )
-            for group in groups
-        ]
+    return Chart([Column(group[0].day, group[-1].day, *_sums(group)) for group in groups])
+
+
+def _sums(parts: Sequence[Day | Column]) -> tuple[int, int, int]:
+    return (
+        sum(part.confirmed for part in parts),
+        sum(part.waiting for part in parts),
+        sum(part.cancelled for part in parts),
     )

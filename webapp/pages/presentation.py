@@ -8,27 +8,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import segno
-from flask import Flask, Response, request, url_for
+from flask import Flask, Response, current_app, request
 from jinja2 import pass_environment
 from markupsafe import Markup
 
 from webapp.booking.commands import is_active, takes_tickets
 from webapp.config import current_settings
 from webapp.storage.rows import EventRow
-from webapp.text.formatting import (
-    count,
-    grouped,
-    hours,
-    local,
-    local_input,
-    moment,
-    percent_of,
-    slug,
-    span,
-    weekday,
-    whole_day,
-)
-from webapp.text.languages import Language
+from webapp.text import formatting
 from webapp.text.templates import Templates
 from webapp.web import htmx
 from webapp.web.markdown import markdown
@@ -40,19 +27,18 @@ def init_app(app: Flask) -> None:
     static = StaticFiles(app)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
-        counted=count,
-        grouped=grouped,
-        hours=spoken(hours),
-        local_input=local_input,
-        local=local,
+        grouped=formatting.grouped,
+        hours=spoken(formatting.hours),
+        local_input=formatting.local_input,
+        local=formatting.local,
         markdown=markdown,
-        moment=spoken(moment),
-        number=spoken(number),
-        percent_of=percent_of,
+        moment=spoken(formatting.moment),
+        number=spoken(lambda value, language: language.number(value)),
+        percent_of=formatting.percent_of,
         qr_code=qr_code,
-        span=spoken(span),
-        weekday=spoken(weekday),
-        whole_day=spoken(whole_day),
+        span=spoken(formatting.span),
+        weekday=spoken(formatting.weekday),
+        whole_day=spoken(formatting.whole_day),
     )
     app.jinja_env.tests.update(active=is_active, taking_tickets=takes_tickets)
     app.jinja_env.globals.update(
@@ -60,9 +46,9 @@ def init_app(app: Flask) -> None:
         event_path=event_path,
         htmx_integrity=htmx.SCRIPT_INTEGRITY,
         htmx_url=htmx.SCRIPT_URL,
+        site_name=app.extensions["settings"].site_name,
         static_path=static.path,
     )
-    app.context_processor(lambda: {"site_name": current_settings().site_name})
     app.view_functions["static"] = static.view
 
 
@@ -74,11 +60,6 @@ def spoken(write: Callable[..., str]) -> Callable[..., str]:
         return write(*values, templates.language)
 
     return filter_
-
-
-def number(value: int, language: Language) -> str:
-    """A whole number as the language writes it."""
-    return language.number(value)
 
 
 class StaticFiles:
@@ -116,7 +97,10 @@ def qr_code(text: str) -> Markup:
 
 def event_path(event: EventRow) -> str:
     """The address of an event's page on this site."""
-    return url_for("attendee.event", event_id=event.id, slug=slug(event.name) or None)
+    # Flask's own `url_for` passes on more arguments, all of them empty.
+    return current_app.url_for(
+        "attendee.event", event_id=event.id, slug=formatting.slug(event.name) or None
+    )
 
 
 def absolute_url(path: str) -> str:

@@ -117,11 +117,6 @@ def local_input(value: datetime | None, time_zone: str) -> str:
     return "" if value is None else f"{local(value, time_zone):%Y-%m-%dT%H:%M}"
 
 
-def count(number: int, word: str, plural: str = "") -> str:
-    """A number with its noun in English: 1 ticket, 1,200 tickets."""
-    return f"{number:,} {word if number == 1 else plural or word + 's'}"
-
-
 def grouped(code: str) -> str:
     """A ticket code in groups of four, to be read out or typed."""
     return " ".join(code[i : i + 4] for i in range(0, len(code), 4))

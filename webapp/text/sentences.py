@@ -21,11 +21,11 @@ SENTENCES = {
     "already_booked.position": (
         "This address already has a booking for this event: number %(position)s."
     ),
-    "booking_closed.lapsed": ("This booking has lapsed. Book again if you still want to come."),
+    "booking_closed.lapsed": "This booking has lapsed. Book again if you still want to come.",
     "booking_closed.not_active": "This booking has been cancelled.",
     "booking_closed.not_waiting": "This booking does not wait any more: it has its tickets.",
     "booking_closed.too_late": "It is too late to change this booking. Ask the organizer.",
-    "booking_not_found": ("There is no such booking. Check that the link or the ids are complete."),
+    "booking_not_found": "There is no such booking. Check that the link or the ids are complete.",
     "edit_conflict": "This was changed after you read it. Read it again, then send your change.",
     "edit_conflict.form": (
         "This was changed after you opened it, and nothing of yours is saved yet. Take over what"
@@ -41,9 +41,7 @@ SENTENCES = {
     "event_closed.has_bookings": "This event has bookings. Cancel the event instead.",
     "event_closed.not_yet_open": "Booking opens on %(opens_at)s.",
     "event_closed.started": "This event has already started.",
-    "event_not_found": (
-        "There is no such event. Check the address, or look at the list of events."
-    ),
+    "event_not_found": "There is no such event. Check the address, or look at the list of events.",
     "idempotency_key_reused": "This key was used for a different request. Send a new key.",
     "name_taken": "There is an organizer %(username)s already.",
     "not_free": "So many tickets are not free now, only %(free)s. The booking stays as it is.",
@@ -59,7 +57,7 @@ SENTENCES = {
         "This cannot be answered here. Open the link in the mail that asks for it, and press the"
         " button there."
     ),
-    "unauthorized.login_needed": ("Send an organizer's username and password, or an API token."),
+    "unauthorized.login_needed": "Send an organizer's username and password, or an API token.",
     "unauthorized.reference_or_login_needed": (
         "Send the booking's bookingReference, or log in as the event's organizer."
     ),
@@ -67,15 +65,13 @@ SENTENCES = {
         "These credentials are not right. Check username and password, or the token."
     ),
     "unauthorized.wrong_login": "Name or password is wrong. Check both and try again.",
-    "unavailable": ("We are very busy or the database is away. Try again in a few seconds."),
+    "unavailable": "We are very busy or the database is away. Try again in a few seconds.",
     "waiting_list_full": "This event is sold out and its waiting list is full.",
     # HTTP's own errors: what a person can do about them.
     "bad_request": "The request could not be read. Go back and try again.",
     "body_too_large": "What you sent is too large.",
     "forbidden": "You may not do this.",
-    "internal_error": (
-        "Something went wrong on our side. It has been noted; try again in a minute."
-    ),
+    "internal_error": "Something went wrong on our side. It has been noted; try again in a minute.",
     "method_not_allowed": "This address cannot be used in this way.",
     "not_found": "There is nothing here. Check the address, or start from the list of events.",
     "rate_limited": "That was too often. Wait a little and try again.",

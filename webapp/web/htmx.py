@@ -19,7 +19,7 @@ def init_app(app: Flask) -> None:
 
 def wants_fragment() -> bool:
     """Say whether htmx asks for a part of the page. It also asks for whole pages."""
-    return request.headers.get("HX-Request-Type") == "partial"
+    return request.environ.get("HTTP_HX_REQUEST_TYPE") == "partial"
 
 
 def show(template: str, *, block: str = "main", **context: object) -> Response:

@@ -115,10 +115,6 @@ def not_blank(text: str) -> str:
     return text
 
 
-def number_or_none(value: object) -> object:
-    return None if value == "" else value
-
-
 Line = Annotated[StrictStr, Field(max_length=MAX_NAME), AfterValidator(clean_line)]
 RequiredLine = Annotated[Line, Field(min_length=1), AfterValidator(not_blank)]
 Email = Annotated[StrictStr, Field(max_length=MAX_EMAIL), AfterValidator(clean_email)]
@@ -244,7 +240,8 @@ class EventFields(Input):
     cancelUntil: Moment = None
     maxTicketsPerBooking: Tickets = 10
     waitingListLimit: Annotated[
-        Annotated[int, Field(ge=0, le=MAX_CAPACITY)] | None, BeforeValidator(number_or_none)
+        Annotated[int, Field(ge=0, le=MAX_CAPACITY)] | None,
+        BeforeValidator(lambda value: None if value == "" else value),
     ] = None
     status: Literal["draft", "published"] = "published"
 
@@ -308,8 +305,9 @@ def from_json(model: type[Model], data: object) -> Model:
     if not isinstance(data, dict):
         raise InvalidInput({"body": Problem("object")})
     # Of what is not known no more is looked at than will be told.
-    unknown = islice((name for name in data if name not in model.model_fields), MOST_ERRORS)
-    looked_at = {name: data[name] for name in (*model.model_fields, *unknown) if name in data}
+    known = model.model_fields
+    unknown = islice((name for name in data if name not in known), MOST_ERRORS)
+    looked_at = {name: data[name] for name in (*known, *unknown) if name in data}
     try:
         return model.model_validate(looked_at, strict=True)
     except ValidationError as error:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from flask import Flask, Response, g, request, session
 
 from webapp.accounts.services import Account, find_account
+from webapp.logs import begin_request
 from webapp.web.fast_flask import LazySessionInterface
 from webapp.web.htmx import SCRIPT_URL
 
@@ -106,7 +107,10 @@ def _keep_private(response: Response) -> Response:
 
 
 class FixedHeaders:
-    """WSGI middleware: every answer carries the same headers, also one that no view has made."""
+    """WSGI middleware: every answer carries the same headers, also one that no view has made.
+
+    With them comes X-Request-ID, which is in each line of the log.
+    """
 
     def __init__(self, app: "WSGIApplication", *, secure: bool) -> None:
         self.app = app
@@ -117,8 +121,10 @@ class FixedHeaders:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> "Iterable[bytes]":
+        request_id = begin_request(environ.get("HTTP_X_REQUEST_ID", ""))
+
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            headers.extend(self.headers)
+            headers += [("X-Request-ID", request_id), *self.headers]
             return start_response(status, headers, *rest)
 
         return self.app(environ, start)

@@ -99,11 +99,10 @@ def _overtaken(conflict: EditConflict) -> dict[str, Problem]:
     """What was changed meanwhile: `{field: problem}`."""
     told: dict[str, Problem] = {}
     if "picture" in conflict.changed:
-        replaced, removed = (
-            Problem("picture_replaced_meanwhile"),
-            Problem("picture_removed_meanwhile"),
-        )
-        told[FIELD] = replaced if conflict.row.picture else removed
+        if conflict.row.picture:
+            told[FIELD] = Problem("picture_replaced_meanwhile")
+        else:
+            told[FIELD] = Problem("picture_removed_meanwhile")
     if "picture_description" in conflict.changed:
         described = conflict.changed["picture_description"]
         told["description"] = meanwhile(described, conflict.row.time_zone)
