@@ -8,7 +8,7 @@ from functools import cache
 from threading import BoundedSemaphore
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from werkzeug.security import check_password_hash, generate_password_hash
 
@@ -105,9 +105,7 @@ def check_login(*, username: str, password: str) -> Account | None:
 
     Raises `Unavailable`.
     """
-    # MySQL takes "ada " for "ada"; whoever counts by name must not take them for two.
-    query = select(organizers).where(organizers.c.username == username.strip())
-    row = read(lambda connection: connection.execute(query).one_or_none())
+    row = _find_by_name(username)
     if not _checks.acquire(timeout=WAIT_SECONDS):
         raise Unavailable
     try:
@@ -117,8 +115,23 @@ def check_login(*, username: str, password: str) -> Account | None:
     return Account(row.id, row.username, row.credential_version) if row and right else None
 
 
+def is_known(username: str) -> bool:
+    """Whether there is an account of that name. Raises `Unavailable`."""
+    return _find_by_name(username) is not None
+
+
+def _find_by_name(username: str) -> Row[Any] | None:
+    """The account of exactly that name, but for the space around it."""
+    try:
+        username = _checked_username(username)
+    except InvalidInput:
+        return None
+    query = select(organizers).where(organizers.c.username == username)
+    return read(lambda connection: connection.execute(query).one_or_none())
+
+
 def find_account(account_id: int) -> Account | None:
-    """The account of a session, as it is now; those who ask at the same time share one query.
+    """The account of an id, as it is now; those who ask at the same time share one query.
 
     Raises `Unavailable`.
     """
