@@ -17,7 +17,7 @@ from webapp.errors import InvalidInput, NameTaken, Problem, Unavailable
 from webapp.extensions import PerApp
 from webapp.storage.batcher import Batcher
 from webapp.storage.engines import WAIT_SECONDS
-from webapp.storage.tables import MAX_NAME, organizers, tokens
+from webapp.storage.tables import MAX_NAME, logins, organizers, tokens
 from webapp.storage.transaction import new_id, read, write
 
 SHORTEST_PASSWORD = 8
@@ -78,7 +78,7 @@ def any_organizer() -> bool:
 
 
 def set_password(*, username: str, password: str, revoke_tokens: bool = False) -> int:
-    """Give an account a new password and end its sessions; its API tokens too where it is wanted.
+    """Give an account a new password and end its sign-ins; its API tokens too where it is wanted.
 
     Says how many tokens were revoked, or work on. Raises `InvalidInput`.
     """
@@ -91,6 +91,7 @@ def set_password(*, username: str, password: str, revoke_tokens: bool = False) -
         organizer_id = _find_organizer(connection, username, lock=True)
         change = update(organizers).where(organizers.c.id == organizer_id).values(values)
         connection.execute(change)
+        connection.execute(delete(logins).where(logins.c.organizer_id == organizer_id))
         mine = tokens.c.organizer_id == organizer_id
         if revoke_tokens:
             return connection.execute(delete(tokens).where(mine)).rowcount

@@ -11,7 +11,7 @@ from webapp.web.htmx import move_to, show
 from webapp.web.passwords import check_password, remember_device
 from webapp.web.rate_limits import client
 from webapp.web.schemas import Login, from_form
-from webapp.web.security import current_account, is_from_another_site, local_path, log_in, log_out
+from webapp.web.security import current_login, is_from_another_site, local_path, log_in, log_out
 
 bp = Blueprint("auth", __name__)
 
@@ -31,7 +31,7 @@ class WrongLogin(DomainError):
 @bp.get("/login")
 def login() -> ResponseReturnValue:
     """The form to log in with."""
-    if current_account() is not None:
+    if current_login() is not None:
         return _go_on()
     return show("auth/login.html", next_path=request.values.get("next", ""))
 
@@ -54,9 +54,8 @@ def try_login() -> ResponseReturnValue:
     """Log in, and go where the organizer wanted to."""
     form = from_form(Login, request.form)
     account = check_password(form.username, form.password)
-    if account is None:
+    if account is None or not log_in(account):
         raise WrongLogin
-    log_in(account)
     remember_device(account)
     log_event("login", username=account.username, client=client())
     return _go_on()

@@ -1,19 +1,23 @@
 """The organizer's session, and the headers that every answer carries."""
 
+import contextlib
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from flask import Flask, Response, g, request, session
 
-from webapp.accounts.services import Account, find_account
+from webapp.accounts.logins import Login, begin_login, end_login, find_login, note_use
+from webapp.accounts.services import Account
+from webapp.errors import Unavailable
+from webapp.web.devices import device_name
 from webapp.web.fast_flask import LazySessionInterface
 from webapp.web.htmx import SCRIPT_URL
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-ACCOUNT_KEY = "account"
+LOGIN_KEY = "login"
 
 # Nothing is allowed that is not listed; there are no inline scripts and no inline styles.
 CONTENT_SECURITY_POLICY = {
@@ -57,28 +61,45 @@ def init_app(app: Flask) -> None:
     app.session_interface = LazySessionInterface()
     app.wsgi_app = FixedHeaders(app.wsgi_app, secure=secure)  # type: ignore[method-assign]
     app.after_request(_keep_private)
-    app.add_template_global(current_account)
+    app.add_template_global(current_login)
 
 
-def log_in(account: Account) -> None:
-    """Begin a new session: nothing of the one before it is kept."""
-    session.clear()
-    session[ACCOUNT_KEY] = [account.id, account.credential_version]
-    g.account = account
+def log_in(account: Account) -> bool:
+    """Begin a new session: nothing of the one before it is kept.
+
+    There is none where the account has been given a new password since this one was checked.
+    """
+    log_out()
+    code = begin_login(account, device=device_name())
+    if code is not None:
+        session[LOGIN_KEY] = code
+    return code is not None
 
 
 def log_out() -> None:
-    """End the session."""
+    """End the session, and the sign-in with it: a copy of the cookie is worth nothing then."""
+    if current_login() is not None:
+        end_login(session[LOGIN_KEY])
     session.clear()
+    g.pop("login", None)
 
 
-def current_account() -> Account | None:
-    """Who is logged in; nobody, once the password has been changed since the login."""
-    if "account" not in g:
-        account_id, version = session.get(ACCOUNT_KEY, (None, None))
-        account = find_account(account_id) if account_id is not None else None
-        g.account = account if account and account.credential_version == version else None
-    return cast(Account | None, g.account)
+def current_login() -> Login | None:
+    """Who is logged in, if anybody is."""
+    if "login" not in g:
+        code = session.get(LOGIN_KEY)
+        g.login = find_login(code) if isinstance(code, str) else None
+    return cast(Login | None, g.login)
+
+
+def note_login_is_used() -> None:
+    """Keep a sign-in that is used from ending; seldom is there anything to write."""
+    login = current_login()
+    # Whoever only reads can do so while nothing can be written.
+    with contextlib.suppress(Unavailable):
+        if login is not None and note_use(login):
+            # The cookie is signed with the time of its own last change.
+            session.modified = True
 
 
 def is_from_another_site() -> bool:
