@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import stat
 import tempfile
 import time
 from dataclasses import replace
@@ -43,11 +44,32 @@ def make_files(settings: Settings) -> Settings:
     except OSError as error:
         raise StartError(f"cannot write to {instance_path}: {error.strerror}") from None
     try:
-        Path(settings.log_file).parent.mkdir(parents=True, exist_ok=True)
+        Path(settings.log_file).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         Path(settings.log_file).open("ab").close()
     except OSError as error:
         raise SettingsError(f"LOG_FILE: cannot write to it: {error.strerror}") from None
+    close_to_others(instance_path)
+    url = make_url(settings.database_url)
+    if url.drivername == "sqlite":
+        close_to_others(*Path(url.database or "").parent.glob(f"{Path(url.database or '').name}*"))
     return settings
+
+
+def close_to_others(*paths: Path) -> None:
+    """Let nobody else on this machine read what was there before: folders with what is in them.
+
+    A folder that was mounted may be open to all, and so were files of earlier releases.
+    """
+    for path in paths:
+        inside = path.iterdir() if path.is_dir() else ()
+        for each in (path, *inside):
+            mode = 0o700 if each.is_dir() else 0o600
+            if each.is_symlink() or not stat.S_IMODE(each.stat().st_mode) & 0o077:
+                continue
+            try:
+                each.chmod(mode)
+            except OSError:
+                print(f"nextup: {each} is not ours to close, and others can read it", flush=True)
 
 
 def make_secret_key(path: Path) -> None:
