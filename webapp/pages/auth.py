@@ -33,7 +33,8 @@ def login() -> ResponseReturnValue:
     """The form to log in with."""
     if current_login() is not None:
         return _go_on()
-    return show("auth/login.html", next_path=request.values.get("next", ""))
+    next_path = "" if is_from_another_site() else request.form.get("next", "")
+    return show("auth/login.html", next_path=request.args.get("next", next_path))
 
 
 def ask_to_log_in() -> ResponseReturnValue:

@@ -4,11 +4,13 @@ import contextlib
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request, session
 
 from webapp.accounts.logins import Login, begin_login, end_login, find_login, note_use
 from webapp.accounts.services import Account
+from webapp.config import current_settings
 from webapp.errors import Unavailable
 from webapp.web.devices import device_name
 from webapp.web.fast_flask import LazySessionInterface
@@ -44,6 +46,7 @@ HEADERS = {
 VARIES_BY = ("HX-Request-Type", "Accept-Language", "Cookie")
 STRICT_TRANSPORT = "max-age=31536000"
 
+is_cookie_of_ours = re.compile(r"(__Host-)?nextup(-.*)?").fullmatch
 # Browsers take a backslash for a slash, and drop tabs and line breaks.
 is_local_path = re.compile(r"/(?![/\\])[!-\[\]-~]*").fullmatch
 
@@ -61,6 +64,7 @@ def init_app(app: Flask) -> None:
     app.session_interface = LazySessionInterface()
     app.wsgi_app = FixedHeaders(app.wsgi_app, secure=secure)  # type: ignore[method-assign]
     app.after_request(_keep_private)
+    app.after_request(_keep_here)
     app.add_template_global(current_login)
 
 
@@ -103,11 +107,18 @@ def note_login_is_used() -> None:
 
 
 def is_from_another_site() -> bool:
-    """Whether the browser says that a page of somebody else's had this request sent.
+    """Whether a page of somebody else's had this request sent, as far as a browser tells.
 
-    It says so under https and on the same machine; elsewhere only the form's token tells.
+    It says so under https and on the same machine. Elsewhere it names the site that a form comes
+    from, but where that hides itself, as ours do: then it leaves out our cookies, if it is another.
     """
-    return request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none")
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    if origin == "null":
+        return not any(is_cookie_of_ours(name) for name in request.cookies)
+    ours = (request.host_url, f"{current_settings().base_url}/")
+    return origin is not None and not any(url.startswith(f"{origin}/") for url in ours)
 
 
 def local_path(path: str | None, *, otherwise: str) -> str:
@@ -123,6 +134,17 @@ def _keep_private(response: Response) -> Response:
             response.vary.update(VARIES_BY)
         else:
             response.headers["Vary"] = ", ".join(VARIES_BY)
+    return response
+
+
+def _keep_here(response: Response) -> Response:
+    """The router redirects to whole addresses, with whatever host the client has named."""
+    location = response.headers.get("Location")
+    if location is not None and not is_local_path(location):
+        path = urlsplit(location)._replace(scheme="", netloc="").geturl()
+        response.headers["Location"] = local_path(path, otherwise="/")
+        # It holds the address once more.
+        response.set_data(b"")
     return response
 
 
