@@ -14,9 +14,9 @@ BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 # What one spreadsheet or another takes for a formula: at the beginning of a cell, behind what it
 # leaves out there. And a cell of ours may be several to it, at whatever it separates cells by: in
 # many countries that is a semicolon.
-formula = re.compile(
-    r"""(^|[;,|:\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029])(?=[\s"\ufeff\u200b]*[-=+@＝＋－＠﹢﹣﹦﹫])"""  # noqa: RUF001
-)
+SEPARATORS = r"[;,|:\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]"
+FORMULA = r"""[\s"\ufeff\u200b]*[-=+@＝＋－＠﹢﹣﹦﹫]"""  # noqa: RUF001
+formula = re.compile(f"(^|{SEPARATORS})(?={FORMULA})|^(?={SEPARATORS})")
 
 
 def csv_of(portions: Iterable[Iterable[BookingRow]], *, time_zone: str) -> Iterator[str]:
