@@ -47,8 +47,11 @@ def device_name() -> str:
 
 def known_device(account: str) -> str | None:
     """The random name of this device, if somebody has logged in to `account` with it."""
+    cookie = request.cookies.get(_name())
+    if cookie is None:
+        return None
     try:
-        named, device = _signer().loads(request.cookies.get(_name(), ""), max_age=A_YEAR)
+        named, device = _signer().loads(cookie, max_age=A_YEAR)
     except (BadSignature, TypeError, ValueError):
         return None
     return str(device) if named == account else None

@@ -22,7 +22,6 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import PydanticCustomError
-from werkzeug.datastructures import MultiDict
 
 from webapp.errors import InvalidInput, Problem
 from webapp.events.services import EventDetails
@@ -324,14 +323,6 @@ def from_json(model: type[Model], data: object) -> Model:
         return model.model_validate(looked_at, strict=True)
     except ValidationError as error:
         raise InvalidInput(_problems(error)) from error
-
-
-def from_query(model: type[Model], query: MultiDict[str, str]) -> Model:
-    """Read the query of an address like a form. Raises `InvalidInput`, also for a field twice."""
-    twice = [name for name in model.model_fields if len(query.getlist(name)) > 1]
-    if twice:
-        raise InvalidInput(dict.fromkeys(twice, Problem("field_twice")))
-    return from_form(model, query)
 
 
 def from_form(model: type[Model], form: Mapping[str, str]) -> Model:
