@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from tests.pages.conftest import PASSWORD, Person, forms_of
+from tests.pages.conftest import PASSWORD, Person, forms_of, text_of
 from tests.support.servers import Redis
 from tests.support.tools import together
 from webapp.accounts import services as accounts
@@ -62,6 +62,11 @@ def test_ten_failures_of_a_network_are_the_last_however_they_are_sent(
             assert refused.status_code == 429
             assert 0 < int(refused.headers["Retry-After"]) <= 900
     assert attempt(Person(app), password=PASSWORD, by=BASIC, network=ELSEWHERE).status_code == 200
+
+
+def test_page_says_when_the_next_try_is_looked_at(app: Flask) -> None:
+    fail(app)
+    assert "send it again in 15 minutes." in text_of(attempt(Person(app)))
 
 
 @pytest.mark.usefixtures("owner_id")

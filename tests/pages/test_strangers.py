@@ -126,7 +126,7 @@ def test_whatever_a_header_holds_is_no_mistake_of_ours(
 
 def test_redirect_never_repeats_the_host_that_a_client_names(app: Flask, asking: Person) -> None:
     event_id = PATHS["event_id"]
-    ways = [path_of(rule) for method in ("GET", "POST") for rule in rules(app, method)]
+    ways = sorted({path_of(rule) for rule in app.url_map.iter_rules()})
     ways += [f"{way}/" for way in ways] + [re.sub("/", "//", way) for way in ways]
     ways += [f"/{way}" for way in ways] + [
         *(f"/events//{event_id}", f"/events/{event_id}-", f"/events/{event_id}/", "///evil.test"),
@@ -134,14 +134,13 @@ def test_redirect_never_repeats_the_host_that_a_client_names(app: Flask, asking:
     ]
     moved = 0
     for way in ways:
-        for method in ("GET", "POST"):
-            # As it comes in, without what a client would make of it before.
-            base = {"PATH_INFO": way, "HTTP_HOST": "named.test", "REQUEST_METHOD": method}
-            answer = asking.client.open("/", method=method, environ_overrides=base, buffered=True)
-            told = answer.headers.get("Location", "/")
-            moved += "Location" in answer.headers
-            assert re.match(r"/(?![/\\])", told), (way, told)
-            assert "named.test" not in f"{answer.headers}{answer.text}", way
+        # As it comes in, without what a client would make of it before.
+        base = {"PATH_INFO": way, "HTTP_HOST": "named.test"}
+        answer = asking.client.get("/", environ_overrides=base, buffered=True)
+        told = answer.headers.get("Location", "/")
+        moved += "Location" in answer.headers
+        assert re.match(r"/(?![/\\])", told), (way, told)
+        assert "named.test" not in f"{answer.headers}{answer.text}", way
     assert moved > 20
 
 
