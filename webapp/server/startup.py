@@ -3,7 +3,6 @@
 import contextlib
 import os
 import secrets
-import stat
 import tempfile
 import time
 from dataclasses import replace
@@ -48,10 +47,9 @@ def make_files(settings: Settings) -> Settings:
         Path(settings.log_file).open("ab").close()
     except OSError as error:
         raise SettingsError(f"LOG_FILE: cannot write to it: {error.strerror}") from None
-    close_to_others(instance_path)
     url = make_url(settings.database_url)
-    if url.drivername == "sqlite":
-        close_to_others(*Path(url.database or "").parent.glob(f"{Path(url.database or '').name}*"))
+    files = [f"{url.database}{end}" for end in ("", "-wal", "-shm")]
+    close_to_others(instance_path, *map(Path, files if url.drivername == "sqlite" else ()))
     return settings
 
 
@@ -61,15 +59,15 @@ def close_to_others(*paths: Path) -> None:
     A folder that was mounted may be open to all, and so were files of earlier releases.
     """
     for path in paths:
-        inside = path.iterdir() if path.is_dir() else ()
-        for each in (path, *inside):
-            mode = 0o700 if each.is_dir() else 0o600
-            if each.is_symlink() or not stat.S_IMODE(each.stat().st_mode) & 0o077:
-                continue
+        for each in (path, *(path.iterdir() if path.is_dir() else ())):
             try:
-                each.chmod(mode)
+                if not each.is_symlink() and each.stat().st_mode & 0o077:
+                    each.chmod(0o700 if each.is_dir() else 0o600)
+            except FileNotFoundError:
+                continue
             except OSError:
-                print(f"nextup: {each} is not ours to close, and others can read it", flush=True)
+                print(f"Others on this machine can read {each}, which is not ours", flush=True)
+                return
 
 
 def make_secret_key(path: Path) -> None:
