@@ -120,6 +120,20 @@ def test_what_a_device_is_known_by_is_no_login_and_cannot_be_made_up(
         assert attempt(thief, password=PASSWORD).status_code == status
 
 
+def test_device_is_known_by_a_cookie_of_this_site_alone(make_app: MakeApp) -> None:
+    site = "https://tickets.example.org"
+    app = make_app(BASE_URL=site)
+    with app.app_context():
+        accounts.create_organizer(username="owner", password=PASSWORD)
+    client = app.test_client()
+    data = forms_of(client.get("/login", base_url=site))["/login"]
+    data |= {"username": "owner", "password": PASSWORD}
+    answer = client.post("/login", data=data, base_url=site)
+    [cookie] = [one for one in answer.headers.getlist("Set-Cookie") if "-device" in one]
+    assert cookie.startswith("__Host-nextup-device=")
+    assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(cookie.split("; "))
+
+
 @pytest.mark.every_database
 @pytest.mark.parametrize("by", [FORM, BASIC])
 def test_name_is_compared_as_it_is_without_space_around_it(
