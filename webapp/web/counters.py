@@ -15,7 +15,7 @@ from limits.storage import Storage
 
 # Windows kept in memory before the first cleaning; the next one comes at twice of what it left.
 FEW_WINDOWS = 1024
-# At most so many are kept, about 45 MB; the oldest give way to new ones.
+# At most so many are kept, some 50 MB; the oldest give way to new ones.
 MOST_WINDOWS = 200_000
 
 
