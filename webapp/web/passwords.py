@@ -148,18 +148,19 @@ def _answer_to(attempt: Attempt) -> Account | Exception | None:
         if refusals:
             return refusals[0]
         account = verified.find(attempt.fingerprint)
-        if account is None:
-            account = accounts.check_login(username=attempt.username, password=attempt.password)
-            failed = account is None
+        if account is not None:
+            return account
+        account = accounts.check_login(username=attempt.username, password=attempt.password)
+        failed = account is None
+        if account is not None:
+            verified.remember(attempt.fingerprint, account)
+        return account
     except Unavailable as error:
         return error
     finally:
         if not failed:
             for limit, caller in attempt.budgets:
                 limit.hit(caller, cost=-1)
-    if account is not None:
-        verified.remember(attempt.fingerprint, account)
-    return account
 
 
 def _refusals(budgets: Sequence[Budget], *, least: int, cost: int) -> list[TooManyRequests]:
