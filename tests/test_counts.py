@@ -25,6 +25,7 @@ from tests.support.servers import ROOT, MariaDB
 from tests.support.tools import event_bookings
 from webapp import create_app
 from webapp.accounts import services as accounts
+from webapp.accounts.logins import begin_login
 from webapp.booking import batch, queries
 from webapp.booking import services as bookings
 from webapp.booking.codes import new_reference, new_ticket_code
@@ -35,7 +36,7 @@ from webapp.events.queries import own_event, own_events
 from webapp.events.services import EventDetails
 from webapp.extensions import db
 from webapp.storage import idempotency
-from webapp.web.security import ACCOUNT_KEY
+from webapp.web.security import LOGIN_KEY
 
 DATABASE = "nextup_counts"
 ROWS_READ = ("key", "next", "prev", "first", "last", "rnd", "rnd_next")
@@ -201,7 +202,7 @@ def logged_in(app: Flask) -> tuple[FlaskClient, str]:
     account = accounts.check_login(username="counting", password="long enough")
     assert account is not None
     with client.session_transaction() as session:
-        session[ACCOUNT_KEY] = [account.id, account.credential_version]
+        session[LOGIN_KEY] = begin_login(account, device="")
     return client, accounts.create_token(username="counting", name="counting")
 
 

@@ -18,12 +18,13 @@ from tests.conftest import dispose, empty_tables, make_settings
 from tests.test_counts import ROWS_READ, captured
 from webapp import clock, create_app
 from webapp.accounts import services as accounts
+from webapp.accounts.logins import begin_login
 from webapp.booking.commands import organizer
 from webapp.events.services import EventDetails, create_event
 from webapp.extensions import db
 from webapp.storage.engines import write_engine
 from webapp.storage.tables import bookings
-from webapp.web.security import ACCOUNT_KEY
+from webapp.web.security import LOGIN_KEY
 
 pytestmark = pytest.mark.long
 
@@ -123,7 +124,7 @@ def desk(
         assert account is not None
         client = app.test_client()
         with client.session_transaction() as session:
-            session[ACCOUNT_KEY] = [account.id, account.credential_version]
+            session[LOGIN_KEY] = begin_login(account, device="")
     with app.app_context():
         yield Desk(client, f"/organizer/events/{ids[1]}")
     dispose(app)

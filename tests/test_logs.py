@@ -77,6 +77,31 @@ def test_line_break_in_a_value_makes_no_second_line(
     assert capfd.readouterr().err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "hidden",
+    ["\n", "\r", "\x1b[2K", "\x9b2K", "\x85", "\u2028", "\u202e", "\x00", "\ud800", "\U000e0001"],
+    ids=ascii,
+)
+def test_value_acts_neither_on_a_terminal_nor_on_a_reader_of_lines(
+    small_app: Flask, log_path: Path, capfd: pytest.CaptureFixture[str], hidden: str
+) -> None:
+    logs.log_event("event created", name=f"x{hidden}21:00:00 login refused")
+    logging.getLogger("some.library").error(f"low on{hidden}paper")
+    try:
+        raise RuntimeError(f"x{hidden}21:00:00 login refused")
+    except RuntimeError:
+        logging.getLogger("some.library").exception("broken")
+    file, console = log_path.read_text("utf-8"), capfd.readouterr().err
+    for written in (file, console):
+        assert all(char.isprintable() or char == "\n" for char in written)
+        assert not re.search("(?m)^21:00:00", written)
+    assert len(file.splitlines()) == 3
+    [event, low, broken] = [json.loads(line) for line in file.splitlines()]
+    assert event["name"] == f"x{hidden}21:00:00 login refused"
+    assert low["what"] == f"low on{hidden}paper"
+    assert f"x{hidden}21:00:00" in broken["exception"]
+
+
 @pytest.mark.parametrize("given", [None, "", "two words", "x" * 65, "a\tb", "é", "<script>", "a;b"])
 def test_every_answer_has_a_request_id_of_ours_unless_a_sane_one_came(
     small_app: Flask, given: str | None

@@ -125,8 +125,8 @@ class LogFile:
 
     def _open(self) -> None:
         self.close()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
     def _rename(self) -> None:
         for number in range(ROTATED_FILES - 1, 0, -1):
@@ -204,14 +204,20 @@ def lines_of(
         line["request_id"] = name
         words.append(f"[{name}]")
     line.update(fields)
-    # A line break in a value must not look like a line of its own.
-    console = " ".join(words).replace("\n", "\\n")
+    console = visible(" ".join(words))
     if exc_info:
         # A database's error quotes the row.
         exception = email_address.sub("[address]", format_exception(exc_info))
         line["exception"] = exception
-        console += f"\n{exception}"
-    return encode_json(line) + "\n", console + "\n"
+        console += "".join(f"\n    {visible(each)}" for each in exception.split("\n"))
+    return visible(encode_json(line)) + "\n", console + "\n"
+
+
+def visible(text: str) -> str:
+    """A text in which nothing breaks a line or acts on a terminal: it is escaped as JSON does."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
 
 
 @lru_cache(maxsize=2)

@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from tests.api.conftest import Api
 from tests.support.servers import Redis, wait_until
 from webapp.storage.batcher import Batcher
-from webapp.web.counters import MemoryCounters
+from webapp.web.counters import Counters, MemoryCounters
 from webapp.web.redis_counters import RedisCounters
 
 LIMIT = "X-RateLimit-Limit"
@@ -261,6 +261,43 @@ def test_counters_in_memory_do_not_grow_with_past_clients(
         counters.hit(str(number), 900)
         largest = max(largest, counters.size)
     assert largest < 2_500
+
+
+def test_counters_in_memory_are_bounded_and_the_oldest_give_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("webapp.web.counters.MOST_WINDOWS", 5_000)
+    counters = MemoryCounters()
+    largest = 0
+    for number in range(20_000):
+        assert counters.hit(str(number), 900).hits == 1
+        assert counters.hit(str(number), 900).hits == 2
+        largest = max(largest, counters.size)
+    assert largest == 5_000
+    assert [counters.get(str(number)) for number in (0, 19_999 - 2_000, 19_999)] == [0, 2, 2]
+
+
+def test_who_is_only_looked_at_takes_no_memory() -> None:
+    counters = MemoryCounters()
+    for number in range(100):
+        assert counters.hit(str(number), 900, 0).hits == 0
+    assert counters.size == 0
+
+
+def count_in_redis(server: Redis) -> Counters:
+    return RedisCounters(f"redis://127.0.0.1:{server.port}")
+
+
+@pytest.mark.parametrize(
+    "make", [lambda _: MemoryCounters(), count_in_redis], ids=["memory", "redis"]
+)
+def test_what_is_taken_back_was_never_counted(
+    redis_server: Redis, make: Callable[[Redis], Counters]
+) -> None:
+    """Taken back too late, it frees nothing of the window that has begun since."""
+    counters = make(redis_server)
+    assert [counters.hit("back", 60, amount).hits for amount in (1, 1, -1, 1)] == [1, 2, 1, 2]
+    assert [counters.hit("late", 60, amount).hits for amount in (-1, -1, 0, 1)] == [0, 0, 0, 1]
 
 
 def test_shared_counters_are_exact(redis_server: Redis) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from tests.pages.conftest import PASSWORD, Person, forms_of
 from webapp.accounts import services as accounts
@@ -17,6 +17,7 @@ from webapp.booking import services as bookings
 from webapp.extensions import db
 from webapp.pages.spreadsheet import harmless
 from webapp.storage.tables import bookings as booking_table
+from webapp.storage.transaction import write
 
 MakeEvent = Callable[..., int]
 Book = Callable[..., str]
@@ -31,6 +32,50 @@ def rows_of(person: Person, event_id: int) -> list[dict[str, str]]:
     answer = person.get(f"/organizer/events/{event_id}/bookings.csv")
     assert answer.status_code == 200
     return list(csv.DictReader(io.StringIO(answer.data.decode("utf-8-sig"), newline="")))
+
+
+def test_no_cell_is_a_formula_whatever_a_spreadsheet_takes_for_a_separator(
+    app: Flask, owner: Person, make_event: MakeEvent
+) -> None:
+    event_id = make_event(tickets=1000)
+    before = ["", " ", "  ", '"', ' " ', "\N{NO-BREAK SPACE}", "\N{ZERO WIDTH NO-BREAK SPACE}"]
+    separators = ["", *";,|:\t\n\r", "\r\n", "\x0b", "\x0c", "\x85", "\u2028", '";', ";;"]
+    starts = [*"=+-@", *"＝＋－＠"]  # noqa: RUF001
+    names = {
+        f"{first}{separator}{blank}{start}cmd|'/C calc'!A0;"
+        for first in ("Bob", "")
+        for separator in separators
+        for blank in before
+        for start in starts
+        if first == "" or separator
+    }
+    with app.app_context():
+        values = [
+            {
+                "event_id": event_id,
+                "position": position,
+                "attendee_id": str(position),
+                "status": "cancelled",
+                "tickets": 1,
+                "reference": str(position),
+                "ticket_code": str(position),
+                "name": name,
+                "created_at": datetime(2027, 1, 1, tzinfo=UTC),
+            }
+            for position, name in enumerate(sorted(names), 1)
+        ]
+        write(lambda connection: connection.execute(insert(booking_table), values).rowcount)
+    file = owner.get(f"/organizer/events/{event_id}/bookings.csv").data.decode("utf-8-sig")
+    cells = [
+        cell
+        for separator in ";,|:\t"
+        for lines in (io.StringIO(file, newline=""), file.splitlines())
+        for row in csv.reader(lines, delimiter=separator)
+        for cell in row
+    ]
+    assert len(cells) > 5 * len(names)
+    risky = {cell for cell in cells if cell.lstrip(' "\xa0\ufeff\t\r\n').startswith(tuple(starts))}
+    assert risky == set()
 
 
 @pytest.mark.every_database

@@ -167,6 +167,31 @@ def test_cookies_are_closed_to_scripts_and_other_sites(
     assert "max-age" in answer.headers["Strict-Transport-Security"]
 
 
+@pytest.mark.parametrize("path", ["/login", "/bookings", "/events/{}-harvest-supper"])
+def test_browser_that_sends_no_cookie_is_told_so(
+    app: Flask, make_event: MakeEvent, path: str
+) -> None:
+    path = path.format(make_event())
+    client = app.test_client(use_cookies=False)
+    token = re.findall(r'csrf_token" value="([^"]+)', client.get(path).text)[0]
+    data = {"csrf_token": token, "name": "Ada", "email": "ada@example.org", "username": "ada"}
+    answer = client.post(path, data=data)
+    assert answer.status_code == 400
+    assert "allow cookies for this site" in text_of(answer)
+    assert 'value="ada' in answer.text
+
+
+def test_browser_that_keeps_the_cookie_for_https_is_sent_there(
+    make_app: Callable[..., Flask],
+) -> None:
+    """Browsers drop it where the same site is opened without, such as by its number."""
+    client = make_app(BASE_URL="https://tickets.example.org").test_client()
+    data = {"username": "ada", "password": "a password"}
+    answer = client.post("/login", data=data, base_url="http://192.0.2.2:3000")
+    assert answer.status_code == 400
+    assert "Open it at https://tickets.example.org" in text_of(answer)
+
+
 def test_forms_work_under_https_without_a_referer(
     make_app: Callable[..., Flask], make_event: MakeEvent
 ) -> None:

@@ -10,7 +10,7 @@ from flask import Flask
 from tests.pages.conftest import Person, forms_of
 
 MakeEvent = Callable[..., int]
-FORMS = {"/login": 5, "/bookings": 10, "/events/{}-harvest-supper": 120}
+FORMS = {"/bookings": 10, "/events/{}-harvest-supper": 120}
 ONE_NETWORK = [f"2001:db8::{number:x}" for number in range(1, 123)]
 MANY_NETWORKS = [f"2001:db8:0:{number:x}::1" for number in range(1, 32)]
 
@@ -36,6 +36,17 @@ def test_network_of_a_customer_is_one_client_of_a_form(
 def test_each_network_is_a_client_of_its_own(person: Person, make_event: MakeEvent) -> None:
     path = f"/events/{make_event()}-harvest-supper"
     assert 429 not in statuses(person, path, MANY_NETWORKS)
+
+
+@pytest.mark.usefixtures("owner_id")
+def test_network_of_a_customer_is_one_client_of_a_login(person: Person) -> None:
+    fields = {"username": "owner", "password": "wrong"}
+    data = {**forms_of(person.get("/login"))["/login"], **fields}
+    answers = [
+        person.client.post("/login", data=data, environ_overrides={"REMOTE_ADDR": address})
+        for address in (*ONE_NETWORK[:11], MANY_NETWORKS[1])
+    ]
+    assert [answer.status_code for answer in answers] == [401] * 10 + [429, 401]
 
 
 def test_log_in_tells_the_client_that_was_counted(

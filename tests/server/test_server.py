@@ -6,6 +6,7 @@ import signal
 import socket
 import sqlite3
 import stat
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.servers import AppServer, MariaDB, Redis, free_port, wait_until
+from tests.support.servers import ROOT, AppServer, MariaDB, Redis, free_port, wait_until
 
 PASSWORD = "a password for tests"
 ORGANIZER = {"ORGANIZER_USERNAME": "anna", "ORGANIZER_PASSWORD": PASSWORD}
@@ -67,6 +68,29 @@ def make_event(server: AppServer, tickets: int = 100) -> int:
 def book(server: AppServer, event_id: int, user: object) -> httpx.Response:
     body = {"userId": user, "eventId": event_id}
     return httpx.post(f"{server.url}/api/events/book", json=body, timeout=30)
+
+
+def test_nobody_else_on_the_machine_can_read_what_it_writes(unstarted: AppServer) -> None:
+    """Also in a folder that was there before, and what an earlier release has left open."""
+    folder = unstarted.instance_path
+    (folder / "log").mkdir(parents=True)
+    (folder / "nextup.db").touch()
+    for path, mode in ((folder, 0o755), (folder / "log", 0o777), (folder / "nextup.db", 0o644)):
+        path.chmod(mode)
+    with unstarted:
+        there = [folder, *folder.rglob("*")]
+        open_to_others = {str(path) for path in there if path.stat().st_mode & 0o077}
+    assert {"nextup.db", "nextup.db-wal", "secret_key", "nextup.log"} <= {p.name for p in there}
+    assert open_to_others == set()
+    subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade"],
+        env={**os.environ, "INSTANCE_PATH": str(folder / "new"), "SECRET_KEY": "x" * 32},
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    made = [path for path in (folder / "new").rglob("*") if path.is_file()]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made} == {0o600}
 
 
 def test_first_start_makes_key_organizer_and_samples(start_server: StartServer) -> None:

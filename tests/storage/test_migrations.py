@@ -123,6 +123,10 @@ ROWS: dict[str, dict[str, object]] = {
     "api_token": {
         "id": 1, "organizer_id": 1, "name": "t", "token_hash": "h1", "created_at": MOMENT,
     },
+    "login": {
+        "id": 1, "organizer_id": 1, "code_hash": "h1", "device": "", "first_seen_at": MOMENT,
+        "last_seen_at": MOMENT,
+    },
     "event": {
         "id": 1, "organizer_id": 1, "name": "E", "description": "", "location": "",
         "time_zone": "UTC", "status": "published", "max_tickets_per_booking": 10,
@@ -225,6 +229,9 @@ VIOLATIONS = [
         "fk_api_token_organizer_id", "api_token", {"id": 2, "token_hash": "h2", "organizer_id": 9}
     ),
     Violation("pk_api_token", "api_token", {"token_hash": "h2"}),
+    Violation("uq_login_code_hash", "login", {"id": 2}),
+    Violation("fk_login_organizer_id", "login", {"id": 2, "code_hash": "h2", "organizer_id": 9}),
+    Violation("pk_login", "login", {"code_hash": "h2"}),
     Violation("pk_idempotency_key", "idempotency_key", {}),
     Violation("ck_delivery_state", "delivery", {"id": 2, "once": "o2", "state": "lost"}),
     Violation("ck_delivery_attempts", "delivery", {"id": 2, "once": "o2", "attempts": -1}),

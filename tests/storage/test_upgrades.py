@@ -1,6 +1,7 @@
 """An upgrade that is cut off anywhere is finished by the next one, from every commit on."""
 
 import hashlib
+import re
 import sqlite3
 import stat
 import subprocess
@@ -30,6 +31,11 @@ from webapp.accounts.services import check_login
 from webapp.verify.services import verify
 
 MIGRATIONS = ROOT / "migrations" / "versions"
+*_, BEFORE, HEAD = sorted(
+    found[1]
+    for path in MIGRATIONS.glob("*.py")
+    if (found := re.search(r'^revision = "(\d+)"', path.read_text(), re.MULTILINE))
+)
 # Made with tests/support/dump.py by the code of these commits, from which on every database has to
 # be upgraded: each has other tables than the one before.
 STORED = Path(__file__).parent / "databases"
@@ -43,6 +49,7 @@ LANDED = {
     "2026_11_24_what_needs_attention.py": "18dfcbe4a60bfeb3",
     "2026_11_27_languages.py": "41b3f5bf5842989f",
     "2026_11_27_lapsed_bookings.py": "fb44f1643d053622",
+    "2026_11_27_logins.py": "ade1d6a07dbcd24f",
     "2026_11_27_terms.py": "c10059c7dc38fa3d",
 }
 
@@ -322,7 +329,7 @@ def test_newer_database_is_refused_in_one_line(
     assert not (tmp_path / "instance" / "backups").exists()
 
 
-@pytest.mark.parametrize(("version", "status"), [("0008", 200), ("9999", 200), ("0007", 503)])
+@pytest.mark.parametrize(("version", "status"), [(HEAD, 200), ("9999", 200), (BEFORE, 503)])
 def test_process_serves_beside_tables_that_a_later_release_has_migrated(
     url: str, upgrading: Upgrades, tmp_path: Path, version: str, status: int
 ) -> None:
@@ -352,7 +359,9 @@ def test_file_is_copied_before_it_is_changed_and_three_copies_are_kept(
     for command in ("downgrade", "upgrade", "downgrade"):
         assert flask_db(command, sqlite_url, tmp_path) == 0
     kept = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
-    assert [path.name[:9] for path in kept] == ["old-0008-", "old-0007-", "old-0008-"]
+    assert [path.name[:9] for path in kept] == [
+        f"old-{version}-" for version in (HEAD, BEFORE, HEAD)
+    ]
 
 
 def test_file_is_copied_with_what_others_have_just_committed(

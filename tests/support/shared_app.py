@@ -6,11 +6,11 @@ from pathlib import Path
 from flask import Flask
 
 from webapp import logs
-from webapp.api.auth import verified_logins
 from webapp.booking import ranks
 from webapp.config import Settings
 from webapp.events import pictures, sales
 from webapp.web import rate_limits
+from webapp.web.passwords import verified_logins
 
 
 class SharedApp:

@@ -8,7 +8,7 @@ from functools import cache
 from threading import BoundedSemaphore
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from werkzeug.security import check_password_hash, generate_password_hash
 
@@ -17,7 +17,7 @@ from webapp.errors import InvalidInput, NameTaken, Problem, Unavailable
 from webapp.extensions import PerApp
 from webapp.storage.batcher import Batcher
 from webapp.storage.engines import WAIT_SECONDS
-from webapp.storage.tables import MAX_NAME, organizers, tokens
+from webapp.storage.tables import MAX_NAME, logins, organizers, tokens
 from webapp.storage.transaction import new_id, read, write
 
 SHORTEST_PASSWORD = 8
@@ -78,7 +78,7 @@ def any_organizer() -> bool:
 
 
 def set_password(*, username: str, password: str, revoke_tokens: bool = False) -> int:
-    """Give an account a new password and end its sessions; its API tokens too where it is wanted.
+    """Give an account a new password and end its sign-ins; its API tokens too where it is wanted.
 
     Says how many tokens were revoked, or work on. Raises `InvalidInput`.
     """
@@ -91,6 +91,7 @@ def set_password(*, username: str, password: str, revoke_tokens: bool = False) -
         organizer_id = _find_organizer(connection, username, lock=True)
         change = update(organizers).where(organizers.c.id == organizer_id).values(values)
         connection.execute(change)
+        connection.execute(delete(logins).where(logins.c.organizer_id == organizer_id))
         mine = tokens.c.organizer_id == organizer_id
         if revoke_tokens:
             return connection.execute(delete(tokens).where(mine)).rowcount
@@ -111,9 +112,7 @@ def check_login(*, username: str, password: str) -> Account | None:
 
     Raises `Unavailable`.
     """
-    # MySQL takes "ada " for "ada"; whoever counts by name must not take them for two.
-    query = select(organizers).where(organizers.c.username == username.strip())
-    row = read(lambda connection: connection.execute(query).one_or_none())
+    row = _find_by_name(username)
     if not _checks.acquire(timeout=WAIT_SECONDS):
         raise Unavailable
     try:
@@ -123,8 +122,23 @@ def check_login(*, username: str, password: str) -> Account | None:
     return Account(row.id, row.username, row.credential_version) if row and right else None
 
 
+def is_known(username: str) -> bool:
+    """Whether there is an account of that name. Raises `Unavailable`."""
+    return _find_by_name(username) is not None
+
+
+def _find_by_name(username: str) -> Row[Any] | None:
+    """The account of exactly that name, but for the space around it."""
+    try:
+        username = _checked_username(username)
+    except InvalidInput:
+        return None
+    query = select(organizers).where(organizers.c.username == username)
+    return read(lambda connection: connection.execute(query).one_or_none())
+
+
 def find_account(account_id: int) -> Account | None:
-    """The account of a session, as it is now; those who ask at the same time share one query.
+    """The account of an id, as it is now; those who ask at the same time share one query.
 
     Raises `Unavailable`.
     """

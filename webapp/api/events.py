@@ -6,14 +6,14 @@ from datetime import datetime
 from functools import partial
 from typing import Annotated, Literal
 
-from flask import Response, g, request
+from flask import Response, g
 from pydantic import Field
 
 from webapp.api import representations as shapes
 from webapp.api.auth import required_account
 from webapp.api.blueprint import bp
 from webapp.api.openapi import documented
-from webapp.api.wire import answer, answer_if_changed, idempotency_key, page, read_json
+from webapp.api.wire import answer, answer_if_changed, idempotency_key, page, read_json, read_query
 from webapp.booking.commands import organizer
 from webapp.booking.queries import event_bookings, find_event
 from webapp.booking.ranks import ranks_of
@@ -24,7 +24,7 @@ from webapp.events.services import EventDetails
 from webapp.storage.rows import EventRow
 from webapp.storage.tables import MAX_NAME
 from webapp.web.paging import number_in, page_of
-from webapp.web.schemas import EventFields, Input, from_form, from_json
+from webapp.web.schemas import EventFields, Input, Whole, from_json, placed
 
 EVENT = "/events/<id:event_id>"
 
@@ -33,7 +33,7 @@ class Listing(Input):
     """Which part of a list is wanted; `cursor` is the `nextCursor` of the page before."""
 
     cursor: Annotated[str, Field(max_length=200)] = ""
-    limit: Annotated[int, Field(ge=1, le=100)] = 50
+    limit: Annotated[Whole, Field(ge=1, le=100)] = 50
 
 
 class EventListing(Listing):
@@ -81,7 +81,7 @@ def status(event_id: int) -> Response:
 @documented(query=EventListing, answer=shapes.EventPage, errors=(400,))
 def upcoming() -> Response:
     """Upcoming events. Published and not started, soonest first; those without a date come last."""
-    asked = from_form(EventListing, request.args)
+    asked = read_query(EventListing)
     after = start_and_id(asked.cursor) if asked.cursor else None
     read = partial(upcoming_events, search=asked.search, after=after)
     rows, cursor = page_of(read, asked.limit, cursor_after)
@@ -93,7 +93,7 @@ def upcoming() -> Response:
 def own() -> Response:
     """Your own events. Drafts included, newest first."""
     account = required_account()
-    asked = from_form(Listing, request.args)
+    asked = read_query(Listing)
     before = number(asked.cursor) if asked.cursor else None
     read = partial(own_events, account.id, before=before)
     rows, cursor = page_of(read, asked.limit, lambda row: str(row.id))
@@ -167,7 +167,7 @@ def bookings(event_id: int) -> Response:
     """An event's bookings. In the order in which they were accepted."""
     account = required_account()
     own = own_event(event_id, organizer_id=account.id)
-    asked = from_form(BookingListing, request.args)
+    asked = read_query(BookingListing)
     read = partial(
         event_bookings,
         own,
@@ -186,7 +186,7 @@ def waiting(event_id: int) -> Response:
     """An event's waiting list. The next in line comes first."""
     account = required_account()
     own = own_event(event_id, organizer_id=account.id)
-    asked = from_form(Listing, request.args)
+    asked = read_query(Listing)
     after = number(asked.cursor) if asked.cursor else 0
     actor = organizer(account.id)
     read = partial(event_bookings, own, actor=actor, status="waiting", after=after)
@@ -222,8 +222,8 @@ def start_and_id(cursor: str) -> tuple[datetime | None, int]:
         starts_at = datetime.fromisoformat(start) if start else None
         if starts_at is not None and starts_at.utcoffset() is None:
             raise ValueError
-        return starts_at, number(event_id)
-    except ValueError as error:
+        return placed("cursor", starts_at, "UTC"), number(event_id)
+    except (ValueError, InvalidInput) as error:
         raise wrong_cursor() from error
 
 

@@ -42,7 +42,11 @@ PROBLEM = {
 IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "The same key and content have one effect and one answer, for a day.",
+    "description": (
+        "The same key and content have one effect and one answer, for a day. Callers without"
+        " credentials share theirs with all of their network: make them long and random, since"
+        " whoever sends the same key and content is answered with the same booking."
+    ),
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
 }
 SECURITY: dict[str, list[dict[str, list[str]]]] = {

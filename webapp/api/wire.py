@@ -15,6 +15,7 @@ from webapp.storage import idempotency
 from webapp.storage.idempotency import IdempotencyKey
 from webapp.web.etag import answer_unless_known
 from webapp.web.rate_limits import client
+from webapp.web.schemas import Model, from_form
 
 encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 NOT_KEPT = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
@@ -52,6 +53,14 @@ def read_json() -> Any:
         return _decode(body.decode())
     except (ValueError, RecursionError) as error:
         raise InvalidInput({"body": Problem("not_json")}) from error
+
+
+def read_query(model: type[Model]) -> Model:
+    """The query of the request's address. Raises `InvalidInput`, also for a field sent twice."""
+    twice = [name for name in model.model_fields if len(request.args.getlist(name)) > 1]
+    if twice:
+        raise InvalidInput(dict.fromkeys(twice, Problem("field_twice")))
+    return from_form(model, request.args)
 
 
 def answer(data: Mapping[str, Any], status: int = 200, *, location: str | None = None) -> Response:

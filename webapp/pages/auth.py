@@ -3,15 +3,15 @@
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.accounts.services import check_login
 from webapp.errors import DomainError
 from webapp.logs import log_event
 from webapp.pages import forms
 from webapp.pages.forms import form_on
 from webapp.web.htmx import move_to, show
-from webapp.web.rate_limits import LOGIN_FORMS, LOGIN_FORMS_FOR_NAME, client, hashed, limited
+from webapp.web.passwords import check_password, remember_device
+from webapp.web.rate_limits import client
 from webapp.web.schemas import Login, from_form
-from webapp.web.security import current_account, is_from_another_site, local_path, log_in, log_out
+from webapp.web.security import current_login, is_from_another_site, local_path, log_in, log_out
 
 bp = Blueprint("auth", __name__)
 
@@ -28,18 +28,13 @@ class WrongLogin(DomainError):
         super().__init__("wrong_login")
 
 
-def name_tried() -> str:
-    """Whose account is tried, whatever the spelling of the request; empty where none is named."""
-    name = request.form.get("username", "").strip().casefold()[:64]
-    return hashed(name) if name else ""
-
-
 @bp.get("/login")
 def login() -> ResponseReturnValue:
     """The form to log in with."""
-    if current_account() is not None:
+    if current_login() is not None:
         return _go_on()
-    return show("auth/login.html", next_path=request.values.get("next", ""))
+    next_path = "" if is_from_another_site() else request.form.get("next", "")
+    return show("auth/login.html", next_path=request.args.get("next", next_path))
 
 
 def ask_to_log_in() -> ResponseReturnValue:
@@ -55,17 +50,14 @@ def ask_to_log_in() -> ResponseReturnValue:
 
 
 @bp.post("/login")
-@limited(LOGIN_FORMS)
-@limited(LOGIN_FORMS_FOR_NAME, caller=name_tried)
 @form_on("auth.login")
 def try_login() -> ResponseReturnValue:
     """Log in, and go where the organizer wanted to."""
     form = from_form(Login, request.form)
-    account = check_login(username=form.username, password=form.password)
-    if account is None:
-        log_event("login refused", username=form.username, client=client())
+    account = check_password(form.username, form.password)
+    if account is None or not log_in(account):
         raise WrongLogin
-    log_in(account)
+    remember_device(account)
     log_event("login", username=account.username, client=client())
     return _go_on()
 

@@ -1,6 +1,7 @@
 """Forms that are never lost: what cannot be accepted is shown again with what was typed."""
 
 import inspect
+import math
 import re
 import secrets
 from collections.abc import Callable, Mapping
@@ -14,13 +15,14 @@ from flask_wtf.csrf import CSRFError
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException, TooManyRequests
 
+from webapp.config import current_settings
 from webapp.errors import DomainError, EditConflict, InvalidInput, Problem, Unavailable
 from webapp.storage import idempotency
 from webapp.storage.idempotency import IdempotencyKey
 from webapp.text.sentences import problem_sentences, sentence_of
 from webapp.web.error_responses import headers_of, show_domain_error, show_http_error, status_of
 from webapp.web.language import gettext as _
-from webapp.web.language import language
+from webapp.web.language import language, ngettext
 from webapp.web.security import is_from_another_site
 
 View = Callable[..., ResponseReturnValue]
@@ -186,15 +188,34 @@ def _show_again(error: DomainError) -> Response:
 
 
 def _show_again_after_csrf_error(error: CSRFError) -> ResponseReturnValue:
-    problem = _("This page was open for too long. Nothing was sent yet: please send it again.")
+    config = current_app.config
+    if config["SESSION_COOKIE_NAME"] in request.cookies:
+        problem = _("This page was open for too long. Nothing was sent yet: please send it again.")
+    elif config["SESSION_COOKIE_SECURE"] and not request.is_secure:
+        problem = _(
+            "Your browser sent no cookie of this site, so nothing was sent yet. Open it at"
+            " %(address)s and send it from there.",
+            address=current_settings().base_url,
+        )
+    else:
+        problem = _(
+            "Your browser sent no cookie of this site, so nothing was sent yet. Please send it"
+            " again. If it says so once more, allow cookies for this site."
+        )
     return _show_again_before_view(error, problem)
 
 
 def _show_again_after_limit(error: TooManyRequests) -> ResponseReturnValue:
-    problem = _("That was too often. Nothing was sent: wait a little, then send it again.")
+    seconds = error.retry_after
+    if not isinstance(seconds, int):
+        return show_http_error(error)
+    problem = ngettext(
+        "That was too often. Nothing was sent: send it again in %(num)s minute.",
+        "That was too often. Nothing was sent: send it again in %(num)s minutes.",
+        math.ceil(seconds / 60),
+    )
     response = make_response(_show_again_before_view(error, problem))
-    if error.retry_after is not None:
-        response.headers["Retry-After"] = str(error.retry_after)
+    response.headers["Retry-After"] = str(seconds)
     return response
 
 

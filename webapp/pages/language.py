@@ -14,7 +14,7 @@ from webapp.accounts.services import set_language
 from webapp.text.languages import LANGUAGES, Language
 from webapp.text.templates import Templates
 from webapp.web.language import keep_choice
-from webapp.web.security import current_account, is_from_another_site, local_path
+from webapp.web.security import current_login, is_from_another_site, local_path
 
 bp = Blueprint("language", __name__)
 
@@ -69,7 +69,7 @@ def choose() -> ResponseReturnValue:
     chosen = LANGUAGES.get(request.form.get("language", ""))
     if chosen is not None and not is_from_another_site():
         keep_choice(response, chosen)
-        account = current_account()
-        if account is not None:
-            set_language(account.id, chosen.code)
+        login = current_login()
+        if login is not None:
+            set_language(login.organizer_id, chosen.code)
     return response

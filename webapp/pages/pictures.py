@@ -11,7 +11,7 @@ from webapp.events.imaging import SMALL
 from webapp.events.pictures import Size, picture_data
 from webapp.pages.presentation import IMMUTABLE
 from webapp.storage.rows import EventRow
-from webapp.web.security import current_account
+from webapp.web.security import current_login
 
 bp = Blueprint("pictures", __name__)
 
@@ -59,5 +59,5 @@ def picture(event_id: int, size: Size, name: str) -> ResponseReturnValue:
 
 
 def _is_own(event: EventRow) -> bool:
-    account = current_account()
-    return account is not None and account.id == event.organizer_id
+    login = current_login()
+    return login is not None and login.organizer_id == event.organizer_id

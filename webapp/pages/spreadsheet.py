@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from webapp.booking.commands import Status
@@ -11,8 +12,12 @@ from webapp.web.language import gettext as _
 
 # Without it Excel takes the file for one in its own alphabet.
 BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
-# A cell that begins so is a formula to one spreadsheet or another.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
+# What one spreadsheet or another takes for a formula: at the beginning of a cell, behind what it
+# leaves out there. And a cell of ours may be several to it, at whatever it separates cells by: in
+# many countries that is a semicolon.
+SEPARATORS = r"[;,|:\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]"
+FORMULA = r"""[\s"\ufeff\u200b]*[-=+@＝＋－＠﹢﹣﹦﹫]"""  # noqa: RUF001
+formula = re.compile(f"(^|{SEPARATORS})(?={FORMULA})|^(?={SEPARATORS})")
 
 
 def csv_of(portions: Iterable[Iterable[BookingRow]], *, time_zone: str) -> Iterator[str]:
@@ -43,7 +48,7 @@ def file_name(event: EventRow) -> str:
 
 def harmless(text: str) -> str:
     """The text of a cell; an apostrophe keeps a spreadsheet from taking it for a formula."""
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+    return formula.sub(r"\1'", text)
 
 
 def _cells(booking: BookingRow, statuses: Mapping[str, str], time_zone: str) -> tuple[object, ...]:

@@ -5,6 +5,7 @@ organizer, then supervises the workers, which answer the requests, and one deliv
 """
 
 import contextlib
+import os
 import signal
 import socket
 import sys
@@ -26,6 +27,8 @@ CONNECTIONS_PER_WORKER = 1024
 
 def main() -> int:
     """Prepare and serve; the exit status is 2 for a wrong setting and 1 for another obstacle."""
+    # What is written is for nobody else on the machine.
+    os.umask(0o077)
     # Until Granian has handlers of its own, Ctrl-C and a stop end the preparation quietly.
     signal.signal(signal.SIGTERM, _interrupt)
     try:

@@ -43,11 +43,31 @@ def make_files(settings: Settings) -> Settings:
     except OSError as error:
         raise StartError(f"cannot write to {instance_path}: {error.strerror}") from None
     try:
-        Path(settings.log_file).parent.mkdir(parents=True, exist_ok=True)
+        Path(settings.log_file).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         Path(settings.log_file).open("ab").close()
     except OSError as error:
         raise SettingsError(f"LOG_FILE: cannot write to it: {error.strerror}") from None
+    url = make_url(settings.database_url)
+    files = [f"{url.database}{end}" for end in ("", "-wal", "-shm")]
+    close_to_others(instance_path, *map(Path, files if url.drivername == "sqlite" else ()))
     return settings
+
+
+def close_to_others(*paths: Path) -> None:
+    """Let nobody else on this machine read what was there before: folders with what is in them.
+
+    A folder that was mounted may be open to all, and so were files of earlier releases.
+    """
+    for path in paths:
+        for each in (path, *(path.iterdir() if path.is_dir() else ())):
+            try:
+                if not each.is_symlink() and each.stat().st_mode & 0o077:
+                    each.chmod(0o700 if each.is_dir() else 0o600)
+            except FileNotFoundError:
+                continue
+            except OSError:
+                print(f"Others on this machine can read {each}, which is not ours", flush=True)
+                return
 
 
 def make_secret_key(path: Path) -> None:

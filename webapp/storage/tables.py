@@ -59,7 +59,7 @@ class Organizer(Base):
     # Which mails that address wants.
     wants_sold_out: Mapped[bool] = mapped_column(default=False, server_default=false())
     wants_summary: Mapped[bool] = mapped_column(default=False, server_default=false())
-    # Raised with each new password; a session or remembered login of an older one is void.
+    # Raised with each new password; what was checked with an older one is void.
     credential_version: Mapped[int] = mapped_column(Integer, default=1)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
@@ -75,6 +75,24 @@ class ApiToken(Base):
     name: Mapped[str] = mapped_column(String(MAX_NAME))
     token_hash: Mapped[str] = mapped_column(code_text(64))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Login(Base):
+    """Where an organizer is logged in; of the code that the device keeps only the SHA-256 is kept.
+
+    A sign-in that ends is deleted.
+    """
+
+    __tablename__ = "login"
+    __table_args__ = (UniqueConstraint("code_hash"), Index(None, "organizer_id"), NEVER_REUSED)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    organizer_id: Mapped[int] = mapped_column(ForeignKey("organizer.id"))
+    code_hash: Mapped[str] = mapped_column(code_text(64))
+    # Browser and system in words, such as "Firefox, Android"; empty where neither is known.
+    device: Mapped[str] = mapped_column(String(MAX_NAME))
+    first_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class Event(Base):
@@ -351,6 +369,7 @@ class OptOut(Base):
 # The same as SQLAlchemy Core takes them: services read and write rows, not objects.
 organizers = cast(Table, Organizer.__table__)
 tokens = cast(Table, ApiToken.__table__)
+logins = cast(Table, Login.__table__)
 events = cast(Table, Event.__table__)
 bookings = cast(Table, Booking.__table__)
 terms = cast(Table, Term.__table__)

@@ -15,6 +15,8 @@ from limits.storage import Storage
 
 # Windows kept in memory before the first cleaning; the next one comes at twice of what it left.
 FEW_WINDOWS = 1024
+# At most so many are kept, some 50 MB; the oldest give way to new ones.
+MOST_WINDOWS = 200_000
 
 
 class Window(NamedTuple):
@@ -48,13 +50,20 @@ class MemoryCounters(Storage):
         return len(self._windows)
 
     def hit(self, key: str, seconds: int, amount: int = 1) -> Window:
-        """Add `amount` to a count, in a window that begins with its first count."""
+        """Add `amount` to a count, in a window that begins with its first count.
+
+        A count is never less than 0, so what is taken back too late frees nothing.
+        """
         now = time.time()
         with self._lock:
             window = self._windows.get(key)
             if window is not None and window[1] > now:
-                window = Window(window[0] + amount, window[1])
+                window = Window(max(0, window[0] + amount), window[1])
+            elif amount <= 0:
+                return Window(0, now + seconds)
             else:
+                # In the order of their beginning.
+                self._windows.pop(key, None)
                 if len(self._windows) >= self._clean_at:
                     self._clean(now)
                 window = Window(amount, now + seconds)
@@ -62,8 +71,11 @@ class MemoryCounters(Storage):
         return window
 
     def _clean(self, now: float) -> None:
-        self._windows = {key: window for key, window in self._windows.items() if window[1] > now}
-        self._clean_at = max(FEW_WINDOWS, 2 * len(self._windows))
+        current = [(key, window) for key, window in self._windows.items() if window[1] > now]
+        if len(current) >= MOST_WINDOWS:
+            current = current[MOST_WINDOWS // 2 :]
+        self._windows = dict(current)
+        self._clean_at = min(max(FEW_WINDOWS, 2 * len(current)), MOST_WINDOWS)
 
     def reset(self) -> int:
         with self._lock:

@@ -58,8 +58,12 @@ def _network(address: str) -> str:
 
 
 def hashed(text: str) -> str:
-    """A short key for a text that a storage others may read should not hold, such as an address."""
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]
+    """A short key for a text that a storage others may read should not hold, such as an address.
+
+    It is made with the secret key: a plain hash of an address or name is found by trying.
+    """
+    key = hashlib.sha256(str(current_app.secret_key).encode()).digest()
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), key=key, digest_size=16).hexdigest()
 
 
 class LimitState(NamedTuple):
@@ -93,7 +97,7 @@ class RateLimit:
     def hit(self, caller: str, cost: int = 1) -> LimitState | None:
         """Count a request of `caller` and return the tightest limit; None while limits are off.
 
-        With a cost of 0 nothing is counted.
+        With a cost of 0 nothing is counted, with one of -1 a request is taken back.
         """
         counters = cast(Counters | None, current_app.extensions["counters"])
         if counters is None:
@@ -124,11 +128,10 @@ BOOKING_FORMS = RateLimit("book/client", "120 per minute")
 TICKETS_BOOKED_FREELY = RateLimit("tickets/client", setting="BOOKINGS_FREELY")
 FIND_FORMS = RateLimit("find/client", "10 per 15 minutes")
 FIND_MAILS_TO_ADDRESS = RateLimit("find/address", "3 per hour")
-LOGIN_FORMS = RateLimit("login/client", "5 per minute")
-LOGIN_FORMS_FOR_NAME = RateLimit("login/name", "5 per minute")
-# Wrong passwords that arrive with calls of the API, before a password is looked at again.
-WRONG_LOGINS = RateLimit("wrong login/client", "20 per 15 minutes")
-WRONG_LOGINS_FOR_NAME = RateLimit("wrong login/name", "100 per 15 minutes")
+# Of passwords only those that are wrong are counted; `passwords` says for whom.
+LOGIN_FAILURES = RateLimit("wrong login/client", "10 per 15 minutes")
+LOGIN_FAILURES_FOR_NAME = RateLimit("wrong login/name and client", "10 per 15 minutes")
+LOGIN_FAILURES_OF_DEVICE = RateLimit("wrong login/device", "10 per 15 minutes")
 
 
 class FreeTickets:

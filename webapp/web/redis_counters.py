@@ -27,11 +27,14 @@ REDIS_TIMEOUT_SECONDS = 0.5
 REDIS_REST_SECONDS = 5.0
 
 # For each KEYS[i] ARGV holds the seconds of its window and the amount to add; returned are its
-# count and the milliseconds left of its window.
+# count, which is never less than 0, and the milliseconds left of its window.
 COUNT = """
 local counted = {}
 for i, key in ipairs(KEYS) do
     local count = redis.call("INCRBY", key, ARGV[2 * i])
+    if count < 0 then
+        count = redis.call("INCRBY", key, -count)
+    end
     local left = redis.call("PTTL", key)
     if left < 0 then
         left = ARGV[2 * i - 1] * 1000

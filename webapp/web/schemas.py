@@ -27,6 +27,7 @@ from webapp.errors import InvalidInput, Problem
 from webapp.events.services import EventDetails
 from webapp.storage.tables import MAX_CAPACITY, MAX_EMAIL, MAX_ID, MAX_NAME
 from webapp.text.languages import LANGUAGES
+from webapp.web.paging import is_number
 
 MAX_TICKETS = 1_000
 MAX_DESCRIPTION = 20_000
@@ -115,9 +116,21 @@ def not_blank(text: str) -> str:
     return text
 
 
+def number_or_none(value: object) -> object:
+    return None if value == "" else value
+
+
+def digits(value: object) -> object:
+    """A number as a form has it is written as people do: Python would take 1_0 and 1.0, too."""
+    if isinstance(value, str) and not is_number(value.strip()):
+        raise wrong("whole_number")
+    return value
+
+
 Line = Annotated[StrictStr, Field(max_length=MAX_NAME), AfterValidator(clean_line)]
 RequiredLine = Annotated[Line, Field(min_length=1), AfterValidator(not_blank)]
 Email = Annotated[StrictStr, Field(max_length=MAX_EMAIL), AfterValidator(clean_email)]
+Whole = Annotated[int, BeforeValidator(digits)]
 EventId = Annotated[int, Field(ge=1, le=MAX_ID)]
 UserId = Annotated[
     int | str,
@@ -131,7 +144,7 @@ UserId = Annotated[
         }
     ),
 ]
-Tickets = Annotated[int, Field(ge=1, le=MAX_TICKETS)]
+Tickets = Annotated[Whole, Field(ge=1, le=MAX_TICKETS)]
 Reference = Annotated[StrictStr, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 Zone = Annotated[StrictStr, AfterValidator(known_zone)]
 LanguageCode = Annotated[
@@ -227,7 +240,7 @@ class EventFields(Input):
     """What an organizer says of an event; a time without an offset is in the event's zone."""
 
     eventName: RequiredLine
-    totalTickets: Annotated[int, Field(ge=1, le=MAX_CAPACITY)]
+    totalTickets: Annotated[Whole, Field(ge=1, le=MAX_CAPACITY)]
     description: Annotated[
         StrictStr, Field(max_length=MAX_DESCRIPTION), AfterValidator(clean_text)
     ] = ""
@@ -240,8 +253,7 @@ class EventFields(Input):
     cancelUntil: Moment = None
     maxTicketsPerBooking: Tickets = 10
     waitingListLimit: Annotated[
-        Annotated[int, Field(ge=0, le=MAX_CAPACITY)] | None,
-        BeforeValidator(lambda value: None if value == "" else value),
+        Annotated[Whole, Field(ge=0, le=MAX_CAPACITY)] | None, BeforeValidator(number_or_none)
     ] = None
     status: Literal["draft", "published"] = "published"
 
@@ -311,13 +323,13 @@ def from_json(model: type[Model], data: object) -> Model:
     try:
         return model.model_validate(looked_at, strict=True)
     except ValidationError as error:
-        raise InvalidInput(dict(islice(_problems(error).items(), MOST_ERRORS))) from error
+        raise InvalidInput(_problems(error)) from error
 
 
 def from_form(model: type[Model], form: Mapping[str, str]) -> Model:
     """Read a form, whose values are text and may hold fields of other purpose.
 
-    Raises `InvalidInput`.
+    Raises `InvalidInput` with the first `MOST_ERRORS` fields that are wrong.
     """
     try:
         return model.model_validate({k: v for k, v in form.items() if k in model.model_fields})
@@ -326,14 +338,14 @@ def from_form(model: type[Model], form: Mapping[str, str]) -> Model:
 
 
 def _problems(error: ValidationError) -> dict[str, Problem]:
-    """The first problem of each wrong field, which is named as it was sent."""
+    """The first problem of each of the first wrong fields, which are named as they were sent."""
     problems: dict[str, Problem] = {}
     for item in error.errors(include_url=False, include_input=False):
         field = str(item["loc"][0]) if item["loc"] else "body"
         if not field.isprintable():
             field = "body"
         problems.setdefault(field[:MAX_NAME], _problem(item["type"], item.get("ctx", {})))
-    return problems
+    return dict(islice(problems.items(), MOST_ERRORS))
 
 
 def _problem(kind: str, given: Mapping[str, Any]) -> Problem:

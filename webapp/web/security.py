@@ -1,20 +1,26 @@
 """The organizer's session, and the headers that every answer carries."""
 
+import contextlib
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request, session
 
-from webapp.accounts.services import Account, find_account
+from webapp.accounts.logins import Login, begin_login, end_login, find_login, note_use
+from webapp.accounts.services import Account
+from webapp.config import current_settings
+from webapp.errors import Unavailable
 from webapp.logs import begin_request
+from webapp.web.devices import device_name
 from webapp.web.fast_flask import LazySessionInterface
 from webapp.web.htmx import SCRIPT_URL
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-ACCOUNT_KEY = "account"
+LOGIN_KEY = "login"
 
 # Nothing is allowed that is not listed; there are no inline scripts and no inline styles.
 CONTENT_SECURITY_POLICY = {
@@ -41,6 +47,7 @@ HEADERS = {
 VARIES_BY = ("HX-Request-Type", "Accept-Language", "Cookie")
 STRICT_TRANSPORT = "max-age=31536000"
 
+is_cookie_of_ours = re.compile(r"(__Host-)?nextup(-.*)?").fullmatch
 # Browsers take a backslash for a slash, and drop tabs and line breaks.
 is_local_path = re.compile(r"/(?![/\\])[!-\[\]-~]*").fullmatch
 
@@ -58,36 +65,61 @@ def init_app(app: Flask) -> None:
     app.session_interface = LazySessionInterface()
     app.wsgi_app = FixedHeaders(app.wsgi_app, secure=secure)  # type: ignore[method-assign]
     app.after_request(_keep_private)
-    app.add_template_global(current_account)
+    app.after_request(_keep_here)
+    app.add_template_global(current_login)
 
 
-def log_in(account: Account) -> None:
-    """Begin a new session: nothing of the one before it is kept."""
-    session.clear()
-    session[ACCOUNT_KEY] = [account.id, account.credential_version]
-    g.account = account
+def log_in(account: Account) -> bool:
+    """Begin a new session: nothing of the one before it is kept.
+
+    There is none where the account has been given a new password since this one was checked.
+    """
+    log_out()
+    code = begin_login(account, device=device_name())
+    if code is not None:
+        session[LOGIN_KEY] = code
+    return code is not None
 
 
 def log_out() -> None:
-    """End the session."""
+    """End the session, and the sign-in with it: a copy of the cookie is worth nothing then."""
+    if current_login() is not None:
+        end_login(session[LOGIN_KEY])
     session.clear()
+    g.pop("login", None)
 
 
-def current_account() -> Account | None:
-    """Who is logged in; nobody, once the password has been changed since the login."""
-    if "account" not in g:
-        account_id, version = session.get(ACCOUNT_KEY, (None, None))
-        account = find_account(account_id) if account_id is not None else None
-        g.account = account if account and account.credential_version == version else None
-    return cast(Account | None, g.account)
+def current_login() -> Login | None:
+    """Who is logged in, if anybody is."""
+    if "login" not in g:
+        code = session.get(LOGIN_KEY)
+        g.login = find_login(code) if isinstance(code, str) else None
+    return cast(Login | None, g.login)
+
+
+def note_login_is_used() -> None:
+    """Keep a sign-in that is used from ending; seldom is there anything to write."""
+    login = current_login()
+    # Whoever only reads can do so while nothing can be written.
+    with contextlib.suppress(Unavailable):
+        if login is not None and note_use(login):
+            # The cookie is signed with the time of its own last change.
+            session.modified = True
 
 
 def is_from_another_site() -> bool:
-    """Whether the browser says that a page of somebody else's had this request sent.
+    """Whether a page of somebody else's had this request sent, as far as a browser tells.
 
-    It says so under https and on the same machine; elsewhere only the form's token tells.
+    It says so under https and on the same machine. Elsewhere it names the site that a form comes
+    from, but where that hides itself, as ours do: then it leaves out our cookies, if it is another.
     """
-    return request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none")
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    if origin == "null":
+        return not any(is_cookie_of_ours(name) for name in request.cookies)
+    ours = (request.host_url, f"{current_settings().base_url}/")
+    return origin is not None and not any(url.startswith(f"{origin}/") for url in ours)
 
 
 def local_path(path: str | None, *, otherwise: str) -> str:
@@ -103,6 +135,17 @@ def _keep_private(response: Response) -> Response:
             response.vary.update(VARIES_BY)
         else:
             response.headers["Vary"] = ", ".join(VARIES_BY)
+    return response
+
+
+def _keep_here(response: Response) -> Response:
+    """The router redirects to whole addresses, with whatever host the client has named."""
+    location = response.headers.get("Location")
+    if location is not None and not is_local_path(location):
+        path = urlsplit(location)._replace(scheme="", netloc="").geturl()
+        response.headers["Location"] = local_path(path, otherwise="/")
+        # It holds the address once more.
+        response.set_data(b"")
     return response
 
 

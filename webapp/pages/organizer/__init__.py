@@ -8,7 +8,7 @@ from webapp.events.queries import own_event
 from webapp.pages.auth import ask_to_log_in
 from webapp.web.htmx import wants_fragment
 from webapp.web.paging import number_in
-from webapp.web.security import current_account
+from webapp.web.security import current_login, note_login_is_used
 
 bp = Blueprint("organizer", __name__, url_prefix="/organizer")
 
@@ -16,7 +16,8 @@ bp = Blueprint("organizer", __name__, url_prefix="/organizer")
 @bp.before_request
 def require_login() -> ResponseReturnValue | None:
     """Every route here is for organizers who are logged in."""
-    if current_account() is not None:
+    if current_login() is not None:
+        note_login_is_used()
         return None
     if wants_fragment() and request.endpoint == f"{bp.name}.progress":
         # A page that asks for news by itself stays: somebody may be writing on it.
@@ -39,9 +40,9 @@ def cursor_argument(name: str) -> int | None:
 
 def organizer_id() -> int:
     """The id of the organizer who is logged in."""
-    account = current_account()
-    assert account is not None
-    return account.id
+    login = current_login()
+    assert login is not None
+    return login.organizer_id
 
 
 def me() -> Actor:

@@ -21,7 +21,7 @@ from webapp.web.htmx import move_to, show
 from webapp.web.language import gettext as _
 from webapp.web.language import language
 from webapp.web.schemas import Input, Line, from_form
-from webapp.web.security import current_account
+from webapp.web.security import current_login
 
 # So much is read that a file which is somewhat too large is refused with what was typed kept.
 LARGEST_BODY = 3 * LARGEST_FILE
@@ -37,7 +37,7 @@ class PictureFields(Input):
 @bp.url_value_preprocessor
 def allow_upload(endpoint: str | None, _values: dict[str, Any] | None) -> None:
     """Let organizers send a file; this comes before anything has been read of it."""
-    if endpoint == f"{bp.name}.set_picture" and current_account() is not None:
+    if endpoint == f"{bp.name}.set_picture" and current_login() is not None:
         request.max_content_length = LARGEST_BODY
 
 
@@ -46,7 +46,7 @@ def refuse_large_upload(error: RequestEntityTooLarge) -> ResponseReturnValue:
     """Nothing has been read, so the page is shown as it was before."""
     if request.endpoint != f"{bp.name}.set_picture":
         return show_http_error(error)
-    if current_account() is None:
+    if current_login() is None:
         next_path = url_for("organizer.picture", **request.view_args or {})
         return move_to(url_for("auth.login", next=next_path))
     return forms.show_before_view(413, problem_sentence(TOO_LARGE, language()), typed={})

@@ -1,0 +1,109 @@
+"""Where organizers are logged in: a row for each sign-in, which ends on the server.
+
+The device keeps a random code in its session, the database the hash of it. So a cookie that
+somebody has copied is worth nothing once its sign-in has ended, and a row opens nothing.
+"""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from webapp import clock
+from webapp.accounts.services import Account
+from webapp.extensions import PerApp
+from webapp.storage.batcher import Batcher
+from webapp.storage.tables import logins, organizers
+from webapp.storage.transaction import execute, read, write
+
+# A sign-in ends when it has not been used for so long; its use is noted so often.
+UNUSED = timedelta(days=30)
+NOTED_EVERY = timedelta(minutes=5)
+# Of each organizer; the one that has not been used for longest gives way.
+MOST_LOGINS = 100
+
+
+class Login(NamedTuple):
+    """An organizer who is logged in on a device."""
+
+    id: int
+    organizer_id: int
+    last_seen_at: datetime
+
+
+def begin_login(account: Account, *, device: str) -> str | None:
+    """Note a sign-in and return its code; None where the password has changed since it was checked.
+
+    Raises `Unavailable`.
+    """
+    code, now = secrets.token_urlsafe(32), clock.now()
+    version = select(organizers.c.credential_version).where(organizers.c.id == account.id)
+    latest_first = (
+        select(logins.c.id, logins.c.last_seen_at)
+        .where(logins.c.organizer_id == account.id)
+        .order_by(logins.c.last_seen_at.desc(), logins.c.id.desc())
+    )
+    values = {
+        "organizer_id": account.id,
+        "code_hash": _code_hash(code),
+        "device": device,
+        "first_seen_at": now,
+        "last_seen_at": now,
+    }
+
+    def work(connection: Connection) -> str | None:
+        # A new password ends all sign-ins under the same lock: none of the old one comes after it.
+        if connection.execute(version.with_for_update()).scalar() != account.credential_version:
+            return None
+        there = connection.execute(latest_first).all()
+        kept = [row.id for row in there if now - row.last_seen_at <= UNUSED][: MOST_LOGINS - 1]
+        if gone := [row.id for row in there if row.id not in kept]:
+            connection.execute(delete(logins).where(logins.c.id.in_(gone)))
+        connection.execute(insert(logins), values)
+        return code
+
+    return write(work)
+
+
+def find_login(code: str) -> Login | None:
+    """The sign-in of a code while it lasts; who asks at the same time shares a query.
+
+    Raises `Unavailable`.
+    """
+    login = _login_reads.own.submit(_code_hash(code), None)
+    return login if login is not None and clock.now() - login.last_seen_at <= UNUSED else None
+
+
+def _read_login(code_hash: str, askers: list[None]) -> list[Login | None]:
+    query = select(logins.c.id, logins.c.organizer_id, logins.c.last_seen_at)
+    mine = query.where(logins.c.code_hash == code_hash)
+    row = read(lambda connection: connection.execute(mine).one_or_none())
+    return [Login(*row) if row else None] * len(askers)
+
+
+_login_reads: PerApp[Batcher[str, None, Login | None]] = PerApp(lambda: Batcher(_read_login))
+
+
+def note_use(login: Login) -> bool:
+    """Note that a sign-in is used now, unless that was noted a moment ago; whether it was noted.
+
+    Raises `Unavailable`.
+    """
+    now = clock.now()
+    if now - login.last_seen_at < NOTED_EVERY:
+        return False
+    unnoted = logins.c.last_seen_at <= now - NOTED_EVERY
+    change = update(logins).where(logins.c.id == login.id, unnoted).values(last_seen_at=now)
+    return execute(change) == 1
+
+
+def end_login(code: str) -> None:
+    """End the sign-in of a code. Raises `Unavailable`."""
+    execute(delete(logins).where(logins.c.code_hash == _code_hash(code)))
+
+
+def _code_hash(code: str) -> str:
+    # The code is 256 random bits, so a plain hash cannot be searched.
+    return hashlib.sha256(code.encode(errors="surrogatepass")).hexdigest()
