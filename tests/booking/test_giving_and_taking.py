@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 from flask import Flask
+from sqlalchemy.exc import DBAPIError
 
 from tests.support.fixtures import Clock, MakeEvent
 from tests.support.tools import booking_at, figures, fill, history, rows, statuses, together
@@ -12,14 +13,17 @@ from webapp.booking import batch
 from webapp.booking.batch import Request
 from webapp.booking.codes import new_reference, new_ticket_code
 from webapp.booking.commands import (
+    Actor,
     BookTickets,
     CancelBooking,
     ChangeTickets,
+    Claim,
     Outcome,
     TakeFree,
     organizer,
 )
-from webapp.booking.inventory import TIME_TO_GIVE_BACK
+from webapp.booking.inventory import TIME_TO_GIVE_BACK, Inventory
+from webapp.booking.ledger import Ledger
 from webapp.booking.queries import find_event, may_leave_until
 from webapp.booking.save import BookingDetails
 from webapp.booking.services import book_tickets, cancel_booking, change_tickets, take_free
@@ -216,3 +220,35 @@ def test_last_ticket_is_had_by_a_newcomer_or_by_who_wants_more(
     assert raised == (answers[0].status == "waiting")
     assert {type(answer) for answer in answers[1:]} <= {Outcome, NotFree}
     assert verify().broken == []
+
+
+def test_more_tickets_past_who_waits_would_be_noticed(
+    make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger with its guard taken out: the history tells of it for ever."""
+    raise_to = Ledger._raise
+
+    def blind_to_who_waits(ledger: Ledger, claim: Claim, tickets: int, actor: Actor) -> object:
+        waiting, ledger.inventory.waiting = ledger.inventory.waiting, 0
+        try:
+            return raise_to(ledger, claim, tickets, actor)
+        finally:
+            ledger.inventory.waiting = waiting
+
+    event_id = make_event(capacity=4)
+    fill(event_id, 2, 3)
+    monkeypatch.setattr(Ledger, "_raise", blind_to_who_waits)
+    change_tickets(event_id, position=1, tickets=3)
+    cancel_booking(event_id, position=2)
+    assert {broken.rule for broken in verify().broken} == {"more only while nobody waits"}
+
+
+def test_more_tickets_than_there_are_would_be_refused_by_the_database(
+    make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event_id = make_event(capacity=4)
+    fill(event_id, 2, 2)
+    monkeypatch.setattr(Inventory, "available", property(lambda inventory: inventory.free + 1))
+    with pytest.raises(DBAPIError, match="confirmed"):
+        change_tickets(event_id, position=1, tickets=3)
+    assert booking_at(event_id, 1).tickets == 2
