@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 from flask import Flask
+from sqlalchemy.exc import DBAPIError
 
 from tests.support.fixtures import Clock, MakeEvent
 from tests.support.tools import booking_at, figures, fill, history, rows, statuses, together
@@ -12,14 +13,17 @@ from webapp.booking import batch
 from webapp.booking.batch import Request
 from webapp.booking.codes import new_reference, new_ticket_code
 from webapp.booking.commands import (
+    Actor,
     BookTickets,
     CancelBooking,
     ChangeTickets,
+    Claim,
     Outcome,
     TakeFree,
     organizer,
 )
-from webapp.booking.inventory import TIME_TO_GIVE_BACK
+from webapp.booking.inventory import TIME_TO_GIVE_BACK, Inventory
+from webapp.booking.ledger import Ledger
 from webapp.booking.queries import find_event, may_leave_until
 from webapp.booking.save import BookingDetails
 from webapp.booking.services import book_tickets, cancel_booking, change_tickets, take_free
@@ -176,25 +180,29 @@ def alone(event_id: int, command: object) -> Outcome:
     return result
 
 
+# In the first the connections are made, one after the other.
+ROUNDS = 3
+
+
 @pytest.mark.race
 def test_head_takes_two_while_a_cancel_makes_more_free(
     in_app: Flask, make_event: MakeEvent
 ) -> None:
     """Whichever comes first counts: it has the two, or all that it waited for."""
-    event_id = make_event(capacity=5)
-    fill(event_id, 3, 4, 1)
-    takes = [partial(alone, event_id, TakeFree(2, 2)) for _ in range(6)]
-    cancels = [partial(alone, event_id, CancelBooking(1)) for _ in range(6)]
-    answers = together(in_app, [call for pair in zip(takes, cancels, strict=True) for call in pair])
-    assert all(isinstance(answer, Outcome) for answer in answers[1::2])
-    tickets = booking_at(event_id, 2).tickets
-    if tickets == 2:
-        assert {answer.tickets for answer in answers[::2] if isinstance(answer, Outcome)} == {2}
-    else:
-        assert tickets == 4
-        assert {type(answer) for answer in answers[::2]} == {BookingClosed}
-    assert statuses(event_id) == ["cancelled", "confirmed", "confirmed"]
-    assert figures(event_id) == (tickets + 1, 0, 4 - tickets)
+    for _ in range(ROUNDS):
+        event_id = make_event(capacity=5)
+        fill(event_id, 3, 4, 1)
+        commands = [TakeFree(2, 2), CancelBooking(1)] * 3
+        answers = together(in_app, [partial(alone, event_id, command) for command in commands])
+        assert {type(answer) for answer in answers[1::2]} == {Outcome}
+        tickets = booking_at(event_id, 2).tickets
+        if tickets == 2:
+            assert {answer.tickets for answer in answers[::2] if isinstance(answer, Outcome)} == {2}
+        else:
+            assert tickets == 4
+            assert {type(answer) for answer in answers[::2]} == {BookingClosed}
+        assert statuses(event_id) == ["cancelled", "confirmed", "confirmed"]
+        assert figures(event_id) == (tickets + 1, 0, 4 - tickets)
     assert verify().broken == []
 
 
@@ -202,17 +210,47 @@ def test_head_takes_two_while_a_cancel_makes_more_free(
 def test_last_ticket_is_had_by_a_newcomer_or_by_who_wants_more(
     in_app: Flask, make_event: MakeEvent
 ) -> None:
-    event_id = make_event(capacity=5)
-    fill(event_id, 2, 2)
-    commands = [
-        BookTickets("newcomer", 1, new_reference()),
-        ChangeTickets(1, 3),
-        ChangeTickets(2, 3),
-    ]
-    answers = together(in_app, [partial(alone, event_id, command) for command in commands])
-    assert figures(event_id)[0] == 5
-    assert isinstance(answers[0], Outcome)
-    raised = sum(isinstance(answer, Outcome) for answer in answers[1:])
-    assert raised == (answers[0].status == "waiting")
-    assert {type(answer) for answer in answers[1:]} <= {Outcome, NotFree}
+    for _ in range(ROUNDS):
+        event_id = make_event(capacity=5)
+        fill(event_id, 2, 2)
+        newcomers = [BookTickets(f"newcomer {n}", 1, new_reference()) for n in range(4)]
+        commands = [*newcomers, ChangeTickets(1, 3), ChangeTickets(2, 3)]
+        answers = together(in_app, [partial(alone, event_id, command) for command in commands])
+        assert {type(answer) for answer in answers[:4]} == {Outcome}
+        assert {type(answer) for answer in answers[4:]} <= {Outcome, NotFree}
+        confirmed = [a for a in answers if isinstance(a, Outcome) and a.status == "confirmed"]
+        assert len(confirmed) == 1
+        assert figures(event_id) == (5, 4 - (confirmed[0].position > 2), 0)
     assert verify().broken == []
+
+
+def test_more_tickets_past_who_waits_would_be_noticed(
+    make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger with its guard taken out: the history tells of it for ever."""
+    raise_to = Ledger._raise
+
+    def blind_to_who_waits(ledger: Ledger, claim: Claim, tickets: int, actor: Actor) -> object:
+        waiting, ledger.inventory.waiting = ledger.inventory.waiting, 0
+        try:
+            return raise_to(ledger, claim, tickets, actor)
+        finally:
+            ledger.inventory.waiting = waiting
+
+    event_id = make_event(capacity=4)
+    fill(event_id, 2, 3)
+    monkeypatch.setattr(Ledger, "_raise", blind_to_who_waits)
+    change_tickets(event_id, position=1, tickets=3)
+    cancel_booking(event_id, position=2)
+    assert {broken.rule for broken in verify().broken} == {"more only while nobody waits"}
+
+
+def test_more_tickets_than_there_are_would_be_refused_by_the_database(
+    make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event_id = make_event(capacity=4)
+    fill(event_id, 2, 2)
+    monkeypatch.setattr(Inventory, "available", property(lambda inventory: inventory.free + 1))
+    with pytest.raises(DBAPIError, match="confirmed"):
+        change_tickets(event_id, position=1, tickets=3)
+    assert booking_at(event_id, 1).tickets == 2

@@ -241,6 +241,17 @@ def test_attendee_gives_tickets_back(site: Site, visitor: Visitor, scripts: bool
     expect(page.locator(".badge")).to_have_text("Confirmed")
 
 
+def test_head_of_the_list_takes_what_is_free(site: Site, visitor: Visitor, scripts: bool) -> None:
+    event_id = site.make_event("Large Family", 5)
+    site.book(event_id, "Ada", tickets=3)
+    mine = site.book(event_id, "Mary", tickets=4)
+    page = visitor(scripts=scripts)
+    page.goto(f"/bookings/{mine}")
+    page.get_by_role("button", name="Take the 2").click()
+    expect(page.get_by_text("2 tickets are yours now.")).to_be_visible()
+    expect(page.locator(".badge")).to_have_text("Confirmed")
+
+
 def test_search_narrows_the_list(site: Site, visitor: Visitor, scripts: bool) -> None:
     word = f"accord{scripts}"
     site.make_event(f"{word} Evening", 4)

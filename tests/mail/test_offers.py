@@ -8,6 +8,7 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from tests.mail.conftest import BASE_URL, Book, Clock, MakeEvent
+from tests.support.changes import set_capacity
 from tests.support.mail import Mailbox, words_of
 from tests.support.tools import together
 from webapp import clock
@@ -96,6 +97,18 @@ def test_offer_that_is_no_longer_true_is_not_sent(
         tell()
     assert subjects(mailbox, "mary") == ["You moved up, the tickets are yours: Harvest Supper"]
     assert written() == 1
+
+
+def test_nothing_is_offered_that_is_gone_when_the_mail_leaves(
+    make_event: MakeEvent, book: Book, tell: Tell, mailbox: Mailbox, owner_id: int
+) -> None:
+    event_id = make_event(tickets=7)
+    book(event_id, "ada", 5)
+    book(event_id, "mary", 4)
+    offers.write_offers()
+    set_capacity(event_id, 5, organizer_id=owner_id)
+    tell()
+    assert len(subjects(mailbox, "mary")) == 1
 
 
 def test_several_deliverers_write_one_offer(app: Flask, make_event: MakeEvent, book: Book) -> None:
