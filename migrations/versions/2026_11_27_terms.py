@@ -19,6 +19,9 @@ def upgrade() -> None:
         op.add_column("event", column)
     op.add_column("event", sa.Column("still_coming_days", sa.Integer(), nullable=True))
     op.create_index("ix_event_next_lapse_at", "event", ["next_lapse_at"])
+    op.create_index(
+        "ix_event_still_coming_days_starts_at", "event", ["still_coming_days", "starts_at"]
+    )
     is_open = sa.Column("is_open", sa.Boolean(), server_default=sa.true(), nullable=False)
     op.add_column("term", is_open)
     op.create_index(
@@ -42,6 +45,7 @@ def downgrade() -> None:
     op.drop_table("heartbeat")
     op.drop_index("ix_term_event_id_is_open_lapses_at", "term")
     op.drop_column("term", "is_open")
+    op.drop_index("ix_event_still_coming_days_starts_at", "event")
     op.drop_index("ix_event_next_lapse_at", "event")
     for name in ("still_coming_days", "still_coming_lapses", "asks_address"):
         op.drop_column("event", name)

@@ -52,6 +52,8 @@ class Row:
     revision: int = 5
     next_lapse_at: datetime | None = None
     asks_address: bool = False
+    still_coming_days: int | None = None
+    still_coming_lapses: bool = False
 
     def after(self, ledger: Ledger) -> "Row":
         """The row as it is once what the ledger decided has been written."""

@@ -169,7 +169,7 @@ def _decide_term(
             "status_after": row.status,
             "tickets_before": row.tickets,
             "tickets_after": row.tickets,
-            "details": {"term": kind},
+            "details": {"term": [None, kind]},
         }
     ]
 

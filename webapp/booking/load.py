@@ -49,6 +49,8 @@ deciding_columns = (
     events.c.revision,
     events.c.next_lapse_at,
     events.c.asks_address,
+    events.c.still_coming_days,
+    events.c.still_coming_lapses,
 )
 lock_statement: Select[Any] = (
     select(*deciding_columns).where(events.c.id == bindparam("event_id")).with_for_update()

@@ -25,6 +25,8 @@ from sqlalchemy import (
 
 from webapp.booking.commands import ActivityKind, Claim, HistoryLine, Status, TermKind
 from webapp.booking.ledger import InconsistentLedger, Ledger
+from webapp.booking.questions import ask_still_coming
+from webapp.booking.terms import asks_promoted
 from webapp.storage import outbox
 from webapp.storage.rows import LockedEvent
 from webapp.storage.tables import activities, bookings, events, terms
@@ -175,6 +177,10 @@ def save_rows(connection: Connection, changes: Sequence[EventChange], *, now: da
             for event_id, positions in places.items()
         ]
         enqueue_mails(connection, kind, or_(*whom), now=now)
+    for change in changes:
+        if change.ledger.promoted and asks_promoted(change.event, now):
+            promoted = bookings.c.position.in_(list(change.ledger.promoted))
+            ask_still_coming(connection, change.event, promoted, now=now)
 
 
 def _write_changed_bookings(connection: Connection, change: EventChange) -> None:
@@ -229,7 +235,7 @@ def stamp_of(change: EventChange, now: datetime) -> dict[str, Any]:
 
 
 def _activity(line: HistoryLine) -> dict[str, Any]:
-    told: dict[str, Any] = {} if line.term is None else {"details": {"term": line.term}}
+    told: dict[str, Any] = {} if line.term is None else {"details": {"term": [None, line.term]}}
     return {
         **told,
         "actor": str(line.actor),

@@ -21,6 +21,8 @@ GRACE = timedelta(seconds=5)
 LENGTHS = {TermKind.ADDRESS: timedelta(minutes=30), TermKind.COMING: timedelta(days=2)}
 # With less left before the start nothing is asked.
 LEAST_LEFT = timedelta(minutes=10)
+# Who is promoted so late that less is left is not asked whether they are still coming.
+LEAST_LEFT_TO_PROMOTED = timedelta(hours=12)
 # How many lapse in one transaction.
 AT_ONCE = 500
 # The deliveries that ask.
@@ -98,6 +100,17 @@ def may_ask(event: LockedEvent, now: datetime, *, least: timedelta = LEAST_LEFT)
     """Whether a question can be mailed and at least so much time is left before the start."""
     is_soon = event.starts_at is not None and event.starts_at < now + least
     return not is_soon and current_settings().mail_url is not None
+
+
+def asks_promoted(event: LockedEvent, now: datetime) -> bool:
+    """Whether who is promoted now is asked like those who were asked before."""
+    days = event.still_coming_days
+    return (
+        days is not None
+        and event.starts_at is not None
+        and event.starts_at - timedelta(days=days) <= now
+        and may_ask(event, now, least=LEAST_LEFT_TO_PROMOTED)
+    )
 
 
 def are_due(event: LockedEvent, now: datetime) -> bool:

@@ -11,6 +11,8 @@ from webapp.storage.rows import EventRow
 from webapp.storage.tables import MAX_ID, events
 from webapp.storage.transaction import read
 
+# Left alone, MySQL walks the events of everybody in order of id, according to how long rows are.
+BY_ORGANIZER = "FORCE INDEX (ix_event_organizer_id)"
 # Each part is read in the order of the index, which has those without a date apart.
 _published = select(events).where(events.c.status == "published").limit(bindparam("limit"))
 _dated = _published.where(
@@ -33,7 +35,11 @@ def own_event(event_id: int, *, organizer_id: int) -> EventRow:
 
 def own_events(organizer_id: int, *, before: int | None = None, limit: int = 50) -> list[EventRow]:
     """An organizer's events, newest first; `before` is the id of the last one seen."""
-    query = select(events).where(events.c.organizer_id == organizer_id)
+    query = (
+        select(events)
+        .with_hint(events, BY_ORGANIZER, "mysql")
+        .where(events.c.organizer_id == organizer_id)
+    )
     if before is not None:
         query = query.where(events.c.id < before)
     query = query.order_by(events.c.id.desc()).limit(limit)

@@ -1,4 +1,4 @@
-"""What is told at its time and not by a change: reminders, and what organizers asked to hear.
+"""What is told at its time and not by a change: reminders, questions, what organizers asked for.
 
 The deliverer calls `write_due` every minute. Each notice has a dedupe key, so that several
 deliverers, or the same one again, do no harm. A look that finds all of them written reads little
@@ -11,11 +11,25 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, String, cast, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    String,
+    cast,
+    literal,
+    or_,
+    select,
+    union_all,
+    update,
+)
 
 from webapp import clock
 from webapp.booking import load
 from webapp.booking.commands import Actor, Status
+from webapp.booking.questions import ask_still_coming
+from webapp.booking.terms import LEAST_LEFT
+from webapp.config import current_settings
 from webapp.errors import EditConflict, EventNotFound
 from webapp.events.services import change_event
 from webapp.mail.summaries import write_summaries
@@ -26,15 +40,22 @@ from webapp.storage.tables import bookings, deliveries, events, organizers
 from webapp.storage.transaction import read, write
 
 REMIND_BEFORE = timedelta(days=1)
+# The operations of the one-time keys, by what is told.
+OPERATIONS = {"reminder": "reminders", "still_coming": "still_coming"}
 # How many positions are gone through in one transaction.
 PORTION = 500
 
 
 class StartingEvent(NamedTuple):
-    """An event of which attendees are reminded."""
+    """An event whose attendees are reminded, or asked whether they are still coming.
 
+    `days` is how many days before the start they are.
+    """
+
+    what: str
     id: int
     starts_at: datetime
+    days: int
 
 
 class Notices(NamedTuple):
@@ -48,66 +69,97 @@ class Notices(NamedTuple):
 def write_due() -> None:
     """Write the deliveries whose time has come. Raises `Unavailable`."""
     now = clock.now()
-    for event in _to_remind(now):
+    for event in _to_tell(now):
         # A sample event may be gone by now.
         with suppress(EventNotFound):
-            _remind(event, now=now)
+            _tell(event, now=now)
     for event_id in read(lambda connection: connection.execute(_sold_out(now)).scalars().all()):
         with suppress(EventNotFound):
             write(partial(_write_sold_out, event_id=event_id, now=now))
     write_summaries(now)
 
 
-def _reminding(now: datetime) -> Select[Any]:
-    """The events whose attendees are reminded of them now."""
-    return select(events.c.id, events.c.starts_at).where(
-        events.c.status == "published",
-        events.c.reminds.is_(True),
-        events.c.starts_at > now,
-        events.c.starts_at <= now + REMIND_BEFORE,
-    )
+def _starting(connection: Connection, now: datetime, *where: Any) -> list[StartingEvent]:
+    """The events whose attendees are reminded of them, or asked, now."""
+    to_come = (events.c.status == "published", events.c.starts_at > now, *where)
+    reminding = select(
+        literal("reminder").label("what"),
+        events.c.id,
+        events.c.starts_at,
+        literal(REMIND_BEFORE.days).label("days"),
+    ).where(*to_come, events.c.reminds.is_(True), events.c.starts_at <= now + REMIND_BEFORE)
+    asking = select(
+        literal("still_coming"), events.c.id, events.c.starts_at, events.c.still_coming_days
+    ).where(*to_come, events.c.still_coming_days.is_not(None))
+    found = [StartingEvent(*row) for row in connection.execute(union_all(reminding, asking))]
+    can_ask = current_settings().mail_url is not None
+    return [
+        event
+        for event in found
+        if event.starts_at - timedelta(days=event.days) <= now
+        and (event.what == "reminder" or (can_ask and now + LEAST_LEFT <= event.starts_at))
+    ]
 
 
-def _to_remind(now: datetime) -> list[StartingEvent]:
-    """Those of the events for which reminders are still to be written."""
+def _to_tell(now: datetime) -> list[StartingEvent]:
+    """Those of the events for which something is still to be written."""
 
     def work(connection: Connection) -> list[StartingEvent]:
-        found = [StartingEvent(*row) for row in connection.execute(_reminding(now))]
+        found = _starting(connection, now)
         # Without the locks; whoever writes looks again with them.
-        keys = [_reminders_of(event).for_event(event.id) for event in found]
+        keys = [_key_of(event).for_event(event.id) for event in found]
         used = idempotency.find(connection, keys)
         return [event for event, key in zip(found, keys, strict=True) if key not in used]
 
     return read(work)
 
 
-def _reminders_of(event: StartingEvent) -> IdempotencyKey:
-    """The one-time key for the reminders of an event at its start, used with the last of them.
+def _key_of(event: StartingEvent) -> IdempotencyKey:
+    """The one-time key for what is told of an event at its start, used with the last of it.
 
-    It is remembered for a day, and so until the start.
+    It is remembered for a day; to write again what was written before changes nothing.
     """
-    start = event.starts_at.isoformat()
-    return idempotency.bind_key("reminders", caller="deliverer", key=start)
+    start, operation = event.starts_at.isoformat(), OPERATIONS[event.what]
+    return idempotency.bind_key(operation, caller="deliverer", key=start)
 
 
-def _remind(event: StartingEvent, *, now: datetime) -> None:
-    """Write an event's reminders a portion at a time, so that nobody waits long for its lock."""
+def _tell(event: StartingEvent, *, now: datetime) -> None:
+    """Write what an event's attendees are told a portion at a time, so that nobody waits long."""
     after: int | None = 0
     while after is not None:
-        after = write(partial(_write_reminders, event=event, after=after, now=now))
+        after = write(partial(_write_portion, event=event, after=after, now=now))
 
 
-def _write_reminders(
+def _write_portion(
     connection: Connection, *, event: StartingEvent, after: int, now: datetime
 ) -> int | None:
-    """Remind who holds the next positions, and say which was the last; `None` at the end."""
+    """Tell who holds the next positions, and say which was the last; `None` at the end."""
     last = after + PORTION
     locked = load.lock_event(connection, event.id)
-    one_time = _reminders_of(event)
+    one_time = _key_of(event)
     key = one_time.for_event(event.id)
-    still = _reminding(now).where(events.c.id == event.id, events.c.starts_at == event.starts_at)
-    if connection.execute(still).first() is None or idempotency.find(connection, [key]):
+    still = _starting(connection, now, events.c.id == event.id)
+    if event not in still or idempotency.find(connection, [key]):
         return None
+    whom = (
+        bookings.c.position > after,
+        bookings.c.position <= last,
+        # Who has booked since then has just been told.
+        bookings.c.created_at < event.starts_at - timedelta(days=event.days),
+    )
+    if event.what == "reminder":
+        _remind(connection, event, *whom, now=now)
+    else:
+        ask_still_coming(connection, locked, *whom, bulk=True, now=now)
+    if last < locked.next_position - 1:
+        return last
+    idempotency.remember(connection, {key: StoredAnswer(one_time.content_hash, {})})
+    return None
+
+
+def _remind(
+    connection: Connection, event: StartingEvent, *whom: ColumnElement[bool], now: datetime
+) -> None:
     start = int(event.starts_at.timestamp())
     name = literal(f"reminder:{event.id}:{start}:") + cast(bookings.c.position, String(20))
     known = select(deliveries.c.id).where(
@@ -119,13 +171,10 @@ def _write_reminders(
         connection,
         "reminder",
         bookings.c.event_id == event.id,
-        bookings.c.position > after,
-        bookings.c.position <= last,
         bookings.c.status == Status.CONFIRMED,
         bookings.c.email.is_not(None),
-        # Who has booked since then has just been told.
-        bookings.c.created_at < event.starts_at - REMIND_BEFORE,
         ~known.exists(),
+        *whom,
         recipient=bookings.c.email,
         event_id=event.id,
         position=bookings.c.position,
@@ -134,10 +183,6 @@ def _write_reminders(
         dedupe_key=name,
         now=now,
     )
-    if last < locked.next_position - 1:
-        return last
-    idempotency.remember(connection, {key: StoredAnswer(one_time.content_hash, {})})
-    return None
 
 
 def _sold_out(now: datetime) -> Select[Any]:

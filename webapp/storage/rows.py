@@ -27,6 +27,8 @@ class LockedEvent(Protocol):
     revision: int
     next_lapse_at: datetime | None
     asks_address: bool
+    still_coming_days: int | None
+    still_coming_lapses: bool
 
 
 class EventTimes(Protocol):
@@ -45,8 +47,6 @@ class EventRow(LockedEvent, Protocol):
     location: str
     ends_at: datetime | None
     reminds: bool
-    still_coming_days: int | None
-    still_coming_lapses: bool
     is_sample: bool
     picture: str | None
     picture_description: str
@@ -82,8 +82,8 @@ class TermRow(Protocol):
 class ActivityRow(Protocol):
     """A line of history.
 
-    `details` is `{field: [before, after]}` for a change of the event, `{"term": kind}` for what is
-    asked of an attendee.
+    `details` is `{field: [before, after]}` for a change of the event, `{"term": [None, kind]}` for
+    what is asked of an attendee.
     """
 
     id: int

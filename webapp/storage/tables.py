@@ -115,6 +115,7 @@ class Event(Base):
         Index(None, "organizer_id", "starts_at"),
         Index(None, "status", "starts_at"),
         Index(None, "next_lapse_at"),
+        Index(None, "still_coming_days", "starts_at"),
         NEVER_REUSED,
     )
 
@@ -270,7 +271,7 @@ class Activity(Base):
     tickets_before: Mapped[int | None] = mapped_column(Integer)
     tickets_after: Mapped[int | None] = mapped_column(Integer)
     # For a change of the event: {field: [before, after]}; for what is asked of an attendee, and
-    # what became of it: {"term": kind}.
+    # what became of it: {"term": [null, kind]}, which the release before can read as well.
     details: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
