@@ -59,6 +59,9 @@ VERBS: dict[str, Callable[[EventRow, int], object]] = {
     "booking.services.keep_booking": lambda event, who: bookings.keep_booking(
         event.id, position=1, reference="", actor=organizer(who)
     ),
+    "booking.services.take_free": lambda event, who: bookings.take_free(
+        event.id, position=1, tickets=1, actor=organizer(who)
+    ),
     "booking.services.change_tickets": lambda event, who: bookings.change_tickets(
         event.id, position=1, tickets=1, actor=organizer(who)
     ),
@@ -125,6 +128,7 @@ VERBS: dict[str, Callable[[EventRow, int], object]] = {
 }
 # About an organizer's account, or those among several events that are theirs.
 OF_AN_ACCOUNT = {
+    "booking.standstill.standstills",
     "events.services.create_event",
     "events.queries.next_events",
     "events.queries.own_events",
@@ -145,6 +149,7 @@ OF_NOBODY = {
     "booking.batch.run_one_event",
     "booking.load.lock_event",
     "booking.load.lock_unlocked_events",
+    "booking.load.promoted_at",
     "booking.load.promoted_by",
     "booking.load.references_of",
     "booking.load.waiting_list",
