@@ -1,7 +1,6 @@
 """docs/security.md has a row for every address that a stranger can ask for."""
 
 import re
-from collections.abc import Callable
 
 from flask import Flask
 from werkzeug.routing import Rule
@@ -30,10 +29,12 @@ def test_every_route_that_a_stranger_reaches_has_a_row_and_no_row_is_of_a_route_
     found = set()
     for rule in own_app.url_map.iter_rules():
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
-            values = {name: "1" for name in rule.arguments}
+            values = dict.fromkeys(rule.arguments, "1")
             path = re.sub(r"<(?:[^<>]+:)?(\w+)>", lambda name: values[name[1]], rule.rule)
             if rule.endpoint.startswith(("organizer.", "api.")):
-                answer = client.open(path, method=method, json={} if "api." in rule.endpoint else None)
+                answer = client.open(
+                    path, method=method, json={} if "api." in rule.endpoint else None
+                )
                 if answer.status_code == 401 or "/login" in (answer.location or ""):
                     found.add(OF_ORGANIZERS)
                     continue

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from webapp.booking.commands import (
     ATTENDEE,
+    SYSTEM,
     ActivityKind,
     Actor,
     BookTickets,
@@ -19,6 +20,7 @@ from webapp.booking.commands import (
     SetCapacity,
     Status,
     TakeFree,
+    TermKind,
     is_active,
     organizer,
 )
@@ -53,8 +55,11 @@ class KeptBook:
     history: list[HistoryLine] = field(default_factory=list)
     moved_up_lately: set[int] = field(default_factory=set)
 
-    def run(self, *given: Given) -> list[Outcome | Refusal]:
-        """Decide the commands as one batch and write what came of it."""
+    def run(self, *given: Given, over: Iterable[int] = ()) -> list[Outcome | Refusal]:
+        """Decide the commands as one batch and write what came of it.
+
+        Before that those lapse of the positions `over` who are still there.
+        """
         commands = [command_of(one) for one in given]
         ledger = Ledger(
             replace(self.inventory),
@@ -62,6 +67,9 @@ class KeptBook:
             (replace(claim) for claim in self.waiting()),
             moved_up_lately=self.moved_up_lately.__contains__,
         )
+        lapsing = [self.claims[position] for position in self._active_of(over)]
+        if lapsing:
+            ledger.lapse([(replace(claim), TermKind.ADDRESS) for claim in lapsing])
         outcomes = [ledger.decide(self._measured(command), actor) for command, actor in commands]
         self.inventory = ledger.inventory
         for claim in ledger.created:
@@ -71,6 +79,8 @@ class KeptBook:
             self.claims[position].tickets = claim.tickets
         for position in ledger.promoted:
             self.claims[position].status = Status.CONFIRMED
+        for position in ledger.lapsed:
+            self.claims[position].status = Status.LAPSED
         for position in ledger.cancelled:
             self.claims[position].status = Status.CANCELLED
         if any(isinstance(command, CancelEvent) for command, _ in commands):
@@ -83,13 +93,27 @@ class KeptBook:
         )
         return outcomes
 
-    def told(self, *given: Given) -> list[tuple[object, ...]]:
+    def told(self, *given: Given, over: Iterable[int] = ()) -> list[tuple[object, ...]]:
         """The same, with the outcomes in the words of the model."""
-        outcomes = self.run(*given)
+        outcomes = self.run(*given, over=over)
         return [
             self._plain(command_of(one)[0], outcome)
             for one, outcome in zip(given, outcomes, strict=True)
         ]
+
+    def told_of_lapse(self, over: Iterable[int], *given: Given) -> list[tuple[object, ...]]:
+        """The same where terms are over: first who lapsed and who moved up, then the outcomes."""
+        lapsed, lines = self._active_of(over), len(self.history)
+        told = self.told(*given, over=over)
+        promoted = [
+            line.position
+            for line in self.history[lines:]
+            if line.what is ActivityKind.PROMOTED and line.actor == SYSTEM
+        ]
+        return [("lapsed", lapsed, promoted), *told]
+
+    def _active_of(self, positions: Iterable[int]) -> list[int]:
+        return [p for p in positions if p in self.claims and is_active(self.claims[p].status)]
 
     def waiting(self) -> list[Claim]:
         return [c for _, c in sorted(self.claims.items()) if c.status is Status.WAITING]

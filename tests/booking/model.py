@@ -4,6 +4,7 @@ It shares nothing with the ledger: every booking in one list, every figure count
 The tests hold the ledger against it, command by command.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 
@@ -34,6 +35,9 @@ class Event:
     def waiting_positions(self) -> list[int]:
         return [p for p, b in enumerate(self.bookings, 1) if b.status == "waiting"]
 
+    def is_active(self, position: int) -> bool:
+        return self.bookings[position - 1].status in ("confirmed", "waiting")
+
     def positions_of(self, attendee: str) -> list[int]:
         return [p for p, b in enumerate(self.bookings, 1) if b.attendee == attendee]
 
@@ -44,7 +48,7 @@ class Event:
             return "refused", "too_few_tickets"
         if tickets > self.most or tickets > self.capacity:
             return "refused", "too_many_tickets"
-        if any(self.bookings[p - 1].status != "cancelled" for p in self.positions_of(attendee)):
+        if any(self.is_active(p) for p in self.positions_of(attendee)):
             return "refused", "already_booked"
         ahead = len(self.waiting_positions())
         if ahead == 0 and self.confirmed_tickets() + tickets <= self.capacity:
@@ -61,7 +65,7 @@ class Event:
         if not 1 <= position <= len(self.bookings):
             return "refused", "no_such_booking"
         booking = self.bookings[position - 1]
-        if booking.status != "cancelled":
+        if self.is_active(position):
             if not self.may_give_back(booking, by_organizer=by_organizer):
                 return "refused", "too_late"
             booking.status = "cancelled"
@@ -76,6 +80,8 @@ class Event:
         if not 1 <= position <= len(self.bookings):
             return "refused", "no_such_booking"
         booking = self.bookings[position - 1]
+        if booking.status == "lapsed":
+            return "refused", "lapsed"
         if booking.status == "cancelled":
             return "refused", "not_active"
         if tickets < 1:
@@ -106,6 +112,8 @@ class Event:
         if not 1 <= position <= len(self.bookings):
             return "refused", "no_such_booking"
         booking = self.bookings[position - 1]
+        if booking.status == "lapsed":
+            return "refused", "lapsed"
         if booking.status == "cancelled":
             return "refused", "not_active"
         if tickets < 1:
@@ -131,6 +139,13 @@ class Event:
         for booking in self.bookings:
             booking.moved_up_lately = False
 
+    def lapse(self, positions: Iterable[int]) -> tuple[object, ...]:
+        """What happens when the terms of these are over, whoever of them is still there."""
+        lapsed = [p for p in positions if p <= len(self.bookings) and self.is_active(p)]
+        for position in lapsed:
+            self.bookings[position - 1].status = "lapsed"
+        return "lapsed", lapsed, self.promote() if lapsed else []
+
     def set_capacity(self, capacity: int) -> tuple[object, ...]:
         largest = max((self.bookings[p - 1].tickets for p in self.waiting_positions()), default=0)
         if capacity < 1 or capacity < self.confirmed_tickets() or capacity < largest:
@@ -139,8 +154,9 @@ class Event:
         return "resized", self.promote()
 
     def cancel_event(self) -> tuple[object, ...]:
-        for booking in self.bookings:
-            booking.status = "cancelled"
+        for position, booking in enumerate(self.bookings, 1):
+            if self.is_active(position):
+                booking.status = "cancelled"
         self.is_open = self.promotes = False
         return ("closed",)
 

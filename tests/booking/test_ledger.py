@@ -26,6 +26,8 @@ from webapp.booking.commands import (
     SetCapacity,
     Status,
     TakeFree,
+    Term,
+    TermKind,
 )
 from webapp.booking.inventory import Closure, Inventory
 from webapp.booking.ledger import InconsistentLedger, Ledger
@@ -42,7 +44,14 @@ class Rules:
     a_day_later: bool = False
 
 
-Step = Given | Rules
+@dataclass(frozen=True)
+class Over:
+    """The terms of these bookings are over, the earliest first, when the next batch begins."""
+
+    positions: tuple[int, ...]
+
+
+Step = Given | Rules | Over
 
 ATTENDEES = "ABCDEFG"
 bookings: st.SearchStrategy[Step] = st.builds(
@@ -67,8 +76,12 @@ rules: st.SearchStrategy[Step] = st.builds(
     st.sampled_from([None, None, 0, 2]),
     st.booleans(),
 )
+over: st.SearchStrategy[Step] = st.lists(st.integers(1, 12), max_size=5, unique=True).map(
+    lambda positions: Over(tuple(positions))
+)
 KINDS = (
     [bookings] * 10
+    + [over] * 2
     + [by_anybody(cancels)] * 5
     + [by_anybody(changes)] * 3
     + [by_anybody(takes)] * 2
@@ -97,7 +110,7 @@ def batches_of(story: list[Step], sizes: list[int]) -> list[list[Step]]:
             batches.append([step])
             room = 0
             continue
-        if room == 0:
+        if room == 0 or isinstance(step, Over):
             batches.append([])
             room = next(size)
         batches[-1].append(step)
@@ -123,7 +136,10 @@ def keep(book: KeptBook, batch: list[Step]) -> list[tuple[object, ...]]:
         if batch[0].a_day_later:
             book.moved_up_lately.clear()
         return book.told(SetCapacity(book.inventory.capacity))
-    return book.told(*[step for step in batch if not isinstance(step, Rules)])
+    given = [step for step in batch if not isinstance(step, Rules | Over)]
+    if isinstance(batch[0], Over):
+        return book.told_of_lapse(batch[0].positions, *given)
+    return book.told(*given)
 
 
 def tell(event: model.Event, step: Step) -> tuple[object, ...]:
@@ -136,6 +152,8 @@ def tell(event: model.Event, step: Step) -> tuple[object, ...]:
         if step.a_day_later:
             event.let_a_day_pass()
         return event.set_capacity(event.capacity)
+    if isinstance(step, Over):
+        return event.lapse(step.positions)
     by_organizer = isinstance(step, ByOrganizer)
     command = command_of(step)[0]
     assert not isinstance(command, KeepBooking)
@@ -194,7 +212,7 @@ def test_every_outcome_and_every_booking_is_what_the_model_says(
             for _, claim in sorted(book.claims.items())
         ] == [(b.attendee, b.tickets, b.status) for b in expected.bookings]
         for outcome in outcomes:
-            promoted = outcome[-1] if outcome[0] in ("released", "resized") else None
+            promoted = outcome[-1] if outcome[0] in ("released", "resized", "lapsed") else None
             event(
                 "somebody moved up" if promoted else str(outcome[: 1 + (outcome[0] == "refused")])
             )
@@ -274,7 +292,7 @@ def test_a_refused_command_changes_nothing(
 ) -> None:
     book = kept(capacity, story, sizes)
     for step in story:
-        if isinstance(step, Rules):
+        if isinstance(step, Rules | Over):
             continue
         before = replace(book.inventory), {p: replace(c) for p, c in book.claims.items()}
         entries = len(book.history)
@@ -611,3 +629,66 @@ def test_figures_that_contradict_the_bookings_decide_nothing() -> None:
     ledger = Ledger(Inventory(2, confirmed=0, waiting=1), waiting=[])
     with pytest.raises(InconsistentLedger):
         ledger.decide(SetCapacity(2), ATTENDEE)
+
+
+def test_lapse_frees_its_tickets_once_and_moves_up_whom_they_reach() -> None:
+    book = full_book(2, 1, 1, 3, capacity=3)
+    assert book.told_of_lapse([1, 4]) == [("lapsed", [1, 4], [3])]
+    assert book.told_of_lapse([1, 4]) == [("lapsed", [], [])]
+    assert (book.inventory.confirmed, book.inventory.waiting) == (2, 0)
+    told = [(line.what, line.position, line.cause, str(line.actor)) for line in book.history[4:]]
+    assert told == [
+        ("lapsed", 1, None, "system"),
+        ("lapsed", 4, None, "system"),
+        ("promoted", 3, None, "system"),
+    ]
+
+
+def test_list_is_walked_once_when_all_have_lapsed() -> None:
+    """Else who lapses a moment later would be promoted first."""
+    book = full_book(1, 1, 1, capacity=1)
+    assert book.told_of_lapse([1, 2]) == [("lapsed", [1, 2], [3])]
+    assert ActivityKind.PROMOTED not in [line.what for line in book.history if line.position == 2]
+
+
+def test_who_comes_after_the_lapse_finds_what_it_left() -> None:
+    book = full_book(1, capacity=1)
+    assert book.told_of_lapse([1], BookTickets("new"), BookTickets("guest 1")) == [
+        ("lapsed", [1], []),
+        ("booked", 2, "confirmed", None),
+        ("booked", 3, "waiting", 1),
+    ]
+
+
+def test_nobody_moves_up_past_one_who_has_to_lapse_in_a_later_batch() -> None:
+    claims = [Claim(p, f"guest {p}", 1, Status.WAITING) for p in (2, 3, 4, 5)]
+    ledger = Ledger(Inventory(3, confirmed=1, waiting=4, next_position=6), waiting=claims)
+    first = Claim(1, "guest 1", 1, Status.CONFIRMED)
+    ledger.lapse([(first, TermKind.ADDRESS)], first_over=4)
+    assert list(ledger.promoted) == [2, 3]
+    assert ledger.inventory.free == 1
+    # Neither does a newcomer, nor when somebody gives back.
+    booked = ledger.decide(BookTickets("new", 1, "r"), ATTENDEE)
+    assert isinstance(booked, Outcome)
+    assert (booked.status, booked.rank) == (Status.WAITING, 3)
+
+
+@pytest.mark.parametrize("kind", TermKind)
+@pytest.mark.parametrize("is_over", [False, True])
+def test_answer_counts_until_its_term_is_over(kind: TermKind, is_over: bool) -> None:
+    terms = {1: Term(kind, is_over=is_over)}
+    ledger = Ledger(Inventory(3, 1), [Claim(1, "a", 1, Status.CONFIRMED, "r")], terms=terms)
+    asked_for = kind is TermKind.ADDRESS
+    if asked_for:
+        refused = ledger.decide(KeepBooking(1), ATTENDEE)
+        assert refused == Refusal(Reason.UNPROVEN)
+    answer = ledger.decide(KeepBooking(1, shows_address=asked_for), ATTENDEE)
+    if is_over:
+        assert answer == Refusal(Reason.LAPSED)
+        assert (ledger.kept, ledger.history) == ([], [])
+        return
+    assert isinstance(answer, Outcome)
+    assert (answer.status, answer.repeated, ledger.kept) == (Status.CONFIRMED, False, [1])
+    again = ledger.decide(KeepBooking(1), ATTENDEE)
+    assert again == replace(answer, repeated=True)
+    assert [line.what for line in ledger.history] == [ActivityKind.KEPT]

@@ -32,6 +32,7 @@ from webapp.storage import idempotency, outbox
 from webapp.storage.engines import write_engine
 from webapp.storage.tables import heartbeats
 from webapp.verify.services import verify
+from webapp.web.security import ACCOUNT_KEY
 
 SECOND = timedelta(seconds=1)
 ALMOST = timedelta(microseconds=1)
@@ -579,3 +580,21 @@ def test_question_noted_as_sent_twice_begins_one_term(asking: int, now: Clock) -
     outbox.mark_sent(delivery, lapses.begin_term_of(delivery))
     assert lapses_at(asking, 1) == told
     assert kinds(asking) == [("booked", 1), ("asked", 1)]
+
+
+def test_organizer_reads_who_was_asked_and_what_became_of_it(
+    app: Flask, asking: int, now: Clock, organizer_id: int
+) -> None:
+    first, _ = ask(asking, "ada"), ask(asking, "bob")
+    send_mails()
+    answer(asking, first)
+    go(now, minutes=31)
+    lapses.settle_due()
+    client = app.test_client()
+    with client.session_transaction() as session:
+        session[ACCOUNT_KEY] = [organizer_id, 1]
+    page = client.get(f"/organizer/events/{asking}/history")
+    assert page.status_code == 200
+    for words in ("asked</strong> whether the address is theirs", "kept</strong> by the attendee",
+                  "lapsed</strong>: its attendee did not answer in time"):  # fmt: skip
+        assert words in page.text

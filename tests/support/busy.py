@@ -6,8 +6,10 @@ from datetime import timedelta
 
 from PIL import Image
 
+from tests.support.terms import answer, ask, end_terms, mails_configured, send_mails
 from webapp import clock
 from webapp.accounts.services import create_organizer
+from webapp.booking import heartbeat
 from webapp.booking.commands import organizer
 from webapp.booking.services import book_tickets, cancel_booking, change_tickets, take_free
 from webapp.events.pictures import set_picture
@@ -30,14 +32,19 @@ class Busy:
     started: int
     ended: int
     draft: int
+    asked: int
 
 
 def fill() -> Busy:
     """Make events in every state; call it in an application context on an empty database."""
     owner = create_organizer(username="olga", password="a password for tests")
-    made = Busy(owner, *(_event(name, owner) for name in ("hot", "started", "ended", "draft")))
+    hot, started, ended, draft = (
+        _event(name, owner) for name in ("hot", "started", "ended", "draft")
+    )
+    made = Busy(owner, hot, started, ended, draft, _asking(owner))
     _fill_hot(made)
     _fill_started(made)
+    _fill_asked(made)
     for attendee in "ab":
         book_tickets(made.ended, attendee_id=attendee, tickets=3)
     change_tickets(made.ended, position=1, tickets=5)
@@ -59,6 +66,26 @@ def _drawing() -> bytes:
 
 def _event(name: str, owner: int) -> int:
     return create_event(EventDetails(name, 10), actor=organizer(owner), published=name != "draft")
+
+
+def _asking(owner: int) -> int:
+    details = EventDetails("asked", 2, starts_at=clock.now() + timedelta(days=9))
+    return create_event(details, actor=organizer(owner), published=True)
+
+
+def _fill_asked(made: Busy) -> None:
+    """Ends with position 1 lapsed, 2 kept, 3 asked and promoted, 4 waiting and about to be."""
+    event = made.asked
+    with mails_configured():
+        ask(event, "a1")
+        kept = ask(event, "a2")
+        send_mails()
+        answer(event, kept)
+        end_terms(event)
+        heartbeat.beat(clock.now())
+        ask(event, "a3")
+        send_mails()
+        ask(event, "a4")
 
 
 def _fill_hot(made: Busy) -> None:

@@ -1,16 +1,22 @@
 """Questions that leave, and terms that are over, without waiting for either."""
 
-from datetime import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from flask import current_app
+from sqlalchemy import select, update
 
 from tests.support.fixtures import Clock
+from webapp import clock
 from webapp.booking import heartbeat, lapses
 from webapp.booking.codes import token_for
 from webapp.booking.commands import Outcome, TermKind
 from webapp.booking.services import book_tickets, keep_booking
 from webapp.storage import outbox
+from webapp.storage.engines import write_engine
 from webapp.storage.tables import events, terms
 from webapp.storage.transaction import read
 
@@ -22,7 +28,9 @@ BASE_URL = "https://tickets.example.org"
 def ask(event_id: int, name: str, tickets: int = 1) -> Outcome:
     """Book for somebody whose address is asked."""
     address = f"{name}@example.org"
-    return book_tickets(event_id, attendee_id=address, email=address, tickets=tickets)
+    return book_tickets(
+        event_id, attendee_id=address, email=address, tickets=tickets, must_answer=True
+    )
 
 
 def send_mails() -> list[str]:
@@ -41,6 +49,28 @@ def answer(event_id: int, booked: Outcome) -> Outcome:
         event_id, booked.position, purpose=TermKind.ADDRESS, reference=booked.reference
     )
     return keep_booking(event_id, position=booked.position, reference=booked.reference, token=token)
+
+
+@contextmanager
+def mails_configured() -> Iterator[None]:
+    """Let the application believe for a while that it can send mails."""
+    known = current_app.extensions["settings"]
+    current_app.extensions["settings"] = replace(known, mail_url=MAIL_URL)
+    try:
+        yield
+    finally:
+        current_app.extensions["settings"] = known
+
+
+def end_terms(event_id: int) -> None:
+    """Let all open terms of an event have ended a minute ago."""
+    past = clock.now() - timedelta(minutes=1)
+    with write_engine().begin() as connection:
+        ended = update(terms).where(
+            terms.c.event_id == event_id, terms.c.is_open, terms.c.lapses_at.is_not(None)
+        )
+        connection.execute(ended.values(lapses_at=past))
+        connection.execute(update(events).where(events.c.id == event_id).values(next_lapse_at=past))
 
 
 def go(now: Clock, **distance: float) -> None:

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Table,
     create_engine,
     make_url,
+    select,
     text,
 )
 
@@ -27,17 +29,22 @@ from webapp.booking.services import book_tickets, cancel_booking
 from webapp.config import Settings
 from webapp.events.services import EventDetails, create_event
 from webapp.extensions import Base, db
+from webapp.verify import history_rules, term_rules
 from webapp.verify import services as verify
 from webapp.verify.checks import EXAMPLES
-from webapp.verify.history_rules import RULES
 from webapp.verify.state_rules import state_checks
 
-ALL_RULES = {rule.name for check in state_checks(clock.now()) for rule in check.rules} | {*RULES}
+ALL_RULES = {
+    *(rule.name for check in state_checks(clock.now()) for rule in check.rules),
+    *history_rules.RULES,
+    *term_rules.RULES,
+}
 
 COPIED = (
     "event_id, position, attendee_id, status, tickets, reference, ticket_code, name, email,"
     " created_at"
 )
+FAR = "2031-01-01 10:00:00.000000"
 LINE = "event_id, revision, batch, what, actor, at, position"
 
 # What is done to the database behind the application's back, and the rule that has to notice.
@@ -206,6 +213,48 @@ DAMAGE = {
         "edits lead to the present",
         "UPDATE event SET starts_at = '2031-01-01 10:00:00.000000' WHERE id = :draft",
     ),
+    "the term of a lapse is lost": (
+        "a lapse has its term",
+        "DELETE FROM term WHERE event_id = :asked AND position = 1",
+    ),
+    "the term of a lapse is open again": (
+        "a lapse has its term",
+        "UPDATE term SET is_open = 1 WHERE event_id = :asked AND position = 1",
+    ),
+    "somebody lapsed too soon": (
+        "nobody lapses before the term is over",
+        f"UPDATE term SET lapses_at = '{FAR}' WHERE event_id = :asked AND position = 1",
+    ),
+    "somebody lapsed whose question never left": (
+        "nobody lapses unasked",
+        "DELETE FROM activity WHERE event_id = :asked AND position = 1 AND what = 'asked'",
+    ),
+    "somebody lapsed who had come": (
+        "nobody lapses after the start",
+        "UPDATE event SET starts_at = '2020-01-01 10:00:00.000000' WHERE id = :asked",
+    ),
+    "an answer is forgotten": (
+        "an answer closes the term",
+        f"UPDATE term SET is_open = 1, lapses_at = '{FAR}'"
+        " WHERE event_id = :asked AND position = 2",
+    ),
+    "a term is not looked at": (
+        "the next lapse is known",
+        "UPDATE event SET next_lapse_at = NULL WHERE id = :asked",
+    ),
+    "a term is looked at too late": (
+        "the next lapse is known",
+        f"UPDATE event SET next_lapse_at = '{FAR}' WHERE id = :asked",
+    ),
+    "a term ends behind the start": (
+        "no term outlives the start",
+        f"UPDATE term SET lapses_at = '{FAR}' WHERE event_id = :asked AND position = 3",
+    ),
+    "an answer changes a booking": (
+        "each line is a possible step",
+        "UPDATE activity SET status_after = 'waiting'"
+        " WHERE event_id = :asked AND position = 2 AND what = 'kept'",
+    ),
     "a picture is lost": (
         "a named picture is kept",
         "DELETE FROM picture WHERE event_id = :draft",
@@ -231,7 +280,7 @@ def test_whatever_happens_through_the_services_is_clean(app: Flask) -> None:
         made = fill()
         report = verify.verify()
         assert report.broken == []
-        assert (report.events, report.bookings) == (4, 18)
+        assert (report.events, report.bookings) == (5, 22)
         assert report.rules == len(ALL_RULES)
         go_on(made)
         assert verify.verify().broken == []
@@ -283,6 +332,7 @@ def test_damage_is_found(bare: "Bare", what: str) -> None:
         bare.made.hot,
         bare.made.ended,
         bare.made.draft,
+        bare.made.asked,
         1,
     }
 
@@ -299,7 +349,7 @@ def test_command_says_that_all_is_well(app: Flask) -> None:
         fill()
     result = app.test_cli_runner().invoke(args=["verify"])
     assert result.exit_code == 0
-    assert "4 events, 18 bookings" in result.output
+    assert "5 events, 22 bookings" in result.output
 
 
 def test_command_names_what_is_broken_and_fails(bare: "Bare") -> None:
@@ -336,7 +386,12 @@ class Bare:
             self.made: Busy = fill()
         with engine.connect() as connection:
             self.rows = {
-                table: [dict(row) for row in connection.execute(table.select()).mappings()]
+                table: [
+                    dict(row)
+                    for row in connection.execute(
+                        select(*(column.label(column.key) for column in table.c))
+                    ).mappings()
+                ]
                 for table in Base.metadata.sorted_tables
             }
 
@@ -347,7 +402,7 @@ class Bare:
                 _insert(connection, table, rows)
 
     def damage(self, *statements: str) -> None:
-        made = {"hot": self.made.hot, "ended": self.made.ended, "draft": self.made.draft}
+        made = asdict(self.made)
         with self.engine.begin() as connection:
             for statement in statements:
                 wanted = {name: event for name, event in made.items() if f":{name}" in statement}
