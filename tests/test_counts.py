@@ -26,11 +26,11 @@ from tests.support.tools import event_bookings
 from webapp import create_app
 from webapp.accounts import services as accounts
 from webapp.accounts.logins import begin_login
-from webapp.booking import batch, queries
+from webapp.booking import batch, decisions, queries
 from webapp.booking import services as bookings
+from webapp.booking.change import BookingDetails
 from webapp.booking.codes import new_reference, new_ticket_code
 from webapp.booking.commands import BookTickets, Outcome, organizer
-from webapp.booking.save import BookingDetails
 from webapp.events import services as events
 from webapp.events.queries import own_event, own_events
 from webapp.events.services import EventDetails
@@ -231,7 +231,7 @@ def booking(
         if spread:
             event_ids = [event.id for event in own_events(1, limit=count)]
         requests = [
-            batch.Request(
+            decisions.Request(
                 event_id,
                 BookTickets(f"counted-{number}", 1, new_reference()),
                 key=idempotency.bind_key("book", caller="page", key=f"key-{number}")

@@ -29,8 +29,7 @@ def test_every_route_that_a_stranger_reaches_has_a_row_and_no_row_is_of_a_route_
     found = set()
     for rule in own_app.url_map.iter_rules():
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
-            values = dict.fromkeys(rule.arguments, "1")
-            path = re.sub(r"<(?:[^<>]+:)?(\w+)>", lambda name: values[name[1]], rule.rule)
+            path = re.sub(r"<[^<>]+>", "1", rule.rule)
             if rule.endpoint.startswith(("organizer.", "api.")):
                 answer = client.open(
                     path, method=method, json={} if "api." in rule.endpoint else None

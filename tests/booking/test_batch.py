@@ -16,11 +16,13 @@ from tests.storage.test_transaction import losing_commit
 from tests.support.fixtures import MakeEvent
 from tests.support.tools import LONG, booking_at, figures, fill, history, rows, statuses, together
 from webapp.booking import batch, load, queue
-from webapp.booking.batch import Request, run_one_event, run_unlocked_events
+from webapp.booking.batch import run_one_event, run_unlocked_events
+from webapp.booking.change import BookingDetails, EventChange
 from webapp.booking.codes import new_reference, new_ticket_code
 from webapp.booking.commands import BookTickets, CancelBooking, Outcome
+from webapp.booking.decisions import Request
 from webapp.booking.queue import SHARED_QUEUE_TRIES, submit
-from webapp.booking.save import BookingDetails, EventChange, save
+from webapp.booking.save import save
 from webapp.booking.services import book_tickets
 from webapp.errors import AlreadyBooked, EventNotFound, IdempotencyConflict
 from webapp.extensions import PerApp

@@ -13,7 +13,7 @@ from tests.support.changes import set_capacity
 from tests.support.fixtures import Clock, MakeEvent
 from tests.support.tools import booking_at, figures, fill, history, rows, statuses, together
 from webapp.booking import batch, load
-from webapp.booking.batch import Request
+from webapp.booking.change import BookingDetails
 from webapp.booking.codes import new_reference, new_ticket_code
 from webapp.booking.commands import (
     ATTENDEE,
@@ -24,9 +24,10 @@ from webapp.booking.commands import (
     Status,
     organizer,
 )
+from webapp.booking.decisions import Request
 from webapp.booking.queries import find_booking
 from webapp.booking.ranks import rank_of
-from webapp.booking.save import BookingDetails, save
+from webapp.booking.save import save
 from webapp.booking.services import book_tickets, cancel_booking, change_tickets
 from webapp.errors import (
     AlreadyBooked,

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from tests.support.fixtures import Clock, MakeEvent
 from tests.support.tools import booking_at, figures, fill, history, rows, statuses, together
 from webapp.booking import batch
-from webapp.booking.batch import Request
+from webapp.booking.change import BookingDetails
 from webapp.booking.codes import new_reference, new_ticket_code
 from webapp.booking.commands import (
     Actor,
@@ -22,10 +22,10 @@ from webapp.booking.commands import (
     TakeFree,
     organizer,
 )
+from webapp.booking.decisions import Request
 from webapp.booking.inventory import TIME_TO_GIVE_BACK, Inventory
 from webapp.booking.ledger import Ledger
 from webapp.booking.queries import find_event, may_leave_until
-from webapp.booking.save import BookingDetails
 from webapp.booking.services import book_tickets, cancel_booking, change_tickets, take_free
 from webapp.errors import BookingClosed, EventClosed, InvalidInput, NotFree
 from webapp.verify.services import verify

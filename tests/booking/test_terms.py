@@ -21,9 +21,12 @@ from tests.support.terms import (
     term_at,
 )
 from tests.support.tools import figures, fill, history, rows, statuses
+from webapp.accounts.logins import begin_login
+from webapp.accounts.services import Account
 from webapp.booking import heartbeat, lapses, queue, terms
-from webapp.booking.batch import Request, TermsAreOver, run_unlocked_events
+from webapp.booking.batch import TermsAreOver, run_unlocked_events
 from webapp.booking.commands import CancelBooking, Status, organizer
+from webapp.booking.decisions import Request
 from webapp.booking.services import book_tickets, cancel_booking, keep_booking
 from webapp.errors import BookingClosed, InvalidInput, TokenNeeded
 from webapp.events.services import EventDetails, cancel_event, create_event
@@ -32,7 +35,7 @@ from webapp.storage import idempotency, outbox
 from webapp.storage.engines import write_engine
 from webapp.storage.tables import heartbeats
 from webapp.verify.services import verify
-from webapp.web.security import ACCOUNT_KEY
+from webapp.web.security import LOGIN_KEY
 
 SECOND = timedelta(seconds=1)
 ALMOST = timedelta(microseconds=1)
@@ -592,7 +595,7 @@ def test_organizer_reads_who_was_asked_and_what_became_of_it(
     lapses.settle_due()
     client = app.test_client()
     with client.session_transaction() as session:
-        session[ACCOUNT_KEY] = [organizer_id, 1]
+        session[LOGIN_KEY] = begin_login(Account(organizer_id, "olga", 1), device="")
     page = client.get(f"/organizer/events/{asking}/history")
     assert page.status_code == 200
     for words in ("asked</strong> whether the address is theirs", "kept</strong> by the attendee",

@@ -12,6 +12,7 @@ from tests.support.fixtures import Clock, MakeEvent
 from tests.support.terms import BASE_URL, MAIL_URL, answer, ask, go, next_lapse_of, send_mails
 from tests.support.tools import statuses
 from webapp.booking import batch, heartbeat, lapses, save, terms
+from webapp.booking.change import EventChange
 from webapp.booking.commands import TermKind
 from webapp.booking.ledger import InconsistentLedger
 from webapp.booking.settling import Settled, settle_terms
@@ -84,7 +85,7 @@ def term_that_begins_at_booking(patch: pytest.MonkeyPatch) -> None:
 
 
 def next_lapse_that_never_moves_on(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(save.EventChange, "moves_next_lapse", property(lambda _: False))
+    patch.setattr(EventChange, "moves_next_lapse", property(lambda _: False))
     begin = lapses._decide_term
 
     def and_move(connection: Any, changes: Any, now: datetime, **which: Any) -> None:

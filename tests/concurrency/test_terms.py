@@ -13,10 +13,11 @@ from tests.support.terms import BASE_URL, MAIL_URL, answer, ask, next_lapse_of, 
 from tests.support.tools import figures, history, statuses, together
 from webapp import clock
 from webapp.booking import heartbeat, lapses
-from webapp.booking.batch import Request, run_one_event
+from webapp.booking.batch import run_one_event
+from webapp.booking.change import BookingDetails
 from webapp.booking.codes import new_reference, new_ticket_code
 from webapp.booking.commands import ActivityKind, BookTickets, Outcome
-from webapp.booking.save import BookingDetails
+from webapp.booking.decisions import Request
 from webapp.booking.services import book_tickets
 from webapp.booking.terms import GRACE
 from webapp.errors import BookingClosed, Unavailable

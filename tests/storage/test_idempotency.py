@@ -9,10 +9,10 @@ from sqlalchemy import update
 
 from tests.support.fixtures import Clock, MakeEvent
 from tests.support.tools import figures, fill, rows, statuses, together
-from webapp.booking import batch
+from webapp.booking import batch, decisions
+from webapp.booking.change import BookingDetails
 from webapp.booking.codes import new_reference, new_ticket_code
 from webapp.booking.commands import BookTickets, CancelBooking, ChangeTickets, Outcome
-from webapp.booking.save import BookingDetails
 from webapp.booking.services import book_tickets, cancel_booking, change_tickets
 from webapp.errors import AlreadyBooked, IdempotencyConflict, SoldOut
 from webapp.storage import idempotency
@@ -82,10 +82,10 @@ def test_twenty_at_once_get_one_booking_and_equal_answers(
     assert figures(event_id) == (2, 0, 48)
 
 
-def request(event_id: int, name: str, key: IdempotencyKey) -> batch.Request:
+def request(event_id: int, name: str, key: IdempotencyKey) -> decisions.Request:
     command = BookTickets(name, 1, new_reference())
     details = BookingDetails(new_ticket_code())
-    return batch.Request(event_id, command, key=key, details=details)
+    return decisions.Request(event_id, command, key=key, details=details)
 
 
 def test_repeat_within_one_batch_is_answered_from_the_first(make_event: MakeEvent) -> None:
@@ -104,8 +104,8 @@ def test_repeated_change_is_not_told_whom_a_cancel_behind_it_promoted(
     event_id = make_event(capacity=1)
     fill(event_id, 1, 1)
     key = bind_key("change", caller="page", key="c", tickets=1)
-    change = batch.Request(event_id, ChangeTickets(1, 1), key=key)
-    cancel = batch.Request(event_id, CancelBooking(1))
+    change = decisions.Request(event_id, ChangeTickets(1, 1), key=key)
+    cancel = decisions.Request(event_id, CancelBooking(1))
     first, again, cancelled = batch.run_one_event(event_id, [change, change, cancel])
     assert isinstance(first, Outcome)
     assert isinstance(cancelled, Outcome)

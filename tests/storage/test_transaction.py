@@ -26,9 +26,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tests.support.changes import set_capacity
 from tests.support.fixtures import MakeEvent
 from tests.support.tools import figures, history, rows, statuses, together
-from webapp.booking import batch, load, revisions
+from webapp.booking import batch, decisions, load, revisions
+from webapp.booking.change import BookingDetails
 from webapp.booking.commands import BookTickets, Outcome, organizer
-from webapp.booking.save import BookingDetails
 from webapp.booking.services import book_tickets, cancel_booking
 from webapp.errors import Unavailable
 from webapp.events import services as events
@@ -443,7 +443,7 @@ def test_batch_that_fails_for_good_is_run_again_one_by_one(
     event_id = make_event()
     taken = book_tickets(event_id, attendee_id="first").reference
     requests = [
-        batch.Request(
+        decisions.Request(
             event_id,
             BookTickets(name, 1, reference),
             details=BookingDetails(f"code {name}"),

@@ -1,15 +1,16 @@
 """Changes that many tests make."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from sqlalchemy import Connection, insert, select, update
 
 from webapp import clock
 from webapp.booking import load
 from webapp.booking.codes import new_reference
-from webapp.booking.commands import ActivityKind, Status, organizer, takes_tickets
+from webapp.booking.commands import ActivityKind, Status, TermKind, organizer, takes_tickets
 from webapp.events.services import details_of, edit_event
-from webapp.storage.tables import activities, bookings, events
+from webapp.storage.tables import activities, bookings, events, terms
 from webapp.storage.transaction import write
 
 
@@ -25,7 +26,7 @@ def set_capacity(event_id: int, capacity: int, *, organizer_id: int) -> dict[int
 def set_status(event_id: int, position: int, status: Status) -> None:
     """Have a booking lapsed, or its tickets held, with figures and history as the rules want it.
 
-    Nothing of the application does so yet. Nobody is promoted.
+    As if its attendee had been asked. Nobody is promoted.
     """
     now = clock.now()
 
@@ -38,22 +39,31 @@ def set_status(event_id: int, position: int, status: Status) -> None:
         connection.execute(update(bookings).where(*here).values(status=status))
         line = {
             "event_id": event_id,
-            "revision": event.revision + 1,
             "batch": new_reference(),
-            "what": ActivityKind.LAPSED if status is Status.LAPSED else ActivityKind.PROMOTED,
             "actor": "system",
             "at": now,
             "position": position,
             "status_before": before.status,
-            "status_after": status,
             "tickets_before": before.tickets,
             "tickets_after": before.tickets,
         }
-        connection.execute(insert(activities), line)
+        lines = [{"what": ActivityKind.PROMOTED, "status_after": status}]
+        if status is Status.LAPSED:
+            lines = [
+                {"what": ActivityKind.ASKED, "status_after": before.status},
+                {"what": ActivityKind.LAPSED, "status_after": status},
+            ]
+            over = {"kind": TermKind.ADDRESS, "lapses_at": now - timedelta(minutes=1)}
+            term = {"event_id": event_id, "position": position, "is_open": False, **over}
+            connection.execute(insert(terms), term)
+        revision = event.revision
+        for told in lines:
+            revision += 1
+            connection.execute(insert(activities), {**line, **told, "revision": revision})
         figures = {
             "confirmed": event.confirmed + taken,
             "waiting": event.waiting + waits,
-            "revision": event.revision + 1,
+            "revision": revision,
         }
         connection.execute(update(events).where(events.c.id == event_id).values(figures))
 

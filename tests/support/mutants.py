@@ -34,7 +34,7 @@ def mutate_this_process() -> None:
 
 def without_lock_and_guard() -> None:
     """Nobody waits for the event's row, and nobody looks whether somebody else was first."""
-    from webapp.booking import load, save
+    from webapp.booking import figures, load
     from webapp.storage.tables import events
 
     unlocked = select(*load.deciding_columns)
@@ -42,7 +42,7 @@ def without_lock_and_guard() -> None:
     load.lock_unlocked_statement = unlocked.where(
         events.c.id.in_(bindparam("event_ids", expanding=True))
     )
-    save.guarded_update = update(events).where(events.c.id == bindparam("of_event"))
+    figures.guarded_update = update(events).where(events.c.id == bindparam("of_event"))
     claims_of = load.claims_of
 
     def claims_after_a_while(*what: Any, **more: Any) -> Any:

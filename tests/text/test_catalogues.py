@@ -11,7 +11,7 @@ from flask import Flask
 
 from tests.support.servers import ROOT
 from webapp.config import CATALOGUES
-from webapp.storage.tables import MAX_LANGUAGE
+from webapp.storage.columns import MAX_LANGUAGE
 from webapp.text import extraction
 from webapp.text.languages import LANGUAGES
 

@@ -16,8 +16,9 @@ from webapp import clock
 from webapp.errors import InvalidInput, NameTaken, Problem, Unavailable
 from webapp.extensions import PerApp
 from webapp.storage.batcher import Batcher
+from webapp.storage.columns import MAX_NAME
 from webapp.storage.engines import WAIT_SECONDS
-from webapp.storage.tables import MAX_NAME, logins, organizers, tokens
+from webapp.storage.tables import logins, organizers, tokens
 from webapp.storage.transaction import new_id, read, write
 
 SHORTEST_PASSWORD = 8

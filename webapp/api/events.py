@@ -21,8 +21,8 @@ from webapp.errors import EventNotFound, InvalidInput, Problem
 from webapp.events import services as events
 from webapp.events.queries import own_event, own_events, upcoming_events
 from webapp.events.services import EventDetails
+from webapp.storage.columns import MAX_NAME
 from webapp.storage.rows import EventRow
-from webapp.storage.tables import MAX_NAME
 from webapp.web.paging import number_in, page_of
 from webapp.web.schemas import EventFields, Input, Whole, from_json, placed
 

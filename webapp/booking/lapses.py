@@ -15,9 +15,9 @@ from webapp import clock
 from webapp.booking import heartbeat, terms
 from webapp.booking.batch import Batch, Changes
 from webapp.booking.commands import SYSTEM, ActivityKind, TermKind
+from webapp.booking.figures import move_next_lapse
 from webapp.booking.inventory import has_started
 from webapp.booking.load import lock_event
-from webapp.booking.save import move_next_lapse
 from webapp.errors import EventNotFound, Unavailable
 from webapp.logs import log_event
 from webapp.storage.outbox import Step

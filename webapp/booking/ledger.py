@@ -254,14 +254,10 @@ class Ledger:
         )
 
     def _keep(self, command: KeepBooking, actor: Actor) -> Outcome | Refusal:
-        claim = self._known.get(command.position)
-        if claim is None:
-            return Refusal(Reason.NO_SUCH_BOOKING)
+        claim = self._active_at(command.position)
+        if isinstance(claim, Refusal):
+            return claim
         term = self.terms.get(claim.position)
-        if claim.status is Status.LAPSED:
-            return Refusal(Reason.LAPSED)
-        if not is_active(claim.status):
-            return Refusal(Reason.NOT_ACTIVE)
         if term is None or not term.is_open:
             return _about(claim, repeated=True)
         is_shown = command.shows_address or actor.is_organizer
@@ -356,18 +352,9 @@ class Ledger:
         cause: int | None = None,
         term: TermKind | None = None,
     ) -> None:
+        statuses, tickets = (status_before, claim.status), (tickets_before, claim.tickets)
         self.history.append(
-            HistoryLine(
-                what,
-                actor,
-                claim.position,
-                status_before,
-                claim.status,
-                tickets_before,
-                claim.tickets,
-                cause,
-                term,
-            )
+            HistoryLine(what, actor, claim.position, *statuses, *tickets, cause, term)
         )
 
 

@@ -15,8 +15,9 @@ queue, bookings over 50 events reached less than half of the rate.
 import time
 from collections.abc import Sequence
 
-from webapp.booking.batch import Request, run_one_event, run_unlocked_events
+from webapp.booking.batch import run_one_event, run_unlocked_events
 from webapp.booking.commands import Outcome
+from webapp.booking.decisions import Request
 from webapp.errors import DomainError
 from webapp.extensions import PerApp
 from webapp.storage.batcher import Batcher

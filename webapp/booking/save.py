@@ -4,37 +4,32 @@ It comes after `load` in the same transaction: rows, figures, history and what h
 committed together or not at all.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Integer,
     Update,
     and_,
     bindparam,
-    case,
     insert,
     or_,
     update,
 )
 
+from webapp.booking.change import BookingDetails, EventChange
 from webapp.booking.commands import ActivityKind, Claim, HistoryLine, Status, TermKind
-from webapp.booking.ledger import InconsistentLedger, Ledger
+from webapp.booking.figures import write_figures
+from webapp.booking.ledger import InconsistentLedger
 from webapp.booking.questions import ask_still_coming
 from webapp.booking.terms import asks_promoted
 from webapp.storage import outbox
-from webapp.storage.rows import LockedEvent
-from webapp.storage.tables import activities, bookings, events, terms
-from webapp.storage.transaction import Conflict
+from webapp.storage.tables import activities, bookings, terms
 
-# What bookings, cancels and changes of tickets may move.
-FIGURES = ("confirmed", "waiting", "next_position")
-
+# Made once, so that the text of each is also made once.
+_insert_bookings, _insert_history = insert(bookings), insert(activities)
 _end = (
     update(bookings)
     .where(
@@ -70,62 +65,6 @@ _promote = (
     )
     .values(status=Status.CONFIRMED)
 )
-guarded_update = update(events).where(
-    events.c.id == bindparam("of_event"), events.c.revision == bindparam("seen")
-)
-
-
-@dataclass(slots=True)
-class BookingDetails:
-    """What a booking carries besides its claim.
-
-    Made before the transaction, as its reference is: one that is run again writes the same.
-    `language` is the code of the one it was made in, if not that of the setting LANGUAGE.
-    """
-
-    ticket_code: str
-    name: str = ""
-    email: str | None = None
-    language: str | None = None
-
-
-@dataclass(slots=True)
-class EventChange:
-    """What one run of a batch decides about one event.
-
-    `details` completes each created booking: `{position: details}`; `asked` are the positions of
-    those whose address has to answer. `columns` are further ones of the event and `history` further
-    lines for its activity. `next_lapse_at` is a figure of the event; the other figures are the
-    ledger's. `is_begun` says that a part has been written.
-    """
-
-    batch: str
-    event: LockedEvent
-    ledger: Ledger
-    details: dict[int, BookingDetails] = field(default_factory=dict)
-    columns: Mapping[str, Any] = field(default_factory=dict)
-    history: Sequence[Mapping[str, Any]] = ()
-    asked: set[int] = field(default_factory=set)
-    next_lapse_at: datetime | None = field(init=False)
-    is_begun: bool = field(init=False, default=False)
-
-    def __post_init__(self) -> None:
-        self.next_lapse_at = self.event.next_lapse_at
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to tell, and so no new revision."""
-        return not (self.is_begun or self.ledger.history or self.history)
-
-    @property
-    def moves_next_lapse(self) -> bool:
-        """Whether `next_lapse_at` is another one than the event has."""
-        return self.next_lapse_at != self.event.next_lapse_at
-
-    @property
-    def revision(self) -> int:
-        """The revision that this change makes of the event."""
-        return self.event.revision + 1
 
 
 def save(connection: Connection, changes: Sequence[EventChange], *, now: datetime) -> None:
@@ -135,7 +74,7 @@ def save(connection: Connection, changes: Sequence[EventChange], *, now: datetim
     `InconsistentLedger` when the rows are not what a ledger was told.
     """
     save_rows(connection, changes, now=now)
-    _write_figures(connection, changes)
+    write_figures(connection, changes)
 
 
 def save_first_part(connection: Connection, change: EventChange, *, now: datetime) -> None:
@@ -162,7 +101,7 @@ def save_rows(connection: Connection, changes: Sequence[EventChange], *, now: da
         if not any(row["language"] for row in created):
             for row in created:
                 del row["language"]
-        connection.execute(insert(bookings), created)
+        connection.execute(_insert_bookings, created)
     asked = [
         {"event_id": change.event.id, "position": position, "kind": TermKind.ADDRESS}
         for change in changes
@@ -218,10 +157,10 @@ def _write_history(connection: Connection, changes: Sequence[EventChange], now: 
         # One statement for all of them names a column for all or for none.
         if any("details" in line for line in lines):
             lines = [{"details": None, **line} for line in lines]
-        connection.execute(insert(activities), lines)
+        connection.execute(_insert_history, lines)
     for change in changes:
         for further in change.history:
-            connection.execute(insert(activities), {**stamp_of(change, now), **further})
+            connection.execute(_insert_history, {**stamp_of(change, now), **further})
 
 
 def stamp_of(change: EventChange, now: datetime) -> dict[str, Any]:
@@ -296,73 +235,6 @@ def enqueue_mails(
         position=bookings.c.position,
         in_order_of=(bookings.c.event_id, bookings.c.position),
         now=now,
-    )
-
-
-def _write_figures(connection: Connection, changes: Sequence[EventChange]) -> None:
-    alone = [change for change in changes if len(changes) == 1 or change.moves_next_lapse]
-    for change in alone:
-        _write_figures_of(connection, change)
-    merged = [change for change in changes if change not in alone] if alone else changes
-    if not merged:
-        return
-    values: dict[str, Any] = {}
-    for number, change in enumerate(merged):
-        values[f"id{number}"] = change.event.id
-        values[f"seen{number}"] = change.event.revision
-        for column in FIGURES:
-            values[f"{column}{number}"] = getattr(change.ledger.inventory, column)
-    if connection.execute(_figures_of(len(merged)), values).rowcount != len(merged):
-        raise Conflict
-
-
-def _write_figures_of(connection: Connection, change: EventChange) -> None:
-    inventory = change.ledger.inventory
-    values = {
-        "of_event": change.event.id,
-        "seen": change.event.revision,
-        "capacity": inventory.capacity,
-        "confirmed": inventory.confirmed,
-        "waiting": inventory.waiting,
-        "next_position": inventory.next_position,
-        "revision": change.revision,
-        **change.columns,
-    }
-    if change.moves_next_lapse:
-        values["next_lapse_at"] = change.next_lapse_at
-    if connection.execute(guarded_update, values).rowcount != 1:
-        raise Conflict
-
-
-def move_next_lapse(
-    connection: Connection, event: LockedEvent, next_lapse_at: datetime | None
-) -> None:
-    """Set when the next term of an event ends, without a new revision. Raises `Conflict`."""
-    values = {"of_event": event.id, "seen": event.revision, "next_lapse_at": next_lapse_at}
-    if connection.execute(guarded_update, values).rowcount != 1:
-        raise Conflict
-
-
-@cache
-def _figures_of(count: int) -> Update:
-    """Set the figures of `count` events by one statement, each only at the revision seen."""
-    numbers = range(count)
-    ids = [bindparam(f"id{number}", type_=events.c.id.type) for number in numbers]
-    matches = [
-        and_(events.c.id == ids[number], events.c.revision == bindparam(f"seen{number}"))
-        for number in numbers
-    ]
-    figures = {
-        column: case(
-            *[
-                (events.c.id == ids[number], bindparam(f"{column}{number}", type_=Integer))
-                for number in numbers
-            ]
-        )
-        for column in FIGURES
-    }
-    return (
-        update(events).where(or_(*matches)).values(figures).values(revision=events.c.revision + 1)
     )
 
 

@@ -1,6 +1,6 @@
 """Book, cancel, change and take tickets: each verb is one command in one committed batch."""
 
-from webapp.booking.batch import Request
+from webapp.booking.change import BookingDetails
 from webapp.booking.codes import is_token_for, new_reference, new_ticket_code
 from webapp.booking.commands import (
     ATTENDEE,
@@ -13,8 +13,8 @@ from webapp.booking.commands import (
     TakeFree,
     TermKind,
 )
+from webapp.booking.decisions import Request
 from webapp.booking.queue import submit
-from webapp.booking.save import BookingDetails
 from webapp.logs import log_event
 from webapp.storage.idempotency import IdempotencyKey
 

@@ -6,8 +6,9 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from webapp.booking import heartbeat, terms
+from webapp.booking.change import EventChange
 from webapp.booking.inventory import has_started
-from webapp.booking.save import EventChange, save_first_part
+from webapp.booking.save import save_first_part
 
 
 class Settled(NamedTuple):

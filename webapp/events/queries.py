@@ -7,8 +7,9 @@ from sqlalchemy import Connection, bindparam, or_, select
 
 from webapp import clock
 from webapp.errors import EventNotFound
+from webapp.storage.columns import MAX_ID
 from webapp.storage.rows import EventRow
-from webapp.storage.tables import MAX_ID, events
+from webapp.storage.tables import events
 from webapp.storage.transaction import read
 
 # Left alone, MySQL walks the events of everybody in order of id, according to how long rows are.

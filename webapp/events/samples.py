@@ -9,8 +9,8 @@ from webapp import clock
 from webapp.booking.commands import organizer
 from webapp.booking.services import book_tickets
 from webapp.events.services import EventDetails, create_event
+from webapp.storage.account_tables import Organizer
 from webapp.storage.tables import (
-    Organizer,
     activities,
     bookings,
     deliveries,

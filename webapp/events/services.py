@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, func, insert, literal, select, upd
 
 from webapp import clock
 from webapp.booking import batch
+from webapp.booking.change import EventChange
 from webapp.booking.codes import new_reference
 from webapp.booking.commands import (
     ActivityKind,
@@ -23,16 +24,17 @@ from webapp.booking.commands import (
 from webapp.booking.inventory import Closure, inventory_of
 from webapp.booking.refusals import error_of
 from webapp.booking.revisions import edited_since
-from webapp.booking.save import EventChange, enqueue_mails, stamp_of
+from webapp.booking.save import enqueue_mails, stamp_of
 from webapp.booking.services import log_promotions
 from webapp.booking.terms import cut_to_start
 from webapp.config import current_settings
 from webapp.errors import EditConflict, EventClosed, InvalidInput, Problem
 from webapp.logs import log_event
 from webapp.storage import idempotency
+from webapp.storage.account_tables import Organizer
 from webapp.storage.idempotency import NO_EVENT, IdempotencyKey
 from webapp.storage.rows import EventRow, LockedEvent
-from webapp.storage.tables import Organizer, activities, bookings, events
+from webapp.storage.tables import activities, bookings, events
 from webapp.storage.transaction import new_id, write
 
 FIELDS_ATTENDEES_HEAR_OF = {"name", "location", "time_zone", "starts_at", "ends_at"}

@@ -27,14 +27,7 @@ from webapp.events.services import FIELDS_ATTENDEES_HEAR_OF
 from webapp.mail.failures import NothingToSend, PermanentFailure
 from webapp.storage.outbox import enqueue
 from webapp.storage.rows import BookingRow, DeliveryRow, EventRow, EventTimes
-from webapp.storage.tables import (
-    activities,
-    bookings,
-    deliveries,
-    events,
-    organizers,
-    terms,
-)
+from webapp.storage.tables import activities, bookings, deliveries, events, organizers, terms
 from webapp.storage.transaction import read, write
 from webapp.text.sentences import DELIVERY_PROBLEMS
 

@@ -32,8 +32,8 @@ from webapp.pages import forms, remembered
 from webapp.pages.forms import form_on
 from webapp.pages.offer import offer_of
 from webapp.pages.presentation import absolute_url, event_path
+from webapp.storage.columns import MAX_NAME
 from webapp.storage.rows import EventRow
-from webapp.storage.tables import MAX_NAME
 from webapp.text import formatting
 from webapp.text.formatting import local
 from webapp.text.languages import language_of

@@ -15,6 +15,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
+MAX_ID = 2**63 - 1
+MAX_CAPACITY = 10_000_000
+MAX_NAME = 200
+MAX_EMAIL = 254
+MAX_LANGUAGE = 8
+
 
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware datetime, kept as UTC; microseconds on every database."""

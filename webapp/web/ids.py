@@ -3,7 +3,7 @@
 from flask import Flask
 from werkzeug.routing import IntegerConverter, Map
 
-from webapp.storage.tables import MAX_ID
+from webapp.storage.columns import MAX_ID
 
 
 class IdConverter(IntegerConverter):

@@ -25,7 +25,7 @@ from pydantic_core import PydanticCustomError
 
 from webapp.errors import InvalidInput, Problem
 from webapp.events.services import EventDetails
-from webapp.storage.tables import MAX_CAPACITY, MAX_EMAIL, MAX_ID, MAX_NAME
+from webapp.storage.columns import MAX_CAPACITY, MAX_EMAIL, MAX_ID, MAX_NAME
 from webapp.text.languages import LANGUAGES
 from webapp.web.paging import is_number
 

@@ -24,8 +24,8 @@ from webapp.pages.offer import offer_of
 from webapp.pages.organizer import bp, cursor_argument, me
 from webapp.pages.organizer.events import EVENT
 from webapp.pages.organizer.wording import moved_up
+from webapp.storage.columns import MAX_NAME
 from webapp.storage.rows import BookingRow
-from webapp.storage.tables import MAX_NAME
 from webapp.web.htmx import fragment, move_to, show, wants_fragment
 from webapp.web.language import gettext as _
 from webapp.web.language import ngettext
