@@ -39,7 +39,6 @@ def set_status(event_id: int, position: int, status: Status) -> None:
         connection.execute(update(bookings).where(*here).values(status=status))
         line = {
             "event_id": event_id,
-            "batch": new_reference(),
             "actor": "system",
             "at": now,
             "position": position,
@@ -59,7 +58,8 @@ def set_status(event_id: int, position: int, status: Status) -> None:
         revision = event.revision
         for told in lines:
             revision += 1
-            connection.execute(insert(activities), {**line, **told, "revision": revision})
+            stamp = {"revision": revision, "batch": new_reference()}
+            connection.execute(insert(activities), {**line, **told, **stamp})
         figures = {
             "confirmed": event.confirmed + taken,
             "waiting": event.waiting + waits,
