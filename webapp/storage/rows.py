@@ -66,7 +66,11 @@ class BookingRow(Protocol):
 
 
 class ActivityRow(Protocol):
-    """A line of history; `details` is `{field: [before, after]}` for a change of the event."""
+    """A line of history.
+
+    `details` is `{field: [before, after]}` for a change of the event, `{"fields": [field]}` for a
+    correction of a booking.
+    """
 
     id: int
     event_id: int

@@ -200,6 +200,27 @@ class Term(Base):
     lapses_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+class OldCode(Base):
+    """The SHA-256 of a reference or ticket code that was replaced: good for nothing any more.
+
+    It is kept so that whoever comes with it is told so.
+    """
+
+    __tablename__ = "old_code"
+    __table_args__ = (
+        ForeignKeyConstraint(["event_id", "position"], ["booking.event_id", "booking.position"]),
+        UniqueConstraint("code_hash"),
+        CheckConstraint("kind IN ('reference', 'ticket_code')", "kind"),
+        UTF8MB4,
+    )
+
+    event_id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    position: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    code_hash: Mapped[str] = mapped_column(code_text(64), primary_key=True)
+    kind: Mapped[str] = mapped_column(code_text(16))
+    replaced_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class Activity(Base):
     """One line of the history of an event or of one of its bookings; only ever appended.
 
@@ -228,7 +249,8 @@ class Activity(Base):
     status_after: Mapped[str | None] = mapped_column(code_text(16))
     tickets_before: Mapped[int | None] = mapped_column(Integer)
     tickets_after: Mapped[int | None] = mapped_column(Integer)
-    # For a change of the event: {field: [before, after]}.
+    # For a change of the event: {field: [before, after]}; for a correction of a booking, which
+    # never tells values: {"fields": [field]}.
     details: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
@@ -330,6 +352,7 @@ tokens = cast(Table, ApiToken.__table__)
 events = cast(Table, Event.__table__)
 bookings = cast(Table, Booking.__table__)
 terms = cast(Table, Term.__table__)
+old_codes = cast(Table, OldCode.__table__)
 activities = cast(Table, Activity.__table__)
 used_keys = cast(Table, UsedKey.__table__)
 deliveries = cast(Table, Delivery.__table__)
