@@ -20,9 +20,9 @@ def code(length: int) -> sa.types.TypeEngine[str]:
 def upgrade() -> None:
     op.create_table(
         "old_code",
-        sa.Column("event_id", ID, nullable=False),
-        sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("code_hash", code(64), nullable=False),
+        sa.Column("event_id", ID, nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("kind", code(16), nullable=False),
         sa.Column("replaced_at", MOMENT, nullable=False),
         sa.CheckConstraint("kind IN ('reference', 'ticket_code')", name=op.f("ck_old_code_kind")),
@@ -31,10 +31,10 @@ def upgrade() -> None:
             ["booking.event_id", "booking.position"],
             name="fk_old_code_event_id_position",
         ),
-        sa.PrimaryKeyConstraint("event_id", "position", "code_hash", name="pk_old_code"),
-        sa.UniqueConstraint("code_hash", name="uq_old_code_code_hash"),
+        sa.PrimaryKeyConstraint("code_hash", name="pk_old_code"),
         **UTF8MB4,
     )
+    op.create_index("ix_old_code_event_id_position", "old_code", ["event_id", "position"])
 
 
 def downgrade() -> None:

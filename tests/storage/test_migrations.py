@@ -219,7 +219,6 @@ VIOLATIONS = [
     Violation("ck_term_kind", "term", {"position": 2, "kind": "lost"}),
     Violation("fk_term_event_id_position", "term", {"position": 9}),
     Violation("pk_old_code", "old_code", {}),
-    Violation("uq_old_code_code_hash", "old_code", {"position": 2}),
     Violation("ck_old_code_kind", "old_code", {"code_hash": "h2", "kind": "lost"}),
     Violation("fk_old_code_event_id_position", "old_code", {"code_hash": "h2", "position": 9}),
     Violation("fk_activity_event_id", "activity", {"id": 2, "event_id": 9, "position": None}),

@@ -43,7 +43,7 @@ LANDED = {
     "2026_11_24_what_needs_attention.py": "18dfcbe4a60bfeb3",
     "2026_11_27_languages.py": "41b3f5bf5842989f",
     "2026_11_27_lapsed_bookings.py": "fb44f1643d053622",
-    "2026_11_27_old_codes.py": "a22367a9ad604967",
+    "2026_11_27_old_codes.py": "308484279f7ba66e",
 }
 
 Made = tuple[dict[str, list[str]], dict[str, list[str | None]]]

@@ -1,19 +1,49 @@
-"""Book, cancel, look at and reduce bookings."""
+"""Book, cancel, look at and change bookings."""
+
+from typing import Annotated, Self
 
 from flask import Response, g
+from pydantic import model_validator
 
 from webapp.api import representations as shapes
 from webapp.api.auth import Unauthorized
 from webapp.api.blueprint import bp
 from webapp.api.openapi import documented
 from webapp.api.wire import answer, idempotency_key, read_json
-from webapp.booking.commands import ATTENDEE, Actor, organizer
+from webapp.booking.commands import ATTENDEE, Actor, Outcome, Status, organizer
+from webapp.booking.corrections import correct_booking
+from webapp.booking.links import ask_for_new_link, replace_link_of
 from webapp.booking.queries import find_booking, find_event, locate
 from webapp.booking.services import book_tickets, cancel_booking, change_tickets
 from webapp.errors import AlreadyBooked, InvalidInput, Problem
 from webapp.mail.facts import send_links
-from webapp.web.rate_limits import may_mail_links
-from webapp.web.schemas import BookRequest, CancelRequest, FewerTickets, attendee_id_of, from_json
+from webapp.web.rate_limits import admit_new_address, may_mail_links
+from webapp.web.schemas import (
+    LEFT_OUT,
+    BookRequest,
+    CancelRequest,
+    Email,
+    Input,
+    RequiredLine,
+    Tickets,
+    attendee_id_of,
+    from_json,
+)
+
+
+class BookingChange(Input):
+    """Fewer tickets of a booking, or what is wrong with its name or email."""
+
+    tickets: Annotated[Tickets | None, LEFT_OUT] = None
+    name: Annotated[RequiredLine | None, LEFT_OUT] = None
+    email: Annotated[Email | None, LEFT_OUT] = None
+
+    @model_validator(mode="after")
+    def changes_one_thing(self) -> Self:
+        corrects = self.name is not None or self.email is not None
+        if corrects is (self.tickets is not None):
+            raise InvalidInput({"tickets": Problem("tickets_or_correction")})
+        return self
 
 
 @bp.post("/events/book")
@@ -66,7 +96,7 @@ def book() -> Response:
     who="either",
     body=CancelRequest,
     answer=shapes.Released,
-    errors=(404, 409, 422),
+    errors=(404, 409, 410, 422),
     idempotent=True,
 )
 def cancel() -> Response:
@@ -80,7 +110,9 @@ def cancel() -> Response:
     if asked.bookingReference is not None:
         event_id, position = locate(asked.bookingReference)
         actor = actor_for(event_id)
-        outcome = cancel_booking(event_id, position=position, actor=actor, key=key)
+        outcome = cancel_booking(
+            event_id, position=position, reference=asked.bookingReference, actor=actor, key=key
+        )
     else:
         assert asked.eventId is not None
         assert asked.userId is not None
@@ -94,7 +126,7 @@ def cancel() -> Response:
 
 
 @bp.get("/bookings/<reference>")
-@documented(answer=shapes.AttendeeBooking, errors=(404,))
+@documented(answer=shapes.AttendeeBooking, errors=(404, 410))
 def booking(reference: str) -> Response:
     """Read a booking."""
     return answer(shapes.attendee_booking(find_booking(reference)))
@@ -102,22 +134,71 @@ def booking(reference: str) -> Response:
 
 @bp.patch("/bookings/<reference>")
 @documented(
-    who="either", body=FewerTickets, answer=shapes.Released, errors=(404, 409, 422), idempotent=True
+    who="either",
+    body=BookingChange,
+    answer=shapes.Released,
+    errors=(404, 409, 410, 422),
+    idempotent=True,
 )
-def reduce(reference: str) -> Response:
-    """Keep fewer tickets. The tickets given back go to the next in line at once."""
-    asked = from_json(FewerTickets, read_json())
+def change(reference: str) -> Response:
+    """Keep fewer tickets, or correct a name or an address.
+
+    Tickets are sent in a call of their own; those given back go to the next in line at once. A name
+    counts at once. A new email is asked by a mail to it, and counts once the button behind that
+    mail was pressed.
+    """
+    asked = from_json(BookingChange, read_json())
     event_id, position = locate(reference)
     actor = actor_for(event_id)
-    outcome = change_tickets(
+    key = idempotency_key("change", asked, position=position)
+    if asked.tickets is not None:
+        outcome = change_tickets(
+            event_id,
+            position=position,
+            tickets=asked.tickets,
+            reference=reference,
+            actor=actor,
+            key=key,
+        )
+        message = f"The booking keeps {outcome.tickets} of its tickets."
+        return answer(shapes.released(outcome, message=message, actor=actor))
+    if asked.email is not None:
+        admit_new_address(asked.email, booking=f"{event_id}/{position}")
+    made = correct_booking(
         event_id,
         position=position,
-        tickets=asked.tickets,
+        name=asked.name,
+        email=asked.email,
+        reference=reference,
         actor=actor,
-        key=idempotency_key("change", asked, position=position),
+        key=key,
     )
-    message = f"The booking keeps {outcome.tickets} of its tickets."
+    told = [f"The {field} is corrected." for field in made.changed]
+    if made.asks_address:
+        told.append("The new email counts once the button behind the mail to it was pressed.")
+    row = find_booking(reference).booking
+    outcome = Outcome(position, reference, Status(row.status), row.tickets)
+    message = " ".join(told) or "It is so already."
     return answer(shapes.released(outcome, message=message, actor=actor))
+
+
+@bp.post("/bookings/<reference>/replace")
+@documented(who="either", answer=shapes.Accepted, status=202, errors=(404, 409, 410))
+def replace_link(reference: str) -> Response:
+    """Ask for a new reference and ticket code.
+
+    The booking's email gets a mail, whose button replaces them. For the event's organizer they are
+    replaced at once, and the new ones are mailed.
+    """
+    found = find_booking(reference).booking
+    event_id, position = found.event_id, found.position
+    actor = actor_for(event_id)
+    if actor.is_organizer:
+        replace_link_of(event_id, position=position, actor=actor)
+        return answer({"message": "The link is replaced; the new one is mailed."}, 202)
+    if found.email is None or may_mail_links(found.email):
+        ask_for_new_link(event_id, position=position, reference=reference)
+    return answer({"message": "If the booking has an email, a mail is on its way to it."}, 202)
 
 
 def actor_for(event_id: int) -> Actor:

@@ -64,7 +64,7 @@ class Booked(TypedDict):
 
 
 class Released(TypedDict):
-    """A booking cancelled or made smaller.
+    """A booking cancelled or changed.
 
     `promoted` are the references of the bookings that got the tickets, for the event's organizer;
     how many there are, for everybody else.
@@ -74,6 +74,12 @@ class Released(TypedDict):
     bookingReference: str
     tickets: int
     promoted: list[str] | int
+
+
+class Accepted(TypedDict):
+    """What was asked for is on its way."""
+
+    message: str
 
 
 class BookingDetails(TypedDict):

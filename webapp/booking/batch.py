@@ -31,7 +31,7 @@ from webapp.booking.inventory import inventory_of
 from webapp.booking.ledger import Ledger
 from webapp.booking.refusals import error_of
 from webapp.booking.save import BookingDetails, EventChange, is_committed, save
-from webapp.errors import DomainError, EventNotFound, IdempotencyConflict
+from webapp.errors import DomainError, EventNotFound, IdempotencyConflict, LinkReplaced
 from webapp.storage import idempotency
 from webapp.storage.idempotency import IdempotencyKey, KeyId, StoredAnswer
 from webapp.storage.rows import LockedEvent
@@ -47,7 +47,8 @@ Results = Sequence[Outcome | Exception]
 class Request:
     """One caller's command for an event on its way through a batch.
 
-    For an organizer the event has to be theirs. `details` complete a new booking.
+    For an organizer the event has to be theirs. `details` complete a new booking. A booking that
+    was found by its `reference` has to have it still.
     """
 
     event_id: int
@@ -55,6 +56,7 @@ class Request:
     actor: Actor = ATTENDEE
     key: IdempotencyKey | None = None
     details: BookingDetails | None = None
+    reference: str = ""
 
 
 class Batch:
@@ -209,6 +211,9 @@ def _settle(
         references = load.references_of(connection, event_id, positions)
         outcome.reference = references[outcome.position]
         outcome.promoted = {position: references[position] for position in outcome.promoted}
+        if load.is_link_replaced(connection, event_id, outcome.position):
+            # Which one was answered is known to nobody any more, and the new one is not told.
+            outcome.reference = ""
     idempotency.remember(
         connection,
         {
@@ -216,7 +221,10 @@ def _settle(
             for key_id, kept in decisions.to_keep.items()
         },
     )
-    return results
+    return [
+        LinkReplaced() if isinstance(result, Outcome) and not result.reference else result
+        for result in results
+    ]
 
 
 def _claims(connection: Connection, requests: Iterable[Request]) -> dict[int, list[Claim]]:
@@ -267,10 +275,17 @@ class _Decisions:
                 return self._repeat(event.id, key_id, request.key)
         except IdempotencyConflict as error:
             return error
-        outcome = change.ledger.decide(request.command, actor)
+        command, reference = request.command, request.reference
+        if (
+            reference
+            and not isinstance(command, BookTickets)
+            and not change.ledger.is_called(command.position, reference)
+        ):
+            return LinkReplaced()
+        outcome = change.ledger.decide(command, actor)
         if isinstance(outcome, Refusal):
             return error_of(outcome, event, now)
-        is_new_booking = isinstance(request.command, BookTickets)
+        is_new_booking = isinstance(command, BookTickets)
         if is_new_booking and request.details:
             change.details[outcome.position] = request.details
         if outcome.repeated and outcome.status is Status.CANCELLED:

@@ -53,16 +53,19 @@ def cancel_booking(
     *,
     position: int | None = None,
     attendee_id: str | None = None,
+    reference: str = "",
     actor: Actor = ATTENDEE,
     key: IdempotencyKey | None = None,
 ) -> Outcome:
     """Cancel a booking and promote whom its tickets reach; again is harmless, same answer.
 
     The booking is named by its position, or by its attendee: the active one, else the latest.
-    Raises `EventNotFound`, `BookingNotFound`, `BookingClosed`, `IdempotencyConflict`,
-    `Unavailable`.
+    One that was found by its `reference` is left alone if that was replaced meanwhile.
+    Raises `EventNotFound`, `BookingNotFound`, `BookingClosed`, `LinkReplaced`,
+    `IdempotencyConflict`, `Unavailable`.
     """
-    return _release("cancel", Request(event_id, CancelBooking(position, attendee_id), actor, key))
+    command = CancelBooking(position, attendee_id)
+    return _release("cancel", Request(event_id, command, actor, key, reference=reference))
 
 
 def change_tickets(
@@ -70,15 +73,17 @@ def change_tickets(
     *,
     position: int,
     tickets: int,
+    reference: str = "",
     actor: Actor = ATTENDEE,
     key: IdempotencyKey | None = None,
 ) -> Outcome:
     """Keep a booking with fewer tickets and promote whom the others reach.
 
-    Raises `EventNotFound`, `BookingNotFound`, `BookingClosed`, `InvalidInput` (tickets),
-    `IdempotencyConflict`, `Unavailable`.
+    Raises `EventNotFound`, `BookingNotFound`, `BookingClosed`, `LinkReplaced` (of `reference`),
+    `InvalidInput` (tickets), `IdempotencyConflict`, `Unavailable`.
     """
-    return _release("change", Request(event_id, ChangeTickets(position, tickets), actor, key))
+    command = ChangeTickets(position, tickets)
+    return _release("change", Request(event_id, command, actor, key, reference=reference))
 
 
 def _release(what: str, request: Request) -> Outcome:

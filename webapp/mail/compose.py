@@ -15,18 +15,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import segno
-from flask import current_app
 
 from webapp import clock
 from webapp.booking.commands import Status, is_active
 from webapp.booking.inventory import inventory_of
+from webapp.booking.links import Purpose
 from webapp.booking.queries import find_event
 from webapp.config import Settings, current_settings
 from webapp.mail import announcements, facts, summaries
 from webapp.mail.failures import NothingToSend
+from webapp.mail.links import booking_link, event_link, link, press_link
 from webapp.mail.summaries import EventSummary
 from webapp.storage.rows import BookingRow, DeliveryRow, EventRow, EventTimes
-from webapp.text.formatting import day, slug, span
+from webapp.text.formatting import day, span
 from webapp.text.languages import Language, language_of
 from webapp.text.templates import templates_in
 
@@ -110,6 +111,8 @@ def mail_for(delivery: DeliveryRow, settings: Settings) -> Mail:
             mail = _links_mail(delivery)
         case "message":
             mail = _announcement_mail(delivery)
+        case "address_changed":
+            mail = _address_changed_mail(delivery)
         case "sold_out":
             mail = _sold_out_mail(delivery)
         case "summary":
@@ -152,28 +155,59 @@ def _booking_mail(delivery: DeliveryRow) -> Mail:
         ending=ending,
     )
 
-    def reason(site: str) -> str:
-        return language.gettext(
-            "You get this mail because of a booking with this address at %(site)s", site=site
-        )
-
-    mail = Mail(language, *words, reason)
+    mail = Mail(language, *words, _for_attendee(language, delivery.what))
     mail.about = event.name
     mail.facts = lines
+    match delivery.what:
+        case Purpose.NEW_LINK:
+            mail.button = Link(language.gettext("Get a new link"), press_link(delivery, booking))
+            return mail
+        case Purpose.NEW_ADDRESS:
+            mail.button = Link(language.gettext("Use this address"), press_link(delivery, booking))
+            return mail
     if ended:
         if event.status == "published":
-            mail.button = Link(language.gettext("See the event"), _event_link(event))
+            mail.button = Link(language.gettext("See the event"), event_link(event))
     else:
         lines.append(Fact(language.gettext("Tickets"), str(booking.tickets)))
         if rank:
             lines.append(Fact(language.gettext("Place in line"), language.number(rank)))
-        mail.button = _booking_button(booking.reference, language)
+        mail.button = Link(language.gettext("Open your booking"), booking_link(booking.reference))
     if booking.status == Status.CONFIRMED:
         mail.ticket_code = booking.ticket_code
     if event.starts_at is not None and (mail.ticket_code or (ending and ending.had_tickets)):
         mail.entry = event, booking.position
         mail.entry_is_cancelled = ended
     return mail
+
+
+def _address_changed_mail(delivery: DeliveryRow) -> Mail:
+    """Without a link to the booking: who is told may have nothing to do with it any more."""
+    booking, event, _ = facts.facts_for(delivery)
+    language = _language(booking.language)
+    organizer = facts.address_of_organizer(event.organizer_id)
+    words = _words(delivery.what, language, has_organizer=organizer is not None)
+    mail = Mail(language, *words, _for_attendee(language, delivery.what), about=event.name)
+    mail.facts = _told_facts(_facts(event, language))
+    mail.button = Link(language.gettext("See the event"), event_link(event))
+    mail.reply_to = organizer or ""
+    return mail
+
+
+def _for_attendee(language: Language, what: str) -> Reason:
+    """Why an attendee gets a mail."""
+
+    def reason(site: str) -> str:
+        if what == Purpose.NEW_ADDRESS:
+            return language.gettext(
+                "You get this mail because somebody gave this address for a booking at %(site)s",
+                site=site,
+            )
+        return language.gettext(
+            "You get this mail because of a booking with this address at %(site)s", site=site
+        )
+
+    return reason
 
 
 def _links_mail(delivery: DeliveryRow) -> Mail:
@@ -194,7 +228,7 @@ def _links_mail(delivery: DeliveryRow) -> Mail:
     mail.links = [
         Link(
             row.event_name,
-            _booking_link(row.reference),
+            booking_link(row.reference),
             f"{_when(row, language)} · {_claim(row, language)}",
         )
         for row in found
@@ -215,7 +249,7 @@ def _announcement_mail(delivery: DeliveryRow) -> Mail:
 
     mail = Mail(language, message.subject, _paragraphs(message.text), reason)
     mail.facts = _told_facts(_facts(event, language))
-    mail.button = _booking_button(booking.reference, language)
+    mail.button = Link(language.gettext("Open your booking"), booking_link(booking.reference))
     mail.unsubscribe = link("unsubscribe.ask", reference=booking.reference)
     mail.reply_to = reply_to or ""
     return mail
@@ -341,21 +375,3 @@ def _compared(before: list[Fact], now: list[Fact], language: Language) -> list[F
 
 def _when(event: EventTimes | Any, language: Language) -> str:
     return span(event, language).striptags()
-
-
-def _booking_button(reference: str, language: Language) -> Link:
-    return Link(language.gettext("Open your booking"), _booking_link(reference))
-
-
-def _event_link(event: EventRow) -> str:
-    return link("attendee.event", event_id=event.id, slug=slug(event.name) or None)
-
-
-def _booking_link(reference: str) -> str:
-    return link("attendee.booking", reference=reference)
-
-
-def link(endpoint: str, **values: object) -> str:
-    """The address of a page as it is reached from outside; no request is needed."""
-    path = current_app.url_map.bind("localhost").build(endpoint, values)
-    return current_settings().base_url + path

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Select, func, or_, select
 
 from webapp import clock
 from webapp.booking.commands import ACTIVE, ActivityKind, Actor, Status, takes_tickets
+from webapp.booking.links import Purpose
 from webapp.booking.queries import find_event
 from webapp.booking.ranks import rank_of
 from webapp.errors import EventNotFound
@@ -32,6 +33,10 @@ TRUE_OF = {
     "event_changed": set(ACTIVE),
     "event_cancelled": {Status.CANCELLED},
     "reminder": {Status.CONFIRMED},
+    "link_replaced": set(ACTIVE),
+    "address_changed": set(Status),
+    Purpose.NEW_LINK: set(ACTIVE),
+    Purpose.NEW_ADDRESS: set(ACTIVE),
 }
 # A later one of these says all that an earlier one would.
 SUPERSEDED = {"reduced", "event_changed"}
@@ -174,6 +179,12 @@ def _parsed(moment: str | None) -> datetime | None:
 def language_of_organizer(organizer_id: int) -> str | None:
     """The code of the language that an organizer is written to in, if they have chosen one."""
     query = select(organizers.c.language).where(organizers.c.id == organizer_id)
+    return read(lambda connection: connection.execute(query).scalar())
+
+
+def address_of_organizer(organizer_id: int) -> str | None:
+    """Where an organizer gets mails, if they do."""
+    query = select(organizers.c.email).where(organizers.c.id == organizer_id)
     return read(lambda connection: connection.execute(query).scalar())
 
 

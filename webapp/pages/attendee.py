@@ -191,6 +191,7 @@ def change(reference: str) -> ResponseReturnValue:
         event_id,
         position=position,
         tickets=form.tickets,
+        reference=reference,
         key=forms.idempotency_key("change", caller="page", position=position, tickets=form.tickets),
     )
     flash(
@@ -217,7 +218,7 @@ def confirm_cancel(reference: str) -> ResponseReturnValue:
 def cancel(reference: str) -> ResponseReturnValue:
     """Cancel a booking; its tickets go to the next in line at once."""
     event_id, position = locate(reference)
-    bookings.cancel_booking(event_id, position=position)
+    bookings.cancel_booking(event_id, position=position, reference=reference)
     remembered.forget(reference)
     flash(_("Your booking is cancelled."))
     return move_to(url_for("attendee.booking", reference=reference))

@@ -209,14 +209,14 @@ class OldCode(Base):
     __tablename__ = "old_code"
     __table_args__ = (
         ForeignKeyConstraint(["event_id", "position"], ["booking.event_id", "booking.position"]),
-        UniqueConstraint("code_hash"),
         CheckConstraint("kind IN ('reference', 'ticket_code')", "kind"),
+        Index(None, "event_id", "position"),
         UTF8MB4,
     )
 
-    event_id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    position: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     code_hash: Mapped[str] = mapped_column(code_text(64), primary_key=True)
+    event_id: Mapped[int] = mapped_column(BigId)
+    position: Mapped[int] = mapped_column(Integer)
     kind: Mapped[str] = mapped_column(code_text(16))
     replaced_at: Mapped[datetime] = mapped_column(UtcDateTime)
 

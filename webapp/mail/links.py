@@ -1,0 +1,40 @@
+"""Where the links of mails lead: pages as they are reached from outside."""
+
+from flask import current_app
+
+from webapp.booking.links import Purpose, Token, make_token, state_of
+from webapp.config import current_settings
+from webapp.mail.failures import NothingToSend
+from webapp.storage.rows import BookingRow, DeliveryRow, EventRow
+from webapp.text.formatting import slug
+
+
+def link(endpoint: str, **values: object) -> str:
+    """The address of a page as it is reached from outside; no request is needed."""
+    path = current_app.url_map.bind("localhost").build(endpoint, values)
+    return current_settings().base_url + path
+
+
+def event_link(event: EventRow) -> str:
+    return link("attendee.event", event_id=event.id, slug=slug(event.name) or None)
+
+
+def booking_link(reference: str) -> str:
+    return link("attendee.booking", reference=reference)
+
+
+def press_link(delivery: DeliveryRow, booking: BookingRow) -> str:
+    """Where the button is that nobody but the reader of this mail can press.
+
+    It is for the booking as it was when it was asked for. Raises `NothingToSend` where it would be
+    void already.
+    """
+    purpose, state = Purpose(delivery.what), (delivery.details or {})["state"]
+    if state != state_of(booking):
+        raise NothingToSend
+    said = Token(delivery.event_id, delivery.position, state, delivery.recipient)
+    token = make_token(purpose, said)
+    if purpose is Purpose.NEW_ADDRESS:
+        # The address may be a stranger's: it does not lead to the booking itself.
+        return link("links.confirm_address", token=token)
+    return link("links.confirm_replace", reference=booking.reference, token=token)
