@@ -9,6 +9,8 @@ from PIL import Image
 from webapp import clock
 from webapp.accounts.services import create_organizer
 from webapp.booking.commands import organizer
+from webapp.booking.corrections import correct_booking
+from webapp.booking.links import replace_link_of
 from webapp.booking.services import book_tickets, cancel_booking, change_tickets
 from webapp.events.pictures import set_picture
 from webapp.events.services import (
@@ -39,7 +41,9 @@ def fill() -> Busy:
     _fill_hot(made)
     _fill_started(made)
     for attendee in "abcd":
-        book_tickets(made.ended, attendee_id=attendee, tickets=4)
+        book_tickets(made.ended, attendee_id=attendee, tickets=4, email="ada@example.org")
+    replace_link_of(made.ended, position=2, actor=organizer(owner))
+    correct_booking(made.ended, position=2, name="Ada", email="grace@example.org")
     cancel_event(made.ended, actor=organizer(owner))
     details = EventDetails("renamed draft", 7, starts_at=clock.now() + timedelta(days=9))
     edit_event(made.draft, details, actor=organizer(owner))

@@ -65,8 +65,8 @@ class Token(NamedTuple):
 
 def make_token(purpose: Purpose, token: Token) -> str:
     """A token that is good from now on for `VALID`."""
-    until = int((clock.now() + VALID).timestamp())
-    return str(_signer(purpose).dumps([until, *token]))
+    until = clock.now() + VALID
+    return str(_signer(purpose).dumps([int(until.timestamp()), *token]))
 
 
 def read_token(purpose: Purpose, text: str) -> Token:
@@ -75,7 +75,7 @@ def read_token(purpose: Purpose, text: str) -> Token:
         until, *said = _signer(purpose).loads(text)
     except BadData as error:
         raise LinkExpired from error
-    if clock.now().timestamp() > until:
+    if int(clock.now().timestamp()) > until:
         raise LinkExpired
     return Token(*said)
 

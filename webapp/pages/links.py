@@ -30,7 +30,7 @@ def ask(reference: str) -> ResponseReturnValue:
     flash(
         _(
             "If this booking has an e-mail address, a mail is on its way to it. The button on the"
-            " page behind it makes a new link and voids this one."
+            " page behind it makes a new link; this one stops working then."
         )
     )
     return move_to(url_for("attendee.booking", reference=reference))
@@ -50,7 +50,12 @@ def replace(reference: str) -> ResponseReturnValue:
     """Replace the link; who pressed the button goes on with the new one."""
     new = links.replace_link(_token_for(reference), reference=reference)
     remembered.replace(reference, new)
-    flash(_("This is your new link. The one before is void; the new one is mailed to you as well."))
+    flash(
+        _(
+            "This is your new link. The one before does not work any more. We mail you the new one"
+            " as well."
+        )
+    )
     return move_to(url_for("attendee.booking", reference=new))
 
 

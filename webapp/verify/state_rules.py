@@ -8,10 +8,23 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, case, distinct, func, not_, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    and_,
+    case,
+    distinct,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    union_all,
+)
 
+from webapp.booking.codes import REFERENCE, TICKET_CODE
 from webapp.booking.commands import TAKING_TICKETS, ActivityKind, Status
-from webapp.storage.tables import activities, bookings, events, pictures, used_keys
+from webapp.storage.tables import activities, bookings, events, old_codes, pictures, used_keys
 from webapp.verify.checks import Check, Rule
 
 
@@ -26,6 +39,7 @@ def state_checks(now: datetime) -> list[Check]:
         _answers(),
         _untold(),
         _causes(),
+        _replacements(),
         _pictures(),
     ]
 
@@ -250,6 +264,45 @@ def _causes() -> Check:
             "revision": found.c.revision,
             "position": found.c.promoted,
             "cause": found.c.cause,
+        },
+    )
+
+
+def _replacements() -> Check:
+    """How often the link of a booking was replaced, by its history and by the old codes."""
+    lines = select(
+        activities.c.event_id, activities.c.position, literal(1).label("told"),
+        literal(0).label("references"), literal(0).label("codes"),
+    ).where(activities.c.what == "replaced")  # fmt: skip
+    kept = select(
+        old_codes.c.event_id, old_codes.c.position, literal(0),
+        case((old_codes.c.kind == REFERENCE, 1), else_=0),
+        case((old_codes.c.kind == TICKET_CODE, 1), else_=0),
+    )  # fmt: skip
+    each = union_all(lines, kept).subquery("each")
+    told, references, codes = (func.sum(each.c[name]) for name in ("told", "references", "codes"))
+    found = (
+        select(
+            each.c.event_id,
+            each.c.position,
+            told.label("told"),
+            references.label("references"),
+            codes.label("codes"),
+        )
+        .group_by(each.c.event_id, each.c.position)
+        .subquery("found")
+    )
+    return _single(
+        "replaced codes are kept",
+        "each replacement of a link keeps the hash of a reference and of a ticket code",
+        or_(found.c.told != found.c.references, found.c.told != found.c.codes),
+        found,
+        {
+            "event": found.c.event_id,
+            "position": found.c.position,
+            "told": found.c.told,
+            "references": found.c.references,
+            "codes": found.c.codes,
         },
     )
 

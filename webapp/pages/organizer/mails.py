@@ -138,6 +138,9 @@ def replace_link(event_id: int, position: int) -> ResponseReturnValue:
     key = forms.idempotency_key("replace", caller=str(me()), position=position)
     links.replace_link_of(event_id, position=position, actor=me(), key=key)
     flash(
-        _("The link is replaced. The new one is on its way to the attendee; the old one is void.")
+        _(
+            "The link is replaced. The new one is on its way to the attendee; the old one does not"
+            " work any more."
+        )
     )
     return move_to(url_for("organizer.booking", event_id=event_id, position=position))
