@@ -166,7 +166,7 @@ def test_what_the_holder_of_the_old_link_asked_for_dies_with_it(
     ]
     page = person.submit(early, "/bookings/address")
     assert page.status_code == 410
-    assert "This link was used already" in page.text
+    assert "This link does not work any more" in page.text
     assert booking_at(event_id, 1).email == ADA
 
 

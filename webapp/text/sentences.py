@@ -49,8 +49,8 @@ SENTENCES = {
     ),
     "idempotency_key_reused": "This key was used for a different request. Send a new key.",
     "link_expired": (
-        "This link was used already, or is older than a day. Ask for a new one where you asked for"
-        " this one."
+        "This link does not work any more: it was used, is older than a day, or the booking was"
+        " changed since. Ask for a new one where you asked for this one."
     ),
     "link_replaced": "This link was replaced. The new one was mailed.",
     "name_taken": "There is an organizer %(username)s already.",
