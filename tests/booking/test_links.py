@@ -186,7 +186,7 @@ def test_token_dies_with_the_link_and_the_address_it_was_asked_for(make_event: M
 
 
 def test_who_found_the_booking_by_its_old_link_changes_nothing_any_more(
-    make_event: MakeEvent,
+    make_event: MakeEvent, organizer_id: int
 ) -> None:
     """A view looks the reference up before its command waits for the event."""
     event_id = make_event()
@@ -197,6 +197,9 @@ def test_who_found_the_booking_by_its_old_link_changes_nothing_any_more(
         partial(change_tickets, event_id, position=1, tickets=1, reference=old),
         partial(correct_booking, event_id, position=1, name="Eve", reference=old),
         partial(ask_for_new_link, event_id, position=1, reference=old),
+        partial(
+            replace_link_of, event_id, position=1, reference=old, actor=organizer(organizer_id)
+        ),
     ):
         with pytest.raises(LinkReplaced):
             stale()

@@ -1,15 +1,22 @@
 """The organizer has a link replaced, and the history tells of it in words."""
 
+import re
 from collections.abc import Callable
 
 import pytest
 from flask import Flask
+from sqlalchemy import Connection, update
 
 from tests.pages.conftest import Person, text_of
+from webapp import clock
 from webapp.booking.corrections import correct_booking, set_address
 from webapp.booking.links import Token, state_of
 from webapp.booking.queries import find_booking
 from webapp.booking.services import book_tickets
+from webapp.mail.facts import TRUE_OF
+from webapp.storage.outbox import enqueue
+from webapp.storage.tables import deliveries
+from webapp.storage.transaction import write
 
 MakeEvent = Callable[..., int]
 Book = Callable[..., str]
@@ -49,3 +56,21 @@ def test_history_names_what_was_corrected_and_no_value(
         assert "corrected: name by the attendee" in lines
         assert "corrected: e-mail by the attendee" in lines
         assert "grace" not in lines.lower()
+
+
+def test_every_kind_of_mail_that_was_given_up_is_named(
+    app: Flask, owner: Person, make_event: MakeEvent
+) -> None:
+    event_id, kinds = make_event(), [*TRUE_OF, "message"]
+
+    def give_up(connection: Connection) -> None:
+        for kind in kinds:
+            recipient = f"{kind}@example.org"
+            enqueue(connection, str(kind), recipient=recipient, event_id=event_id, now=clock.now())
+        connection.execute(update(deliveries).values(state="parked", problem="away"))
+
+    with app.app_context():
+        write(give_up)
+    page = owner.get(f"/organizer/events/{event_id}/mails").text
+    unnamed = [k for k in kinds if not re.search(rf"{k}@example.org</bdi></strong> · \w", page)]
+    assert unnamed == []

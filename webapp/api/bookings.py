@@ -194,7 +194,7 @@ def replace_link(reference: str) -> Response:
     event_id, position = found.event_id, found.position
     actor = actor_for(event_id)
     if actor.is_organizer:
-        replace_link_of(event_id, position=position, actor=actor)
+        replace_link_of(event_id, position=position, actor=actor, reference=reference)
         return answer({"message": "The link is replaced; the new one is mailed."}, 202)
     if found.email is None or may_mail_links(found.email):
         ask_for_new_link(event_id, position=position, reference=reference)

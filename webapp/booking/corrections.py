@@ -80,7 +80,8 @@ def correct_booking(
         return {"position": position, "correction": made._asdict()}
 
     made = change_booking(event_id, decide)
-    log_event("correction", event_id=event_id, position=position, actor=actor)
+    if made.changed or made.asks_address:
+        log_event("correction", event_id=event_id, position=position, actor=actor)
     return made
 
 

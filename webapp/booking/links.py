@@ -129,18 +129,23 @@ def replace_link(token: Token, *, reference: str) -> str:
 
 
 def replace_link_of(
-    event_id: int, *, position: int, actor: Actor, key: IdempotencyKey | None = None
+    event_id: int,
+    *,
+    position: int,
+    actor: Actor,
+    reference: str = "",
+    key: IdempotencyKey | None = None,
 ) -> None:
     """Replace the link of a booking for the organizer of its event.
 
-    Raises `EventNotFound`, `BookingNotFound`, `BookingClosed`, `NoAddress`, `IdempotencyConflict`,
-    `Unavailable`.
+    Raises `EventNotFound`, `BookingNotFound`, `BookingClosed`, `NoAddress`, `LinkReplaced` (of
+    `reference`), `IdempotencyConflict`, `Unavailable`.
     """
 
     def check(change: EventChange, _: BookingRow) -> None:
         check_own(change.event, actor)
 
-    _replace(event_id, position, check, actor=actor, key=key)
+    _replace(event_id, position, check, reference=reference, actor=actor, key=key)
 
 
 def _replace(
