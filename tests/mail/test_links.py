@@ -14,7 +14,7 @@ from tests.support.tools import booking_at
 from webapp.booking import corrections, links
 from webapp.booking.links import Token
 from webapp.booking.queries import find_booking
-from webapp.booking.services import book_tickets
+from webapp.booking.services import book_tickets, cancel_booking
 from webapp.mail import scheduled
 
 ADA, BOB, EVE, GRACE, OWNER = (
@@ -202,6 +202,23 @@ def test_new_address_is_asked_without_a_link_to_the_booking_and_the_old_one_is_t
     assert ticket["Subject"] == "Your ticket is booked: Harvest Supper"
     assert reference in words_of(ticket)
     assert (len(mailbox.to(ADA)), len(mailbox.to(GRACE))) == (2, 2)
+
+
+def test_old_address_is_told_although_the_booking_is_cancelled_at_once(
+    make_event: MakeEvent, drain: Drain, mailbox: Mailbox
+) -> None:
+    """Whoever took it away with a stolen link would else do so unseen."""
+    event_id = make_event()
+    book(event_id)
+    drain()
+    said = Token(event_id, 1, links.state_of(booking_at(event_id, 1)), EVE)
+    corrections.set_address(said)
+    cancel_booking(event_id, position=1)
+    drain()
+    notice = mailbox.to(ADA)[1]
+    assert notice["Subject"] == "Your booking has another e-mail address: Harvest Supper"
+    assert notice["Reply-To"] is None
+    assert "please tell the organizer of the event" in words_of(notice)
 
 
 def test_address_that_has_a_booking_is_refused_on_the_page_of_the_button(
