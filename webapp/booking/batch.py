@@ -221,6 +221,8 @@ def _settle(
             for key_id, kept in decisions.to_keep.items()
         },
     )
+    if not decisions.without_references:
+        return results
     return [
         LinkReplaced() if isinstance(result, Outcome) and not result.reference else result
         for result in results
