@@ -70,13 +70,31 @@ class BookingNotFound(DomainError):
     code = "booking_not_found"
 
 
+class LinkReplaced(DomainError):
+    """The reference was a booking's until another one took its place."""
+
+    code = "link_replaced"
+
+
+class LinkExpired(DomainError):
+    """The token of a mailed link is too old, was used, or is none."""
+
+    code = "link_expired"
+
+
+class NoAddress(DomainError):
+    """The booking has no e-mail address to which its link could be sent."""
+
+    code = "no_address"
+
+
 class AlreadyBooked(DomainError):
     """The attendee holds an active booking; `position` is for services, never for a stranger."""
 
     code = "already_booked"
 
-    def __init__(self, *, position: int) -> None:
-        super().__init__()
+    def __init__(self, reason: str = "", *, position: int) -> None:
+        super().__init__(reason)
         self.position = position
 
 

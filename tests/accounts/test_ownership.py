@@ -22,6 +22,8 @@ from webapp.booking import batch, queries
 from webapp.booking import services as bookings
 from webapp.booking.access import check_own, lock_own_event
 from webapp.booking.commands import organizer
+from webapp.booking.corrections import correct_booking
+from webapp.booking.links import replace_link_of
 from webapp.booking.queries import find_event
 from webapp.errors import EventClosed, EventNotFound
 from webapp.events import pictures, sales
@@ -38,7 +40,7 @@ PICTURE = BytesIO()
 Image.new("RGB", (60, 40)).save(PICTURE, "PNG")
 ASKING = {"actor", "organizer_id"}
 ROOMS = ("booking", "events", "mail")
-TABLES = ("event", "booking", "activity", "delivery", "message", "picture")
+TABLES = ("event", "booking", "activity", "delivery", "message", "picture", "old_code")
 
 # By name: what each does to an event of Olga's in somebody's name. Where an event is read, its
 # caller has it from wherever they like.
@@ -49,6 +51,12 @@ VERBS: dict[str, Callable[[EventRow, int], object]] = {
     ),
     "booking.batch.change_event": lambda event, who: batch.change_event(
         event.id, organizer(who), lambda *_: None
+    ),
+    "booking.corrections.correct_booking": lambda event, who: correct_booking(
+        event.id, position=1, name="New", email="new@example.org", actor=organizer(who)
+    ),
+    "booking.links.replace_link_of": lambda event, who: replace_link_of(
+        event.id, position=1, actor=organizer(who)
     ),
     "booking.services.book_tickets": lambda event, who: bookings.book_tickets(
         event.id, attendee_id="new", actor=organizer(who)
@@ -132,6 +140,7 @@ OF_AN_ACCOUNT = {
     "events.services.create_event",
     "events.queries.next_events",
     "events.queries.own_events",
+    "mail.facts.address_of_organizer",
     "mail.facts.language_of_organizer",
     "mail.scheduled.notices_of",
     "mail.scheduled.set_notices",
@@ -147,6 +156,10 @@ OF_NOBODY = {
     "booking.ranks.rank_of",
     "booking.ranks.ranks_of",
     "booking.batch.run_one_event",
+    "booking.links.ask_for_new_link",
+    "booking.links.change_booking",
+    "booking.links.find_current",
+    "booking.load.is_link_replaced",
     "booking.load.lock_event",
     "booking.load.lock_unlocked_events",
     "booking.load.promoted_at",

@@ -15,8 +15,10 @@ from tests.mail.test_compose import TIMED, calendar_of, only
 from tests.support.languages import LEFT_TO_RIGHT, RIGHT_TO_LEFT, english_left, made_up
 from tests.support.mail import Mailbox, words_of
 from tests.support.tools import booking_at
+from webapp.booking import corrections, links
 from webapp.booking import services as bookings
 from webapp.booking.commands import ATTENDEE, organizer
+from webapp.booking.links import Token
 from webapp.config import current_settings
 from webapp.events import services as events
 from webapp.events.services import EventDetails
@@ -37,6 +39,7 @@ SAID = re.compile(r"⟦[^⟦⟧]*⟧")
 KINDS = {
     "confirmed", "waiting", "promoted", "reduced", "raised", "cancelled", "event_changed",
     "event_cancelled", "free_now", "reminder", "links", "message", "sold_out", "summary",
+    "new_link", "link_replaced", "new_address", "address_changed",
 }  # fmt: skip
 
 
@@ -286,6 +289,13 @@ def test_every_mail_says_everything_in_the_readers_language(
         details = EventDetails(capacity=3, **{**timed, **changes})
         events.edit_event(kept, details, actor=actor)
         tell()
+    first = booking_at(undated, 1)
+    links.ask_for_new_link(undated, position=1, reference=first.reference)
+    corrections.correct_booking(undated, position=1, email="new@example.org")
+    tell()
+    corrections.set_address(Token(undated, 1, links.state_of(first), "new@example.org"))
+    links.replace_link_of(undated, position=1, actor=actor)
+    tell()
     events.cancel_event(gone, actor=actor)
     announcements.send_message(
         kept, audience=Audience.ALL, subject="Νέα", text="Καλημέρα", actor=actor

@@ -14,8 +14,13 @@ from tests.pages.conftest import Person, forms_of, text_of
 from tests.pages.test_pictures import drawn, upload
 from tests.support.changes import set_status
 from tests.support.languages import LEFT_TO_RIGHT, RIGHT_TO_LEFT, english_left, made_up
+from tests.support.tools import booking_at
+from webapp.booking import links
 from webapp.booking import services as bookings
 from webapp.booking.commands import Status, organizer
+from webapp.booking.corrections import correct_booking, set_address
+from webapp.booking.links import Purpose, Token
+from webapp.booking.queries import find_booking
 from webapp.events import samples
 from webapp.events import services as events
 from webapp.mail import facts
@@ -278,6 +283,20 @@ def pages(app: Flask, visitor: Person, make_event: MakeEvent, book: Book) -> Ite
         yield get(submit(page, **fields).location)
     yield get("/bookings")
     yield get(submit("/bookings", "/bookings/forget").location)
+    yield get(submit(f"/bookings/{waiting[1]}", f"/bookings/{waiting[1]}/new-link").location)
+    for email, purpose, path in (
+        ("joe@example.org", Purpose.NEW_ADDRESS, "/bookings/address"),
+        ("eva@example.org", Purpose.NEW_ADDRESS, "/bookings/address"),
+        ("", Purpose.NEW_LINK, f"/bookings/{waiting[1]}/replace"),
+    ):
+        with app.app_context():
+            row = find_booking(waiting[1]).booking
+            state = links.state_of(row)
+            token = links.make_token(purpose, Token(row.event_id, row.position, state, email))
+        yield get(f"{path}?token={token}")
+        answer = submit(f"{path}?token={token}", path)
+        yield get(answer.location) if answer.location else answer
+        yield get(f"{path}?token={token}")
     yield get(submit(f"/bookings/{waiting[2]}/cancel").location)
     yield submit(f"/bookings/{ticket}/messages")
     with app.app_context():
@@ -406,6 +425,11 @@ def pages_of_organizer(
     resend = next(action for action in forms_of(get(f"{here}/mails")) if "resend" in action)
     yield went_on(submit(f"{here}/mails", resend))
     yield went_on(submit(f"{here}/bookings/1", f"{here}/bookings/1/mail"))
+    yield went_on(submit(f"{here}/bookings/1", f"{here}/bookings/1/replace"))
+    with app.app_context():
+        correct_booking(plain, position=1, name="Δάφνη")
+        row = booking_at(plain, 1)
+        set_address(Token(plain, 1, links.state_of(row), "daphne@example.org"))
     yield submit(f"{here}/bookings/1", tickets=9)
     yield went_on(submit(f"{here}/bookings/1", tickets=2))
     yield went_on(submit(f"{here}/bookings/1/cancel"))

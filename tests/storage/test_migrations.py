@@ -138,6 +138,10 @@ ROWS: dict[str, dict[str, object]] = {
         "reference": "r1", "ticket_code": "c1", "name": "", "created_at": MOMENT,
     },
     "term": {"event_id": 1, "position": 1, "kind": "address"},
+    "old_code": {
+        "event_id": 1, "position": 1, "code_hash": "h1", "kind": "reference",
+        "replaced_at": MOMENT,
+    },
     "activity": {
         "id": 1, "event_id": 1, "revision": 1, "batch": "b", "what": "booked", "actor": "attendee",
         "at": MOMENT, "position": 1,
@@ -219,6 +223,9 @@ VIOLATIONS = [
     Violation("pk_term", "term", {}),
     Violation("ck_term_kind", "term", {"position": 2, "kind": "lost"}),
     Violation("fk_term_event_id_position", "term", {"position": 9}),
+    Violation("pk_old_code", "old_code", {}),
+    Violation("ck_old_code_kind", "old_code", {"code_hash": "h2", "kind": "lost"}),
+    Violation("fk_old_code_event_id_position", "old_code", {"code_hash": "h2", "position": 9}),
     Violation("fk_activity_event_id", "activity", {"id": 2, "event_id": 9, "position": None}),
     Violation("fk_activity_event_id_position", "activity", {"id": 2, "position": 9}),
     Violation("pk_activity", "activity", {}),

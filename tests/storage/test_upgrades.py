@@ -50,6 +50,7 @@ LANDED = {
     "2026_11_27_languages.py": "41b3f5bf5842989f",
     "2026_11_27_lapsed_bookings.py": "fb44f1643d053622",
     "2026_11_27_logins.py": "ade1d6a07dbcd24f",
+    "2026_11_27_old_codes.py": "c1bc6d8680d0479b",
     "2026_11_27_terms.py": "8943f9c08d3e0081",
 }
 

@@ -11,6 +11,8 @@ from webapp import clock
 from webapp.accounts.services import create_organizer
 from webapp.booking import heartbeat
 from webapp.booking.commands import organizer
+from webapp.booking.corrections import correct_booking
+from webapp.booking.links import replace_link_of
 from webapp.booking.services import book_tickets, cancel_booking, change_tickets, take_free
 from webapp.events.pictures import set_picture
 from webapp.events.services import (
@@ -46,11 +48,13 @@ def fill() -> Busy:
     _fill_started(made)
     _fill_asked(made)
     for attendee in "ab":
-        book_tickets(made.ended, attendee_id=attendee, tickets=3)
+        book_tickets(made.ended, attendee_id=attendee, tickets=3, email="ada@example.org")
     change_tickets(made.ended, position=1, tickets=5)
     for attendee in "cd":
         book_tickets(made.ended, attendee_id=attendee, tickets=4)
     take_free(made.ended, position=3, tickets=2)
+    replace_link_of(made.ended, position=2, actor=organizer(owner))
+    correct_booking(made.ended, position=2, name="Ada", email="grace@example.org")
     cancel_event(made.ended, actor=organizer(owner))
     details = EventDetails("renamed draft", 7, starts_at=clock.now() + timedelta(days=9))
     edit_event(made.draft, details, actor=organizer(owner))

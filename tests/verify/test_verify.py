@@ -24,12 +24,13 @@ from sqlalchemy import (
 
 from tests.support.busy import Busy, fill, go_on
 from webapp import clock, create_app
+from webapp.booking.codes import code_hash
 from webapp.booking.commands import organizer
 from webapp.booking.services import book_tickets, cancel_booking
 from webapp.config import Settings
 from webapp.events.services import EventDetails, create_event
 from webapp.extensions import Base, db
-from webapp.verify import history_rules, term_rules
+from webapp.verify import code_rules, history_rules, term_rules
 from webapp.verify import services as verify
 from webapp.verify.checks import EXAMPLES
 from webapp.verify.state_rules import state_checks
@@ -38,6 +39,7 @@ ALL_RULES = {
     *(rule.name for check in state_checks(clock.now()) for rule in check.rules),
     *history_rules.RULES,
     *term_rules.RULES,
+    *code_rules.RULES,
 }
 
 COPIED = (
@@ -255,6 +257,20 @@ DAMAGE = {
         "UPDATE activity SET status_after = 'waiting'"
         " WHERE event_id = :asked AND position = 2 AND what = 'kept'",
     ),
+    "a replaced link works again": (
+        "replaced codes are void",
+        "UPDATE old_code SET code_hash = '" + code_hash("known") + "'"
+        " WHERE event_id = :ended AND kind = 'reference'",
+        "UPDATE booking SET reference = 'known' WHERE event_id = :ended AND position = 2",
+    ),
+    "a replaced code is not kept": (
+        "replaced codes are kept",
+        "DELETE FROM old_code WHERE event_id = :ended AND kind = 'ticket_code'",
+    ),
+    "a link was replaced in secret": (
+        "replaced codes are kept",
+        "DELETE FROM activity WHERE event_id = :ended AND what = 'replaced'",
+    ),
     "a picture is lost": (
         "a named picture is kept",
         "DELETE FROM picture WHERE event_id = :draft",
@@ -414,9 +430,10 @@ class Bare:
 
 
 def _insert(connection: Connection, table: Table, rows: list[dict[str, object]]) -> None:
-    given = [name for name, column in table.columns.items() if column.computed is None]
+    given = [column for column in table.columns if column.computed is None]
     if rows:
-        connection.execute(table.insert(), [{name: row[name] for name in given} for row in rows])
+        named = [{column.key: row[column.name] for column in given} for row in rows]
+        connection.execute(table.insert(), named)
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,11 @@ NOT_YET_OPEN = EventClosed(Closure.NOT_YET_OPEN, opens_at=NOON, time_zone="Europ
 ERRORS: list[DomainError] = [
     errors.EventNotFound(),
     errors.BookingNotFound(),
+    errors.LinkReplaced(),
+    errors.LinkExpired(),
+    errors.NoAddress(),
     errors.AlreadyBooked(position=7),
+    errors.AlreadyBooked("new_address", position=7),
     AddressHasBooking(is_mailed=True),
     AddressHasBooking(is_mailed=False),
     AttendeeHasBooking(position=7),

@@ -1,19 +1,50 @@
 """Book, cancel, look at and change bookings."""
 
+from typing import Annotated, Self
+
 from flask import Response, g
+from pydantic import model_validator
 
 from webapp.api import representations as shapes
 from webapp.api.auth import Unauthorized
 from webapp.api.blueprint import bp
 from webapp.api.openapi import documented
 from webapp.api.wire import answer, idempotency_key, read_json
-from webapp.booking.commands import ATTENDEE, Actor, organizer
+from webapp.booking.commands import ATTENDEE, Actor, Outcome, Status, organizer
+from webapp.booking.corrections import correct_booking
+from webapp.booking.links import ask_for_new_link, replace_link_of
 from webapp.booking.queries import find_booking, find_event, locate
 from webapp.booking.services import book_tickets, cancel_booking, change_tickets, take_free
 from webapp.errors import AlreadyBooked, InvalidInput, Problem
 from webapp.mail.facts import send_links
-from webapp.web.rate_limits import FreeTickets, may_mail_links
-from webapp.web.schemas import BookRequest, CancelRequest, WantedTickets, attendee_id_of, from_json
+from webapp.web.rate_limits import FreeTickets, admit_new_address, may_mail_links
+from webapp.web.schemas import (
+    LEFT_OUT,
+    BookRequest,
+    CancelRequest,
+    Email,
+    Input,
+    RequiredLine,
+    Tickets,
+    WantedTickets,
+    attendee_id_of,
+    from_json,
+)
+
+
+class BookingChange(Input):
+    """Another number of tickets of a booking, or what is wrong with its name or email."""
+
+    tickets: Annotated[Tickets | None, LEFT_OUT] = None
+    name: Annotated[RequiredLine | None, LEFT_OUT] = None
+    email: Annotated[Email | None, LEFT_OUT] = None
+
+    @model_validator(mode="after")
+    def changes_one_thing(self) -> Self:
+        corrects = self.name is not None or self.email is not None
+        if corrects is (self.tickets is not None):
+            raise InvalidInput({"tickets": Problem("tickets_or_correction")})
+        return self
 
 
 @bp.post("/events/book")
@@ -74,7 +105,7 @@ def book() -> Response:
     who="either",
     body=CancelRequest,
     answer=shapes.Released,
-    errors=(404, 409, 422),
+    errors=(404, 409, 410, 422),
     idempotent=True,
 )
 def cancel() -> Response:
@@ -88,7 +119,9 @@ def cancel() -> Response:
     if asked.bookingReference is not None:
         event_id, position = locate(asked.bookingReference)
         actor = actor_for(event_id)
-        outcome = cancel_booking(event_id, position=position, actor=actor, key=key)
+        outcome = cancel_booking(
+            event_id, position=position, reference=asked.bookingReference, actor=actor, key=key
+        )
     else:
         assert asked.eventId is not None
         assert asked.userId is not None
@@ -102,7 +135,7 @@ def cancel() -> Response:
 
 
 @bp.get("/bookings/<reference>")
-@documented(answer=shapes.AttendeeBooking, errors=(404,))
+@documented(answer=shapes.AttendeeBooking, errors=(404, 410))
 def booking(reference: str) -> Response:
     """Read a booking.
 
@@ -114,30 +147,53 @@ def booking(reference: str) -> Response:
 @bp.patch("/bookings/<reference>")
 @documented(
     who="either",
-    body=WantedTickets,
+    body=BookingChange,
     answer=shapes.Released,
-    errors=(404, 409, 422),
+    errors=(404, 409, 410, 422),
     idempotent=True,
 )
 def change(reference: str) -> Response:
-    """Change the number of tickets.
+    """Change the number of tickets, or correct a name or an address.
 
-    Tickets given back go to the next in line at once. More are had while nobody waits and so many
-    are free; else the booking stays as it is.
+    Tickets are sent in a call of their own. Those given back go to the next in line at once; more
+    are had while nobody waits and so many are free, else the booking stays as it is. A name counts
+    at once. A new email is asked by a mail to it, and counts once the button behind that mail was
+    pressed.
     """
-    asked = from_json(WantedTickets, read_json())
+    asked = from_json(BookingChange, read_json())
     event_id, position = locate(reference)
     actor = actor_for(event_id)
-    outcome = change_tickets(
+    key = idempotency_key("change", asked, position=position)
+    if asked.tickets is not None:
+        outcome = change_tickets(
+            event_id,
+            position=position,
+            tickets=asked.tickets,
+            reference=reference,
+            actor=actor,
+            key=key,
+        )
+        message = f"The booking is for {outcome.tickets} tickets now."
+        if outcome.tickets == 1:
+            message = "The booking is for 1 ticket now."
+        return answer(shapes.released(outcome, message=message, actor=actor))
+    if asked.email is not None:
+        admit_new_address(asked.email, booking=f"{event_id}/{position}")
+    made = correct_booking(
         event_id,
         position=position,
-        tickets=asked.tickets,
+        name=asked.name,
+        email=asked.email,
+        reference=reference,
         actor=actor,
-        key=idempotency_key("change", asked, position=position),
+        key=key,
     )
-    message = f"The booking is for {outcome.tickets} tickets now."
-    if outcome.tickets == 1:
-        message = "The booking is for 1 ticket now."
+    told = [f"The {field} is corrected." for field in made.changed]
+    if made.asks_address:
+        told.append("The new email counts once the button behind the mail to it was pressed.")
+    row = find_booking(reference).booking
+    outcome = Outcome(position, reference, Status(row.status), row.tickets)
+    message = " ".join(told) or "It is so already."
     return answer(shapes.released(outcome, message=message, actor=actor))
 
 
@@ -146,7 +202,7 @@ def change(reference: str) -> Response:
     who="either",
     body=WantedTickets,
     answer=shapes.Released,
-    errors=(404, 409, 422),
+    errors=(404, 409, 410, 422),
     idempotent=True,
 )
 def take(reference: str) -> Response:
@@ -162,10 +218,30 @@ def take(reference: str) -> Response:
         event_id,
         position=position,
         tickets=asked.tickets,
+        reference=reference,
         actor=actor,
         key=idempotency_key("take", asked, position=position),
     )
     return answer(shapes.released(outcome, message="The booking is confirmed.", actor=actor))
+
+
+@bp.post("/bookings/<reference>/replace")
+@documented(who="either", answer=shapes.Accepted, status=202, errors=(404, 409, 410))
+def replace_link(reference: str) -> Response:
+    """Ask for a new reference and ticket code.
+
+    The booking's email gets a mail, whose button replaces them. For the event's organizer they are
+    replaced at once, and the new ones are mailed.
+    """
+    found = find_booking(reference).booking
+    event_id, position = found.event_id, found.position
+    actor = actor_for(event_id)
+    if actor.is_organizer:
+        replace_link_of(event_id, position=position, actor=actor, reference=reference)
+        return answer({"message": "The link is replaced; the new one is mailed."}, 202)
+    if found.email is None or may_mail_links(found.email):
+        ask_for_new_link(event_id, position=position, reference=reference)
+    return answer({"message": "If the booking has an email, a mail is on its way to it."}, 202)
 
 
 def actor_for(event_id: int) -> Actor:

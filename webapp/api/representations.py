@@ -76,6 +76,12 @@ class Released(TypedDict):
     promoted: list[str] | int
 
 
+class Accepted(TypedDict):
+    """What was asked for is on its way."""
+
+    message: str
+
+
 class BookingDetails(TypedDict):
     """A booking as its attendee and its organizer see it; `userId` is always text here."""
 

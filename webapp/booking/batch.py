@@ -29,9 +29,7 @@ from webapp.booking.ledger import Ledger
 from webapp.booking.revisions import is_committed
 from webapp.booking.save import save
 from webapp.booking.settling import settle_terms
-from webapp.errors import (
-    DomainError,
-)
+from webapp.errors import DomainError, LinkReplaced
 from webapp.storage import idempotency
 from webapp.storage.idempotency import StoredAnswer
 from webapp.storage.rows import LockedEvent
@@ -238,6 +236,9 @@ def _settle(
         references = load.references_of(connection, event_id, positions)
         outcome.reference = references[outcome.position]
         outcome.promoted = {position: references[position] for position in outcome.promoted}
+        if load.is_link_replaced(connection, event_id, outcome.position):
+            # Which one was answered is known to nobody any more, and the new one is not told.
+            outcome.reference = ""
     idempotency.remember(
         connection,
         {
@@ -247,4 +248,9 @@ def _settle(
             for key_id, kept in decisions.to_keep.items()
         },
     )
-    return results
+    if not decisions.without_references:
+        return results
+    return [
+        LinkReplaced() if isinstance(result, Outcome) and not result.reference else result
+        for result in results
+    ]

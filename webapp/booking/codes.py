@@ -4,6 +4,7 @@ A thread that asks the system for random bytes releases the GIL and has to get i
 threads that took 7 % of a booking. So they are fetched many at a time.
 """
 
+import hashlib
 import hmac
 import os
 from base64 import urlsafe_b64encode
@@ -13,6 +14,8 @@ from webapp.config import current_settings
 
 SIZE = 16
 FETCHED = 64
+# The kinds of code that can be replaced.
+REFERENCE, TICKET_CODE = "reference", "ticket_code"
 # One of 32 letters for each byte there is.
 CROCKFORD = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ" * 8
 
@@ -29,6 +32,11 @@ def new_reference() -> str:
 def new_ticket_code() -> str:
     """80 random bits in letters that are not mistaken for each other: it can be typed at a door."""
     return random_bytes().translate(CROCKFORD).decode()
+
+
+def code_hash(code: str) -> str:
+    """What is kept of a code that was replaced; it is random, so it needs no salt."""
+    return hashlib.sha256(code.encode()).hexdigest()
 
 
 def random_bytes() -> bytes:

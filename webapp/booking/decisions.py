@@ -29,7 +29,14 @@ from webapp.booking.commands import (
     organizer,
 )
 from webapp.booking.refusals import error_of
-from webapp.errors import DomainError, EventNotFound, IdempotencyConflict, InvalidInput, Problem
+from webapp.errors import (
+    DomainError,
+    EventNotFound,
+    IdempotencyConflict,
+    InvalidInput,
+    LinkReplaced,
+    Problem,
+)
 from webapp.storage.idempotency import IdempotencyKey, KeyId, StoredAnswer
 from webapp.storage.rows import LockedEvent
 
@@ -39,7 +46,8 @@ class Request:
     """One caller's command for an event on its way through a batch.
 
     For an organizer the event has to be theirs. `details` complete a new booking; where
-    `must_answer`, its address is asked whatever the event says.
+    `must_answer`, its address is asked whatever the event says. A booking that was found by its
+    `reference` has to have it still.
     """
 
     event_id: int
@@ -48,6 +56,7 @@ class Request:
     key: IdempotencyKey | None = None
     details: BookingDetails | None = None
     must_answer: bool = False
+    reference: str = ""
 
 
 def claims_of(connection: Connection, requests: Iterable[Request]) -> dict[int, list[Claim]]:
@@ -115,10 +124,17 @@ class Decisions:
         asks = _asks_address(request, event, now)
         if asks and not (request.details and request.details.email):
             return InvalidInput({"userId": Problem("address_needed")})
-        outcome = change.ledger.decide(request.command, actor)
+        command, reference = request.command, request.reference
+        if (
+            reference
+            and not isinstance(command, BookTickets)
+            and not change.ledger.is_called(command.position, reference)
+        ):
+            return LinkReplaced()
+        outcome = change.ledger.decide(command, actor)
         if isinstance(outcome, Refusal):
             return error_of(outcome, event, now)
-        is_new_booking = isinstance(request.command, BookTickets)
+        is_new_booking = isinstance(command, BookTickets)
         if is_new_booking and request.details:
             change.details[outcome.position] = request.details
         if asks:

@@ -85,6 +85,11 @@ class Ledger:
         self._latest = {c.attendee_id: c for _, c in sorted(self._known.items())}
         self._list = iter(self.waiting)
 
+    def is_called(self, position: int | None, reference: str) -> bool:
+        """Whether the booking at a position, if there is one, has this reference."""
+        claim = self._known.get(position or 0)
+        return claim is None or claim.reference == reference
+
     def decide(self, command: Command, actor: Actor) -> Outcome | Refusal:
         """Carry out one command, then promote whom it made room for."""
         match command:

@@ -14,7 +14,7 @@ from webapp.booking.commands import ActivityKind, Claim, Status
 from webapp.errors import EventNotFound
 from webapp.storage.composite_keys import match_any, parameters_of
 from webapp.storage.rows import LockedEvent
-from webapp.storage.tables import activities, bookings, events
+from webapp.storage.tables import activities, bookings, events, old_codes
 
 # A page of the waiting list; promotions rarely need a second one.
 WAITING_PAGE = 64
@@ -207,6 +207,14 @@ def references_of(
         .order_by(bookings.c.position)
     )
     return {row.position: row.reference for row in connection.execute(query)}
+
+
+def is_link_replaced(connection: Connection, event_id: int, position: int) -> bool:
+    """Whether a booking once had another reference than now."""
+    query = select(old_codes.c.kind).where(
+        old_codes.c.event_id == event_id, old_codes.c.position == position
+    )
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def _claims(

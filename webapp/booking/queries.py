@@ -14,15 +14,16 @@ from sqlalchemy import Select, bindparam, or_, select
 from webapp import clock
 from webapp.booking import load
 from webapp.booking.access import check_own
+from webapp.booking.codes import REFERENCE, code_hash
 from webapp.booking.commands import Actor, Status
 from webapp.booking.inventory import TIME_TO_GIVE_BACK, free_for_head, give_back_until
 from webapp.booking.load import BY_STATUS
 from webapp.booking.ranks import rank_of
-from webapp.errors import BookingNotFound, EventNotFound
+from webapp.errors import BookingNotFound, DomainError, EventNotFound, LinkReplaced
 from webapp.extensions import PerApp
 from webapp.storage.batcher import Batcher
 from webapp.storage.rows import ActivityRow, BookingRow, EventRow, LockedEvent
-from webapp.storage.tables import activities, bookings, events
+from webapp.storage.tables import activities, bookings, events, old_codes
 from webapp.storage.transaction import read
 
 PORTION = 1000
@@ -54,15 +55,14 @@ def find_event(event_id: int, *, with_drafts: bool = False) -> EventRow:
 
 
 def find_booking(reference: str) -> BookingView:
-    """The booking of a reference as it is now. Raises `BookingNotFound`."""
-    query = select(bookings).where(bookings.c.reference == _checked(reference))
-    booking = _one(query)
+    """The booking of a reference as it is now. Raises `BookingNotFound`, `LinkReplaced`."""
+    booking = _of_reference(reference)
     rank = None
     if booking.status == Status.WAITING:
         rank = rank_of(booking.event_id, booking.position)
         if rank is None:
             # It left the waiting list between the two queries, which nobody ever enters again.
-            booking = _one(query)
+            booking = _of_reference(reference)
     return BookingView(booking, find_event(booking.event_id, with_drafts=True), rank)
 
 
@@ -85,10 +85,13 @@ def list_bookings(references: Sequence[str]) -> list[BookingView]:
 
 
 def locate(reference: str) -> tuple[int, int]:
-    """Event and position of a reference; neither ever changes. Raises `BookingNotFound`."""
+    """Event and position of a reference; neither ever changes.
+
+    Raises `BookingNotFound`, `LinkReplaced`.
+    """
     place = place_reads.own.submit(None, _checked(reference))
     if place is None:
-        raise BookingNotFound
+        raise _why_missing(reference)
     return place
 
 
@@ -230,8 +233,24 @@ place_reads: PerApp[Batcher[None, str, tuple[int, int] | None]] = PerApp(
 _searched = (bookings.c.name, bookings.c.email, bookings.c.attendee_id)
 
 
+def _of_reference(reference: str) -> BookingRow:
+    try:
+        return _one(select(bookings).where(bookings.c.reference == _checked(reference)))
+    except BookingNotFound as error:
+        raise _why_missing(reference) from error
+
+
 def _one(query: Select[Any]) -> BookingRow:
     row = read(lambda connection: connection.execute(query).one_or_none())
     if row is None:
         raise BookingNotFound
     return row
+
+
+def _why_missing(reference: str) -> DomainError:
+    """What is told of a reference that no booking has."""
+    query = select(old_codes.c.position).where(
+        old_codes.c.code_hash == code_hash(reference), old_codes.c.kind == REFERENCE
+    )
+    row = read(lambda connection: connection.execute(query).first())
+    return BookingNotFound() if row is None else LinkReplaced()

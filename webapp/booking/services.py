@@ -60,16 +60,19 @@ def cancel_booking(
     *,
     position: int | None = None,
     attendee_id: str | None = None,
+    reference: str = "",
     actor: Actor = ATTENDEE,
     key: IdempotencyKey | None = None,
 ) -> Outcome:
     """Cancel a booking and promote whom its tickets reach; again is harmless, same answer.
 
     The booking is named by its position, or by its attendee: the active one, else the latest.
-    Raises `EventNotFound`, `BookingNotFound`, `BookingClosed`, `IdempotencyConflict`,
-    `Unavailable`.
+    One that was found by its `reference` is left alone if that was replaced meanwhile.
+    Raises `EventNotFound`, `BookingNotFound`, `BookingClosed`, `LinkReplaced`,
+    `IdempotencyConflict`, `Unavailable`.
     """
-    return _release("cancel", Request(event_id, CancelBooking(position, attendee_id), actor, key))
+    command = CancelBooking(position, attendee_id)
+    return _release("cancel", Request(event_id, command, actor, key, reference=reference))
 
 
 def change_tickets(
@@ -77,16 +80,19 @@ def change_tickets(
     *,
     position: int,
     tickets: int,
+    reference: str = "",
     actor: Actor = ATTENDEE,
     key: IdempotencyKey | None = None,
 ) -> Outcome:
     """Give a booking another number of tickets.
 
     What it gives back is handed to the next in line; more it gets only while nobody waits.
-    Raises `EventNotFound`, `BookingNotFound`, `BookingClosed`, `InvalidInput` (tickets),
-    `EventClosed` and `NotFree` (of more tickets), `IdempotencyConflict`, `Unavailable`.
+    Raises `EventNotFound`, `BookingNotFound`, `BookingClosed`, `LinkReplaced` (of `reference`),
+    `InvalidInput` (tickets), `EventClosed` and `NotFree` (of more tickets),
+    `IdempotencyConflict`, `Unavailable`.
     """
-    return _release("change", Request(event_id, ChangeTickets(position, tickets), actor, key))
+    command = ChangeTickets(position, tickets)
+    return _release("change", Request(event_id, command, actor, key, reference=reference))
 
 
 def keep_booking(
@@ -103,12 +109,13 @@ def keep_booking(
     that for somebody. Whether they are still coming is answered by the reference alone. Where
     nothing is asked nothing changes.
     Raises `EventNotFound`, `BookingNotFound`, `BookingClosed` (lapsed where it comes too late),
-    `TokenNeeded`, `Unavailable`.
+    `LinkReplaced` (of `reference`), `TokenNeeded`, `Unavailable`.
     """
     shown = token is not None and is_token_for(
         token, event_id, position, purpose=TermKind.ADDRESS, reference=reference
     )
-    outcome = submit(Request(event_id, KeepBooking(position, shows_address=shown), actor))
+    command = KeepBooking(position, shows_address=shown)
+    outcome = submit(Request(event_id, command, actor, reference=reference))
     if not outcome.repeated:
         log_event("keep", event_id=event_id, position=position, actor=actor)
     return outcome
@@ -119,6 +126,7 @@ def take_free(
     *,
     position: int,
     tickets: int,
+    reference: str = "",
     actor: Actor = ATTENDEE,
     key: IdempotencyKey | None = None,
 ) -> Outcome:
@@ -126,9 +134,11 @@ def take_free(
 
     Again is harmless, same answer.
     Raises `EventNotFound`, `BookingNotFound`, `BookingClosed`, `EventClosed` once the event has
-    started, `InvalidInput` (tickets), `NotFree`, `IdempotencyConflict`, `Unavailable`.
+    started, `InvalidInput` (tickets), `LinkReplaced` (of `reference`), `NotFree`,
+    `IdempotencyConflict`, `Unavailable`.
     """
-    return _release("take", Request(event_id, TakeFree(position, tickets), actor, key))
+    command = TakeFree(position, tickets)
+    return _release("take", Request(event_id, command, actor, key, reference=reference))
 
 
 def _release(what: str, request: Request) -> Outcome:

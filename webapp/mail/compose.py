@@ -18,12 +18,13 @@ import segno
 
 from webapp import clock
 from webapp.booking.commands import Status, TermKind, is_active
+from webapp.booking.links import Purpose
 from webapp.booking.queries import find_event, free_now, may_leave_until
 from webapp.booking.terms import QUESTIONS
 from webapp.config import Settings, current_settings
 from webapp.mail import announcements, facts, summaries
 from webapp.mail.failures import NothingToSend
-from webapp.mail.links import booking_link, event_link, keep_link, link
+from webapp.mail.links import booking_link, event_link, keep_link, link, press_link
 from webapp.mail.summaries import EventSummary
 from webapp.storage.rows import BookingRow, DeliveryRow, EventRow, EventTimes
 from webapp.text.formatting import day, in_words, span
@@ -110,6 +111,8 @@ def mail_for(delivery: DeliveryRow, settings: Settings) -> Mail:
             mail = _links_mail(delivery)
         case "message":
             mail = _announcement_mail(delivery)
+        case "address_changed":
+            mail = _address_changed_mail(delivery)
         case "sold_out":
             mail = _sold_out_mail(delivery)
         case "summary":
@@ -158,14 +161,16 @@ def _booking_mail(delivery: DeliveryRow) -> Mail:
         answer_by=facts.answer_by(delivery, event),
     )
 
-    def reason(site: str) -> str:
-        return language.gettext(
-            "You get this mail because of a booking with this address at %(site)s", site=site
-        )
-
-    mail = Mail(language, *words, reason)
+    mail = Mail(language, *words, _for_attendee(language, delivery.what))
     mail.about = event.name
     mail.facts = lines
+    match delivery.what:
+        case Purpose.NEW_LINK:
+            mail.button = Link(language.gettext("Get a new link"), press_link(delivery, booking))
+            return mail
+        case Purpose.NEW_ADDRESS:
+            mail.button = Link(language.gettext("Use this address"), press_link(delivery, booking))
+            return mail
     if ended:
         if event.status == "published":
             mail.button = Link(language.gettext("See the event"), event_link(event))
@@ -173,7 +178,7 @@ def _booking_mail(delivery: DeliveryRow) -> Mail:
         lines.append(Fact(language.gettext("Tickets"), str(booking.tickets)))
         if rank:
             lines.append(Fact(language.gettext("Place in line"), language.number(rank)))
-        mail.button = _booking_button(booking.reference, language)
+        mail.button = Link(language.gettext("Open your booking"), booking_link(booking.reference))
     if asks is TermKind.ADDRESS:
         mail.button = Link(language.gettext("Keep the place"), keep_link(booking, asks))
         return mail
@@ -186,6 +191,35 @@ def _booking_mail(delivery: DeliveryRow) -> Mail:
         mail.entry = event, booking.position
         mail.entry_is_cancelled = ended
     return mail
+
+
+def _address_changed_mail(delivery: DeliveryRow) -> Mail:
+    """Without a link to the booking: who is told may have nothing to do with it any more."""
+    booking, event, _ = facts.facts_for(delivery)
+    language = _language(booking.language)
+    organizer = facts.address_of_organizer(event.organizer_id)
+    words = _words(delivery.what, language, has_organizer=organizer is not None)
+    mail = Mail(language, *words, _for_attendee(language, delivery.what), about=event.name)
+    mail.facts = _told_facts(_facts(event, language))
+    mail.button = Link(language.gettext("See the event"), event_link(event))
+    mail.reply_to = organizer or ""
+    return mail
+
+
+def _for_attendee(language: Language, what: str) -> Reason:
+    """Why an attendee gets a mail."""
+
+    def reason(site: str) -> str:
+        if what == Purpose.NEW_ADDRESS:
+            return language.gettext(
+                "You get this mail because somebody gave this address for a booking at %(site)s",
+                site=site,
+            )
+        return language.gettext(
+            "You get this mail because of a booking with this address at %(site)s", site=site
+        )
+
+    return reason
 
 
 def _links_mail(delivery: DeliveryRow) -> Mail:
@@ -227,7 +261,7 @@ def _announcement_mail(delivery: DeliveryRow) -> Mail:
 
     mail = Mail(language, message.subject, _paragraphs(message.text), reason)
     mail.facts = _told_facts(_facts(event, language))
-    mail.button = _booking_button(booking.reference, language)
+    mail.button = Link(language.gettext("Open your booking"), booking_link(booking.reference))
     mail.unsubscribe = link("unsubscribe.ask", reference=booking.reference)
     mail.reply_to = reply_to or ""
     return mail
@@ -353,7 +387,3 @@ def _compared(before: list[Fact], now: list[Fact], language: Language) -> list[F
 
 def _when(event: EventTimes | Any, language: Language) -> str:
     return span(event, language).striptags()
-
-
-def _booking_button(reference: str, language: Language) -> Link:
-    return Link(language.gettext("Open your booking"), booking_link(reference))

@@ -19,6 +19,7 @@ from webapp.booking.commands import (
     is_active,
     takes_tickets,
 )
+from webapp.booking.links import Purpose
 from webapp.booking.queries import BookingView, find_event, free_now
 from webapp.booking.ranks import rank_of
 from webapp.booking.terms import QUESTIONS, end_of, may_ask
@@ -47,6 +48,10 @@ TRUE_OF = {
     "ask_address": set(ACTIVE),
     "still_coming": {Status.CONFIRMED},
     "lapsed": {Status.LAPSED},
+    "link_replaced": set(ACTIVE),
+    "address_changed": set(Status),
+    Purpose.NEW_LINK: set(ACTIVE),
+    Purpose.NEW_ADDRESS: set(ACTIVE),
 }
 # A later one of these says all that an earlier one would: `{kind: kinds}`.
 SUPERSEDED_BY = {
@@ -216,6 +221,12 @@ def event_before(delivery: DeliveryRow, booking: BookingRow, event: EventRow) ->
 def language_of_organizer(organizer_id: int) -> str | None:
     """The code of the language that an organizer is written to in, if they have chosen one."""
     query = select(organizers.c.language).where(organizers.c.id == organizer_id)
+    return read(lambda connection: connection.execute(query).scalar())
+
+
+def address_of_organizer(organizer_id: int) -> str | None:
+    """Where an organizer gets mails, if they do."""
+    query = select(organizers.c.email).where(organizers.c.id == organizer_id)
     return read(lambda connection: connection.execute(query).scalar())
 
 

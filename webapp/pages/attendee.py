@@ -196,6 +196,7 @@ def change(reference: str) -> ResponseReturnValue:
         event_id,
         position=position,
         tickets=form.tickets,
+        reference=reference,
         key=forms.idempotency_key("change", caller="page", position=position, tickets=form.tickets),
     )
     flash(
@@ -218,6 +219,7 @@ def take(reference: str) -> ResponseReturnValue:
         event_id,
         position=position,
         tickets=form.tickets,
+        reference=reference,
         key=forms.idempotency_key("take", caller="page", position=position, tickets=form.tickets),
     )
     flash(ngettext("%(num)s ticket is yours now.", "%(num)s tickets are yours now.", form.tickets))
@@ -238,7 +240,7 @@ def confirm_cancel(reference: str) -> ResponseReturnValue:
 def cancel(reference: str) -> ResponseReturnValue:
     """Cancel a booking; its tickets go to the next in line at once."""
     event_id, position = locate(reference)
-    bookings.cancel_booking(event_id, position=position)
+    bookings.cancel_booking(event_id, position=position, reference=reference)
     remembered.forget(reference)
     flash(_("Your booking is cancelled."))
     return move_to(url_for("attendee.booking", reference=reference))

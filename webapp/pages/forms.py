@@ -160,7 +160,7 @@ def form_on(page: str) -> Callable[[View], View]:
             try:
                 return view(**values)
             except DomainError as error:
-                if status_of(error) == 404:
+                if status_of(error) in (404, 410):
                     raise
                 return _show_again(error)
 

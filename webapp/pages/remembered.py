@@ -29,6 +29,11 @@ def forget(reference: str) -> None:
     keep([one for one in references() if one != reference])
 
 
+def replace(old: str, new: str) -> None:
+    """Remember a booking by another reference, where it is remembered."""
+    keep([new if one == old else one for one in references()])
+
+
 def keep(wanted: Sequence[str]) -> None:
     """Have the answer to this request make the device remember exactly these."""
     if list(wanted) == references():

@@ -103,6 +103,17 @@ def enqueue(
     connection.execute(insert(deliveries).from_select(list(row), source))
 
 
+def readdress(connection: Connection, event_id: int, position: int, *, old: str, new: str) -> None:
+    """Send to another address what is still to be sent about a booking, also what was given up."""
+    unsent = update(deliveries).where(
+        deliveries.c.event_id == event_id,
+        deliveries.c.position == position,
+        deliveries.c.recipient == old,
+        deliveries.c.state != "sent",
+    )
+    connection.execute(unsent.values(recipient=new))
+
+
 def lease(channel: str, *, per_second: float = math.inf) -> Lease:
     """Lease the rows of a channel that are due, at most a batch; bulk only when nothing else is.
 

@@ -83,7 +83,7 @@ class ActivityRow(Protocol):
     """A line of history.
 
     `details` is `{field: [before, after]}` for a change of the event, `{"term": [None, kind]}` for
-    what is asked of an attendee.
+    what is asked of an attendee, `{"fields": [field]}` for a correction of a booking.
     """
 
     id: int

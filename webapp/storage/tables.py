@@ -190,6 +190,27 @@ class Heartbeat(Base):
     resting: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
+class OldCode(Base):
+    """The SHA-256 of a reference or ticket code that was replaced: good for nothing any more.
+
+    It is kept so that whoever comes with it is told so.
+    """
+
+    __tablename__ = "old_code"
+    __table_args__ = (
+        ForeignKeyConstraint(["event_id", "position"], ["booking.event_id", "booking.position"]),
+        CheckConstraint("kind IN ('reference', 'ticket_code')", "kind"),
+        Index(None, "event_id", "position"),
+        UTF8MB4,
+    )
+
+    code_hash: Mapped[str] = mapped_column(code_text(64), primary_key=True)
+    event_id: Mapped[int] = mapped_column(BigId)
+    position: Mapped[int] = mapped_column(Integer)
+    kind: Mapped[str] = mapped_column(code_text(16))
+    replaced_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class Activity(Base):
     """One line of the history of an event or of one of its bookings; only ever appended.
 
@@ -219,7 +240,8 @@ class Activity(Base):
     tickets_before: Mapped[int | None] = mapped_column(Integer)
     tickets_after: Mapped[int | None] = mapped_column(Integer)
     # For a change of the event: {field: [before, after]}; for what is asked of an attendee, and
-    # what became of it: {"term": [null, kind]}, which the release before can read as well.
+    # what became of it: {"term": [null, kind]}, which the release before can read as well; for a
+    # correction of a booking, which never tells values: {"fields": [field]}.
     details: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
@@ -323,6 +345,7 @@ events = cast(Table, Event.__table__)
 bookings = cast(Table, Booking.__table__)
 terms = cast(Table, Term.__table__)
 heartbeats = cast(Table, Heartbeat.__table__)
+old_codes = cast(Table, OldCode.__table__)
 activities = cast(Table, Activity.__table__)
 used_keys = cast(Table, UsedKey.__table__)
 deliveries = cast(Table, Delivery.__table__)

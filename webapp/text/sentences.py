@@ -18,6 +18,10 @@ SENTENCES = {
         "This address already has a booking for this event. Its link was asked for too often:"
         " look in your mails, or try again in an hour."
     ),
+    "already_booked.new_address": (
+        "This address already has a booking for this event, so it cannot be given to another one."
+        " Cancel that one first, or leave the address as it is."
+    ),
     "already_booked.position": (
         "This address already has a booking for this event: number %(position)s."
     ),
@@ -43,7 +47,13 @@ SENTENCES = {
     "event_closed.started": "This event has already started.",
     "event_not_found": "There is no such event. Check the address, or look at the list of events.",
     "idempotency_key_reused": "This key was used for a different request. Send a new key.",
+    "link_expired": (
+        "This link does not work any more: it was used, is older than a day, or the booking was"
+        " changed since. Ask for a new one where you asked for this one."
+    ),
+    "link_replaced": "This link was replaced. The new one was mailed.",
     "name_taken": "There is an organizer %(username)s already.",
+    "no_address": "This booking has no e-mail address to which its link could be sent.",
     "not_free": "So many tickets are not free now, only %(free)s. The booking stays as it is.",
     "not_free.none": "No more tickets are free now. The booking stays as it is.",
     "not_free.not_next": (
@@ -121,6 +131,7 @@ PROBLEMS = {
     "switched_off_meanwhile": "Meanwhile switched off.",
     "switched_on_meanwhile": "Meanwhile switched on.",
     "text": "Use text.",
+    "tickets_or_correction": "Send tickets alone, or a new name or email without it.",
     "time_zone": "Use an IANA time zone such as Europe/Berlin.",
     "token_name": "Use 1 to %(limit)s printable characters, to know the token by.",
     "too_few_tickets": "Ask for at least %(limit)s.",
@@ -161,8 +172,11 @@ HEADINGS = {
     "idempotency_key_reused": "Key used before",
     "internal_error": "That went wrong",
     "invalid_input": "Invalid input",
+    "link_expired": "Link expired",
+    "link_replaced": "Link replaced",
     "method_not_allowed": "Not in this way",
     "name_taken": "Name taken",
+    "no_address": "No address",
     "not_found": "Page not found",
     "not_free": "Not so many free",
     "rate_limited": "Too often",

@@ -30,6 +30,17 @@ class Check:
     rules: tuple[Rule, ...]
 
 
+def single_rule(
+    name: str,
+    says: str,
+    broken: ColumnElement[bool],
+    rows: FromClause,
+    labels: Mapping[str, ColumnElement[Any]],
+) -> Check:
+    """A check with one rule, which shows all that its rows are named by."""
+    return Check(rows, labels, (Rule(name, says, broken, tuple(labels)),))
+
+
 @dataclass(slots=True)
 class Broken:
     """A rule that does not hold: how many rows break it, and some of them by name."""

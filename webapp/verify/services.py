@@ -15,7 +15,7 @@ from webapp.extensions import db
 from webapp.storage.engines import WAIT_SECONDS, prepare_mysql, prepare_sqlite
 from webapp.storage.tables import activities, bookings, events
 from webapp.storage.transaction import Fault, fault_of
-from webapp.verify import history_rules, term_rules
+from webapp.verify import code_rules, history_rules, term_rules
 from webapp.verify.checks import Broken, broken_rules
 from webapp.verify.state_rules import state_checks
 
@@ -48,7 +48,8 @@ def verify() -> Report:
             for check in state_checks(clock.now()):
                 report.rules += len(check.rules)
                 report.broken += broken_rules(connection, check)
-            report.rules += len(history_rules.RULES)
+            report.rules += len(history_rules.RULES) + len(code_rules.RULES)
+            report.broken += code_rules.void_codes(connection)
             report.broken += history_rules.replay(connection)
             report.rules += len(term_rules.RULES)
             report.broken += term_rules.check_terms(connection)

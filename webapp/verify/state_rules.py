@@ -4,13 +4,11 @@ A check reads a set of rows once and holds several rules against each. The queri
 of MySQL 8, MariaDB 10.11 and SQLite 3.40, without a loop over events or bookings.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    FromClause,
     and_,
     case,
     distinct,
@@ -23,8 +21,16 @@ from sqlalchemy import (
 
 from webapp.booking.commands import TAKING_TICKETS, ActivityKind, Status
 from webapp.booking.terms import GRACE
-from webapp.storage.tables import activities, bookings, events, pictures, terms, used_keys
-from webapp.verify.checks import Check, Rule
+from webapp.storage.tables import (
+    activities,
+    bookings,
+    events,
+    pictures,
+    terms,
+    used_keys,
+)
+from webapp.verify.checks import Check, Rule, single_rule
+from webapp.verify.code_rules import replacements
 
 
 def state_checks(now: datetime) -> list[Check]:
@@ -40,6 +46,7 @@ def state_checks(now: datetime) -> list[Check]:
         _causes(),
         _next_lapses(now),
         _ends_of_terms(),
+        replacements(),
         _pictures(),
     ]
 
@@ -204,7 +211,7 @@ def _repeated(
         query = query.where(bookings.c.active == 1)
     found = query.having(func.count() > 1).subquery("found")
     # References and ticket codes are secrets, so the rows are named by their positions.
-    return _single(
+    return single_rule(
         name,
         f"no two bookings share what must differ: {name}",
         found.c.times > 1,
@@ -220,7 +227,7 @@ def _answers() -> Check:
         bookings,
         and_(bookings.c.event_id == used_keys.c.event_id, bookings.c.position == position),
     )
-    return _single(
+    return single_rule(
         "remembered answers are true",
         "an answer kept under a one-time key names a booking that exists",
         and_(position.is_not(None), bookings.c.position.is_(None)),
@@ -238,7 +245,7 @@ def _untold() -> Check:
         activities.c.event_id == bookings.c.event_id,
         activities.c.position == bookings.c.position,
     )
-    return _single(
+    return single_rule(
         "every booking is told",
         "every booking has a history",
         not_(lines.exists()),
@@ -264,7 +271,7 @@ def _causes() -> Check:
         .group_by(activities.c.event_id, activities.c.revision, cause)
         .subquery("found")
     )
-    return _single(
+    return single_rule(
         "a promotion has its cause",
         "what a promotion names as its cause happened in the same transaction",
         and_(found.c.promoted.is_not(None), found.c.given_up == 0),
@@ -293,7 +300,7 @@ def _next_lapses(now: datetime) -> Check:
     )
     is_later = or_(events.c.next_lapse_at.is_(None), events.c.next_lapse_at > earliest.c.lapses_at)
     to_come = or_(events.c.starts_at.is_(None), events.c.starts_at > now)
-    return _single(
+    return single_rule(
         "the next lapse is known",
         "an event's `next_lapse_at` is no later than its earliest open term",
         and_(earliest.c.lapses_at.is_not(None), is_later, to_come),
@@ -307,7 +314,7 @@ def _next_lapses(now: datetime) -> Check:
 
 
 def _ends_of_terms() -> Check:
-    return _single(
+    return single_rule(
         "no term outlives the start",
         "no open term ends after the start of its event",
         and_(_is_running, terms.c.lapses_at > events.c.starts_at),
@@ -323,21 +330,10 @@ def _ends_of_terms() -> Check:
 
 def _pictures() -> Check:
     named, kept = events.c.picture.is_not(None), pictures.c.event_id.is_not(None)
-    return _single(
+    return single_rule(
         "a named picture is kept",
         "an event that names a picture has one, and no other event has",
         named != kept,
         events.outerjoin(pictures, pictures.c.event_id == events.c.id),
         {"event": events.c.id},
     )
-
-
-def _single(
-    name: str,
-    says: str,
-    broken: ColumnElement[bool],
-    rows: FromClause,
-    labels: Mapping[str, ColumnElement[Any]],
-) -> Check:
-    """A check with one rule, which shows all that its rows are named by."""
-    return Check(rows, labels, (Rule(name, says, broken, tuple(labels)),))

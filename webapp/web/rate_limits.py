@@ -128,6 +128,7 @@ BOOKING_FORMS = RateLimit("book/client", "120 per minute")
 TICKETS_BOOKED_FREELY = RateLimit("tickets/client", setting="BOOKINGS_FREELY")
 FIND_FORMS = RateLimit("find/client", "10 per 15 minutes")
 FIND_MAILS_TO_ADDRESS = RateLimit("find/address", "3 per hour")
+NEW_ADDRESSES_OF_BOOKING = RateLimit("new address/booking", "5 per hour")
 # Of passwords only those that are wrong are counted; `passwords` says for whom.
 LOGIN_FAILURES = RateLimit("wrong login/client", "10 per 15 minutes")
 LOGIN_FAILURES_FOR_NAME = RateLimit("wrong login/name and client", "10 per 15 minutes")
@@ -174,6 +175,15 @@ def may_mail_links(email: str) -> bool:
     """Count one more mail that anybody may have sent to an address; whether it is not too many."""
     state = FIND_MAILS_TO_ADDRESS.hit(hashed(email))
     return state is None or state.left >= 0
+
+
+def admit_new_address(email: str, *, booking: str) -> None:
+    """Count a mail that asks an address whether it is a booking's. Raises `TooManyRequests`."""
+    counts = ((NEW_ADDRESSES_OF_BOOKING, booking), (FIND_MAILS_TO_ADDRESS, hashed(email)))
+    for limit, caller in counts:
+        state = limit.hit(caller)
+        if state is not None:
+            state.refuse_if_exceeded()
 
 
 def limited(limit: RateLimit, *, caller: Callable[[], str] = client) -> Callable[[View], View]:

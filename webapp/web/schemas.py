@@ -159,6 +159,11 @@ Moment = Annotated[
 ]
 
 
+# What is not sent is left out of what an Idempotency-Key is bound to: so are keys of the release
+# before.
+LEFT_OUT = Field(exclude_if=lambda value: value is None)
+
+
 class Input(BaseModel):
     """The base of all input: nothing unknown, and the names of the JSON contract."""
 
@@ -173,9 +178,7 @@ class BookRequest(Input):
     tickets: Tickets = 1
     name: Line = ""
     email: Email | None = None
-    # Left out of what an Idempotency-Key is bound to where it is not sent: so are keys of the
-    # release before.
-    language: Annotated[LanguageCode | None, Field(exclude_if=lambda code: code is None)] = None
+    language: Annotated[LanguageCode | None, LEFT_OUT] = None
 
 
 class CancelRequest(Input):

@@ -6,6 +6,7 @@ from flask import flash, g, request, url_for
 from flask.typing import ResponseReturnValue
 from pydantic import AfterValidator, Field, StrictStr
 
+from webapp.booking import links
 from webapp.config import current_settings
 from webapp.errors import BookingNotFound
 from webapp.mail import announcements, scheduled
@@ -127,4 +128,19 @@ def mail_again(event_id: int, position: int) -> ResponseReturnValue:
     if not announcements.mail_again(event_id, position, actor=me()):
         raise BookingNotFound
     flash(_("A mail with the link of this booking is on its way."))
+    return move_to(url_for("organizer.booking", event_id=event_id, position=position))
+
+
+@bp.post(f"{BOOKING}/replace")
+@form_on("organizer.booking")
+def replace_link(event_id: int, position: int) -> ResponseReturnValue:
+    """Give a booking a new link and ticket code, and mail them to its attendee."""
+    key = forms.idempotency_key("replace", caller=str(me()), position=position)
+    links.replace_link_of(event_id, position=position, actor=me(), key=key)
+    flash(
+        _(
+            "The link is replaced. The new one is on its way to the attendee; the old one does not"
+            " work any more."
+        )
+    )
     return move_to(url_for("organizer.booking", event_id=event_id, position=position))
