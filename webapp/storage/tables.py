@@ -4,7 +4,7 @@ A booking is named by its event and its position there. Both are known before th
 so a batch of bookings and their history goes in without asking the database for generated ids.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -12,64 +12,33 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Computed,
-    DateTime,
-    Dialect,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
-    LargeBinary,
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     false,
 )
-from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import Mapped, mapped_column
-from sqlalchemy.types import TypeEngine
 
 from webapp.extensions import Base
+from webapp.storage.column_types import (
+    BigId,
+    LongText,
+    PictureData,
+    UtcDateTime,
+    code_text,
+    exact_text,
+)
 
 MAX_ID = 2**63 - 1
 MAX_CAPACITY = 10_000_000
 MAX_NAME = 200
 MAX_EMAIL = 254
 MAX_LANGUAGE = 8
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware datetime, kept as UTC; microseconds on every database."""
-
-    impl = DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else value.replace(tzinfo=UTC)
-
-
-def exact_text(length: int) -> TypeEngine[str]:
-    """Text that identifies: compared byte by byte. MySQL's default takes an accent for none."""
-    collated = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
-    return String(length).with_variant(collated, "mysql", "mariadb")
-
-
-def code_text(length: int) -> TypeEngine[str]:
-    """ASCII text that identifies, such as a reference."""
-    collated = mysql.VARCHAR(length, charset="ascii", collation="ascii_bin")
-    return String(length).with_variant(collated, "mysql", "mariadb")
-
-
-# SQLite gives out row ids for INTEGER primary keys only.
-BigId = BigInteger().with_variant(Integer, "sqlite")
-# MySQL's TEXT holds 65,535 bytes, a quarter as many characters if they are emoji.
-LongText = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
-# MySQL's BLOB holds 65,535 bytes.
-PictureData = LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
 UTF8MB4 = {"mysql_charset": "utf8mb4", "mariadb_charset": "utf8mb4"}
 # SQLite gives the id of a deleted last row to the next one; what remembers the old one by its id
 # would take the new one for it.

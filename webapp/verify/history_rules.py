@@ -13,7 +13,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, case, func, select
 
 from webapp.booking.commands import TAKING_TICKETS, ActivityKind, Status, is_active, takes_tickets
-from webapp.storage.tables import UtcDateTime, activities, bookings, events
+from webapp.storage.column_types import UtcDateTime
+from webapp.storage.tables import activities, bookings, events
 from webapp.verify.checks import Broken, stream
 
 RULES = {

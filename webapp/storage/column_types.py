@@ -1,0 +1,49 @@
+"""Types of columns that are the same on every database, which SQLAlchemy's own are not quite."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Dialect,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    TypeDecorator,
+)
+from sqlalchemy.dialects import mysql
+from sqlalchemy.types import TypeEngine
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime, kept as UTC; microseconds on every database."""
+
+    impl = DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+def exact_text(length: int) -> TypeEngine[str]:
+    """Text that identifies: compared byte by byte. MySQL's default takes an accent for none."""
+    collated = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
+    return String(length).with_variant(collated, "mysql", "mariadb")
+
+
+def code_text(length: int) -> TypeEngine[str]:
+    """ASCII text that identifies, such as a reference."""
+    collated = mysql.VARCHAR(length, charset="ascii", collation="ascii_bin")
+    return String(length).with_variant(collated, "mysql", "mariadb")
+
+
+# SQLite gives out row ids for INTEGER primary keys only.
+BigId = BigInteger().with_variant(Integer, "sqlite")
+# MySQL's TEXT holds 65,535 bytes, a quarter as many characters if they are emoji.
+LongText = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
+# MySQL's BLOB holds 65,535 bytes.
+PictureData = LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
