@@ -47,6 +47,7 @@ class Settings:
     ratelimit_default: str
     ratelimit_storage_uri: str = field(repr=False)
     ratelimit_enabled: bool
+    bookings_freely: int
     log_file: str
     log_level: str
     mail_url: str | None = field(repr=False)
@@ -86,6 +87,7 @@ class Settings:
             ratelimit_default=_rate_limit(read),
             ratelimit_storage_uri=_ratelimit_storage(read),
             ratelimit_enabled=read.boolean("RATELIMIT_ENABLED", True),
+            bookings_freely=read.integer("BOOKINGS_FREELY", 100, least=0, most=1_000_000_000),
             log_file=str(instance_path / read.text("LOG_FILE", "log/nextup.log")),
             log_level=_log_level(read),
             mail_url=_mail_url(read),

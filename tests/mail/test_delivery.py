@@ -1,4 +1,4 @@
-"""Who leases what, and when: several deliverers, floods, bulk, jobs."""
+"""Who leases what, and when: several deliverers, bulk, jobs."""
 
 import contextlib
 import signal
@@ -19,7 +19,7 @@ from webapp import clock
 from webapp.booking import services as bookings
 from webapp.errors import Unavailable
 from webapp.extensions import db
-from webapp.mail import facts, worker
+from webapp.mail import worker
 from webapp.mail.failures import NothingToSend
 from webapp.mail.worker import Deliverer
 from webapp.storage import idempotency, outbox, transaction
@@ -358,29 +358,6 @@ def test_repeat_after_a_crash_carries_the_same_message_id(
     assert len(ids) == 4
     assert ids[:2] == ids[2:]
     assert len(set(ids)) == 2
-
-
-def test_nobody_is_flooded_by_bookings(
-    make_event: MakeEvent, book: Book, drain: Drain, mailbox: Mailbox
-) -> None:
-    for _ in range(facts.MOST_BOOKINGS + 5):
-        book(make_event(), "ada")
-        drain()
-    assert len(mailbox.contents) == facts.MOST_BOOKINGS
-    parked = [row for row in rows() if row.state == "parked"]
-    assert len(parked) == 5
-    assert "within an hour" in parked[0].problem
-
-
-def test_nobody_is_flooded_by_changes_of_a_booking(
-    make_event: MakeEvent, book: Book, drain: Drain, mailbox: Mailbox
-) -> None:
-    event_id = make_event(tickets=30, max_tickets_per_booking=30)
-    position = book(event_id, "ada", 30).position
-    for tickets in range(29, 5, -1):
-        bookings.change_tickets(event_id, position=position, tickets=tickets)
-        drain()
-    assert len(mailbox.contents) == facts.MOST_MAILS_OF_BOOKING
 
 
 def test_old_keys_are_forgotten_a_few_at_a_time(

@@ -41,6 +41,7 @@ LANDED = {
     "2026_11_24_pictures.py": "3f55bf2014e4dd7f",
     "2026_11_24_the_pace_of_mails.py": "71c22e3853977c2e",
     "2026_11_24_what_needs_attention.py": "18dfcbe4a60bfeb3",
+    "2026_11_27_causes_of_mails.py": "7caa2a04e46e2e66",
     "2026_11_27_languages.py": "41b3f5bf5842989f",
     "2026_11_27_lapsed_bookings.py": "fb44f1643d053622",
 }
@@ -321,7 +322,7 @@ def test_newer_database_is_refused_in_one_line(
     assert not (tmp_path / "instance" / "backups").exists()
 
 
-@pytest.mark.parametrize(("version", "status"), [("0007", 200), ("9999", 200), ("0006", 503)])
+@pytest.mark.parametrize(("version", "status"), [("0011", 200), ("9999", 200), ("0007", 503)])
 def test_process_serves_beside_tables_that_a_later_release_has_migrated(
     url: str, upgrading: Upgrades, tmp_path: Path, version: str, status: int
 ) -> None:
@@ -351,7 +352,7 @@ def test_file_is_copied_before_it_is_changed_and_three_copies_are_kept(
     for command in ("downgrade", "upgrade", "downgrade"):
         assert flask_db(command, sqlite_url, tmp_path) == 0
     kept = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
-    assert [path.name[:9] for path in kept] == ["old-0007-", "old-0006-", "old-0007-"]
+    assert [path.name[:9] for path in kept] == ["old-0011-", "old-0007-", "old-0011-"]
 
 
 def test_file_is_copied_with_what_others_have_just_committed(

@@ -7,12 +7,12 @@ from webapp.api.auth import Unauthorized
 from webapp.api.blueprint import bp
 from webapp.api.openapi import documented
 from webapp.api.wire import answer, idempotency_key, read_json
-from webapp.booking.commands import ATTENDEE, Actor, organizer
+from webapp.booking.commands import Actor, attendee, organizer
 from webapp.booking.queries import find_booking, find_event, locate
 from webapp.booking.services import book_tickets, cancel_booking, change_tickets
 from webapp.errors import AlreadyBooked, InvalidInput, Problem
 from webapp.mail.facts import send_links
-from webapp.web.rate_limits import may_mail_links
+from webapp.web.rate_limits import network
 from webapp.web.schemas import BookRequest, CancelRequest, FewerTickets, attendee_id_of, from_json
 
 
@@ -55,8 +55,8 @@ def book() -> Response:
             key=idempotency_key("book", asked),
         )
     except AlreadyBooked as error:
-        if is_named_by_address and may_mail_links(attendee_id):
-            send_links(attendee_id, first=(asked.eventId, error.position))
+        if is_named_by_address:
+            send_links(attendee_id, first=(asked.eventId, error.position), network=network())
         raise
     return answer(shapes.booked(asked.eventId, outcome, user_id=asked.userId), 201)
 
@@ -126,6 +126,6 @@ def actor_for(event_id: int) -> Actor:
     Raises `EventNotFound` when somebody is logged in and there is no such event.
     """
     if g.caller is None:
-        return ATTENDEE
+        return attendee(network())
     owner = find_event(event_id, with_drafts=True).organizer_id
-    return organizer(owner) if owner == g.caller.id else ATTENDEE
+    return organizer(owner) if owner == g.caller.id else attendee(network())

@@ -126,12 +126,18 @@ def save(connection: Connection, changes: Sequence[EventChange], *, now: datetim
                 del row["language"]
         connection.execute(insert(bookings), created)
     _write_history(connection, changes, now)
-    for kind, places in _mails(changes).items():
-        whom = [
-            and_(bookings.c.event_id == event_id, bookings.c.position.in_(positions))
-            for event_id, positions in places.items()
-        ]
-        enqueue_mails(connection, kind, or_(*whom), now=now)
+    for kind, networks in _mails(changes).items():
+        whom = {
+            network: or_(
+                *(
+                    and_(bookings.c.event_id == event_id, bookings.c.position.in_(positions))
+                    for event_id, positions in places.items()
+                )
+            )
+            for network, places in networks.items()
+        }
+        by = _network_of(whom)
+        enqueue_mails(connection, kind, or_(*whom.values()), network=by, now=now)
     _write_figures(connection, changes)
 
 
@@ -192,24 +198,36 @@ def _activity(line: HistoryLine) -> dict[str, Any]:
     }
 
 
-def _mails(changes: Iterable[EventChange]) -> dict[str, dict[int, list[int]]]:
-    """Mails to enqueue: `{kind: {event_id: [position]}}`.
+def _mails(changes: Iterable[EventChange]) -> dict[str, dict[str | None, dict[int, list[int]]]]:
+    """Mails to enqueue: `{kind: {the network that caused them: {event_id: [position]}}}`.
 
     A new booking without an address gets none.
     """
-    mails: dict[str, dict[int, list[int]]] = {}
+    mails: dict[str, dict[str | None, dict[int, list[int]]]] = {}
     for change in changes:
         for line in change.ledger.history:
             made = change.details.get(line.position)
             if made is None or made.email is not None:
                 booked = line.what is ActivityKind.BOOKED
                 kind = line.status_after.value if booked else line.what.value
-                mails.setdefault(kind, {}).setdefault(change.event.id, []).append(line.position)
+                by_event = mails.setdefault(kind, {}).setdefault(line.actor.network, {})
+                by_event.setdefault(change.event.id, []).append(line.position)
     return mails
 
 
+def _network_of(whom: Mapping[str | None, ColumnElement[bool]]) -> outbox.Value:
+    """The network that caused the mail of each booking: `{network: which bookings}`."""
+    if len(whom) == 1:
+        return next(iter(whom))
+    return case(*((which, network) for network, which in whom.items() if network))
+
+
 def enqueue_mails(
-    connection: Connection, kind: str, *which: ColumnElement[bool], now: datetime
+    connection: Connection,
+    kind: str,
+    *which: ColumnElement[bool],
+    network: outbox.Value = None,
+    now: datetime,
 ) -> None:
     """Enqueue a mail for each of the bookings that left an address, by one statement."""
     outbox.enqueue(
@@ -220,6 +238,7 @@ def enqueue_mails(
         recipient=bookings.c.email,
         event_id=bookings.c.event_id,
         position=bookings.c.position,
+        network=network,
         in_order_of=(bookings.c.event_id, bookings.c.position),
         now=now,
     )

@@ -236,7 +236,14 @@ def resend(event_id: int, delivery_id: int, *, actor: Actor) -> bool:
         deliveries.c.event_id == event_id,
         deliveries.c.state == "parked",
     )
-    due = {"state": "pending", "attempts": 0, "next_try_at": clock.now(), "problem": None}
+    due = {
+        "state": "pending",
+        "attempts": 0,
+        "next_try_at": clock.now(),
+        "problem": None,
+        # It is the organizer who causes it now.
+        "network": None,
+    }
     change = update(deliveries).where(*found).values(due)
 
     def work(connection: Connection) -> bool:

@@ -18,9 +18,10 @@ from email_validator import EmailNotValidError, validate_email
 from webapp import clock
 from webapp.config import Settings
 from webapp.mail import compose
-from webapp.mail.compose import Mail
+from webapp.mail.content import Mail
 from webapp.mail.failures import PermanentFailure
 from webapp.mail.ical import calendar_file
+from webapp.mail.links import link
 from webapp.mail.transports import Envelope, FolderTransport, SmtpTransport, Transport
 from webapp.storage.outbox import MAIL
 from webapp.storage.rows import DeliveryRow
@@ -97,7 +98,7 @@ class MailChannel:
             position=position,
             cancelled=mail.entry_is_cancelled,
             language=mail.language,
-            url=compose.link("attendee.event", event_id=event.id),
+            url=link("attendee.event", event_id=event.id),
             settings=self._settings,
             now=clock.now(),
         )

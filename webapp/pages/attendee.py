@@ -13,7 +13,7 @@ from werkzeug.exceptions import NotFound
 
 from webapp import clock
 from webapp.booking import services as bookings
-from webapp.booking.commands import Status, is_active
+from webapp.booking.commands import Status, attendee, is_active
 from webapp.booking.inventory import inventory_of
 from webapp.booking.queries import BookingView, find_booking, find_event, locate
 from webapp.config import current_settings
@@ -34,7 +34,7 @@ from webapp.web.htmx import fragment, move_to, show, show_anew, wants_fragment
 from webapp.web.language import chosen_language, language, ngettext
 from webapp.web.language import gettext as _
 from webapp.web.paging import page_of
-from webapp.web.rate_limits import BOOKING_FORMS, limited, may_mail_links
+from webapp.web.rate_limits import BOOKING_FORMS, limited, network
 from webapp.web.schemas import FewerTickets, PageBooking, from_form
 
 bp = Blueprint("attendee", __name__)
@@ -53,8 +53,8 @@ class AddressHasBooking(DomainError):
 
     code = AlreadyBooked.code
 
-    def __init__(self, *, is_mailed: bool) -> None:
-        super().__init__("address" if is_mailed else "address_not_mailed")
+    def __init__(self) -> None:
+        super().__init__("address")
 
 
 @bp.get("/")
@@ -123,13 +123,12 @@ def book(event_id: int, slug: str) -> ResponseReturnValue:
             name=form.name,
             email=form.email,
             language=chosen_language(),
+            actor=attendee(network()),
             key=forms.idempotency_key("book", caller="page", **form.model_dump()),
         )
     except AlreadyBooked as error:
-        is_mailed = may_mail_links(form.email)
-        if is_mailed:
-            send_links(form.email, first=(event_id, error.position))
-        raise AddressHasBooking(is_mailed=is_mailed) from error
+        send_links(form.email, first=(event_id, error.position), network=network())
+        raise AddressHasBooking from error
     remembered.remember(outcome.reference)
     if outcome.status is Status.WAITING:
         flash(_("You are on the waiting list. Keep the address of this page: it is your booking."))
@@ -191,6 +190,7 @@ def change(reference: str) -> ResponseReturnValue:
         event_id,
         position=position,
         tickets=form.tickets,
+        actor=attendee(network()),
         key=forms.idempotency_key("change", caller="page", position=position, tickets=form.tickets),
     )
     flash(
@@ -217,7 +217,7 @@ def confirm_cancel(reference: str) -> ResponseReturnValue:
 def cancel(reference: str) -> ResponseReturnValue:
     """Cancel a booking; its tickets go to the next in line at once."""
     event_id, position = locate(reference)
-    bookings.cancel_booking(event_id, position=position)
+    bookings.cancel_booking(event_id, position=position, actor=attendee(network()))
     remembered.forget(reference)
     flash(_("Your booking is cancelled."))
     return move_to(url_for("attendee.booking", reference=reference))

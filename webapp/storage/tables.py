@@ -39,6 +39,8 @@ MAX_CAPACITY = 10_000_000
 MAX_NAME = 200
 MAX_EMAIL = 254
 MAX_LANGUAGE = 8
+# That strangers can have sent to one address within an hour.
+MOST_MAILS = 10
 UTF8MB4 = {"mysql_charset": "utf8mb4", "mariadb_charset": "utf8mb4"}
 # SQLite gives the id of a deleted last row to the next one; what remembers the old one by its id
 # would take the new one for it.
@@ -255,6 +257,8 @@ class Delivery(Base):
     and a repeat carries the same message id because that is made from the row's id. A `bulk` row
     waits for all others.
     `dedupe_key` names what may be told one time only, such as a message to one person.
+    `network` is a keyed hash of the network from which a stranger caused it. One that is summed up
+    instead is `sent` without `sent_at`, and `summary_id` names the delivery that tells it.
     """
 
     __tablename__ = "delivery"
@@ -277,12 +281,36 @@ class Delivery(Base):
     details: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     bulk: Mapped[bool] = mapped_column(default=False, server_default=false())
     dedupe_key: Mapped[str | None] = mapped_column("once", code_text(64), key="dedupe_key")
+    network: Mapped[str | None] = mapped_column(code_text(32))
+    summary_id: Mapped[int | None] = mapped_column(BigInteger)
     state: Mapped[str] = mapped_column(code_text(16))
     attempts: Mapped[int] = mapped_column(Integer)
     next_try_at: Mapped[datetime] = mapped_column(UtcDateTime)
     problem: Mapped[str | None] = mapped_column(String(500))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class MailSlot(Base):
+    """One of the mails that strangers can have sent to an address within an hour.
+
+    Number 0 is the mail that sums up what finds no slot; it has not left while `taken_at` is null.
+    """
+
+    __tablename__ = "mail_slot"
+    __table_args__ = (
+        CheckConstraint(f"number BETWEEN 0 AND {MOST_MAILS - 1}", "number"),
+        Index(None, "network", "event_id", "taken_at"),
+        Index(None, "taken_at"),
+        UTF8MB4,
+    )
+
+    recipient: Mapped[str] = mapped_column(exact_text(MAX_EMAIL), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    delivery_id: Mapped[int] = mapped_column(BigInteger)
+    network: Mapped[str | None] = mapped_column(code_text(32))
+    event_id: Mapped[int | None] = mapped_column(BigInteger)
+    taken_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class Pace(Base):
@@ -333,6 +361,7 @@ terms = cast(Table, Term.__table__)
 activities = cast(Table, Activity.__table__)
 used_keys = cast(Table, UsedKey.__table__)
 deliveries = cast(Table, Delivery.__table__)
+mail_slots = cast(Table, MailSlot.__table__)
 paces = cast(Table, Pace.__table__)
 messages = cast(Table, Message.__table__)
 opt_outs = cast(Table, OptOut.__table__)

@@ -5,13 +5,21 @@ of MySQL 8, MariaDB 10.11 and SQLite 3.40, without a loop over events or booking
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, case, distinct, func, not_, or_, select
 
 from webapp.booking.commands import TAKING_TICKETS, ActivityKind, Status
-from webapp.storage.tables import activities, bookings, events, pictures, used_keys
+from webapp.storage.outbox import KEPT
+from webapp.storage.tables import (
+    activities,
+    bookings,
+    deliveries,
+    events,
+    pictures,
+    used_keys,
+)
 from webapp.verify.checks import Check, Rule
 
 
@@ -27,6 +35,7 @@ def state_checks(now: datetime) -> list[Check]:
         _untold(),
         _causes(),
         _pictures(),
+        _summaries(now),
     ]
 
 
@@ -262,6 +271,27 @@ def _pictures() -> Check:
         named != kept,
         events.outerjoin(pictures, pictures.c.event_id == events.c.id),
         {"event": events.c.id},
+    )
+
+
+def _summaries(now: datetime) -> Check:
+    """What was told by another mail; one is forgotten 30 days after it was sent."""
+    summary = deliveries.alias("summary")
+    tells = and_(
+        summary.c.id == deliveries.c.summary_id,
+        summary.c.what == "summed_up",
+        summary.c.recipient == deliveries.c.recipient,
+    )
+    return _single(
+        "what is summed up is told",
+        "a mail that was not sent by itself names a summary to the same address",
+        and_(
+            deliveries.c.summary_id.is_not(None),
+            deliveries.c.next_try_at > now - KEPT + timedelta(days=1),
+            summary.c.id.is_(None),
+        ),
+        deliveries.outerjoin(summary, tells),
+        {"delivery": deliveries.c.id, "event": deliveries.c.event_id},
     )
 
 

@@ -4,6 +4,7 @@ Flask-Limiter is configured (RATELIMIT_*) and owns the storage, which is one of 
 """
 
 import hashlib
+import hmac
 import math
 import time
 from collections.abc import Callable
@@ -53,6 +54,13 @@ def _network(address: str) -> str:
     if found.ipv4_mapped is not None:
         return str(found.ipv4_mapped)
     return f"{IPv6Address(int(found) >> 64 << 64)}/64"
+
+
+def network() -> str:
+    """A client as it is kept: a keyed hash tells them apart and not where they are."""
+    secret = current_app.secret_key
+    assert isinstance(secret, str)
+    return hmac.digest(secret.encode(), client().encode(), "sha256").hex()[:32]
 
 
 def hashed(text: str) -> str:
@@ -117,18 +125,11 @@ API_CALLS = RateLimit("api/client")
 API_CALLS_OF_ACCOUNT = RateLimit("api/account", times=10)
 BOOKING_FORMS = RateLimit("book/client", "30 per minute")
 FIND_FORMS = RateLimit("find/client", "10 per 15 minutes")
-FIND_MAILS_TO_ADDRESS = RateLimit("find/address", "3 per hour")
 LOGIN_FORMS = RateLimit("login/client", "5 per minute")
 LOGIN_FORMS_FOR_NAME = RateLimit("login/name", "5 per minute")
 # Wrong passwords that arrive with calls of the API, before a password is looked at again.
 WRONG_LOGINS = RateLimit("wrong login/client", "20 per 15 minutes")
 WRONG_LOGINS_FOR_NAME = RateLimit("wrong login/name", "100 per 15 minutes")
-
-
-def may_mail_links(email: str) -> bool:
-    """Count one more mail that anybody may have sent to an address; whether it is not too many."""
-    state = FIND_MAILS_TO_ADDRESS.hit(hashed(email))
-    return state is None or state.left >= 0
 
 
 def limited(limit: RateLimit, *, caller: Callable[[], str] = client) -> Callable[[View], View]:
