@@ -146,6 +146,8 @@ OF_NOBODY = {
     "booking.services.log_promotions",
     "events.pictures.picture_data",
     "booking.save.is_committed",
+    "mail.opting_out.reader_of",
+    "mail.opting_out.token_for",
 }
 
 

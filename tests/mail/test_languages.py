@@ -16,7 +16,7 @@ from tests.support.languages import LEFT_TO_RIGHT, RIGHT_TO_LEFT, english_left, 
 from tests.support.mail import Mailbox, words_of
 from tests.support.tools import booking_at
 from webapp.booking import services as bookings
-from webapp.booking.commands import ATTENDEE, organizer
+from webapp.booking.commands import ATTENDEE, attendee, organizer
 from webapp.config import current_settings
 from webapp.events import services as events
 from webapp.events.services import EventDetails
@@ -36,7 +36,7 @@ ADDRESS = re.compile(r"https?://[^\s⟦⟧]+")
 SAID = re.compile(r"⟦[^⟦⟧]*⟧")
 KINDS = {
     "confirmed", "waiting", "promoted", "reduced", "cancelled", "event_changed", "event_cancelled",
-    "reminder", "links", "message", "sold_out", "summary",
+    "reminder", "links", "message", "sold_out", "summary", "summed_up",
 }  # fmt: skip
 
 
@@ -289,6 +289,13 @@ def test_every_mail_says_everything_in_the_readers_language(
     announcements.send_message(
         kept, audience=Audience.ALL, subject="Νέα", text="Καλημέρα", actor=actor
     )
+    tell()
+    # What is beyond three mails, with a booking that is over.
+    for _ in range(3):
+        facts.send_links("pair@example.org", network="one")
+    bookings.cancel_booking(undated, position=1, actor=attendee("one"))
+    tell()
+    the_clock.put_forward(minutes=6)
     tell()
     # The summary of a day, then of two days with the reminder.
     the_clock.put_forward(days=1, hours=1)

@@ -17,7 +17,7 @@ from webapp.booking.commands import Status, is_active
 from webapp.booking.inventory import inventory_of
 from webapp.booking.queries import find_event
 from webapp.config import Settings, current_settings
-from webapp.mail import announcements, facts, limits, summaries
+from webapp.mail import announcements, facts, limits, opting_out, summaries
 from webapp.mail.content import Fact, Link, Mail, Reason
 from webapp.mail.facts import CurrentBooking
 from webapp.mail.failures import NothingToSend
@@ -155,7 +155,12 @@ def _announcement_mail(delivery: DeliveryRow) -> Mail:
     mail = Mail(language, message.subject, _paragraphs(message.text), reason)
     mail.facts = _told_facts(_facts(event, language))
     mail.button = _booking_button(booking.reference, language)
-    mail.unsubscribe = link("unsubscribe.ask", reference=booking.reference)
+    mail.unsubscribe = link(
+        "unsubscribe.ask",
+        event_id=event.id,
+        position=booking.position,
+        token=opting_out.token_for(event.id, booking.position, delivery.recipient),
+    )
     mail.reply_to = reply_to or ""
     return mail
 
