@@ -17,8 +17,11 @@ from tests.mail.test_find import book_on_page
 from tests.support.changes import set_capacity
 from tests.support.mail import Mailbox, SmtpServer, words_of
 from webapp import clock
-from webapp.booking.commands import attendee, organizer
+from webapp.booking.batch import Request, run_unlocked_events
+from webapp.booking.codes import new_reference, new_ticket_code
+from webapp.booking.commands import BookTickets, attendee, organizer
 from webapp.booking.queries import find_event
+from webapp.booking.save import BookingDetails
 from webapp.booking.services import book_tickets, cancel_booking, change_tickets
 from webapp.config import current_settings
 from webapp.extensions import db
@@ -416,6 +419,26 @@ def test_slots_are_forgotten(make_event: MakeEvent, drain: Drain, the_clock: Clo
 def slots() -> int:
     with db.engine.connect() as connection:
         return len(connection.execute(select(mail_slots)).all())
+
+
+@pytest.mark.parametrize("events", [1, 3])
+def test_each_mail_of_a_batch_has_the_network_that_caused_it(
+    make_event: MakeEvent, events: int
+) -> None:
+    event_ids = [make_event(tickets=9) for _ in range(events)]
+    wanted = {number: f"network {number}" if number % 4 else None for number in range(12)}
+    requests = [
+        Request(
+            event_ids[number % events],
+            BookTickets(str(number), reference=new_reference()),
+            attendee(network),
+            details=BookingDetails(new_ticket_code(), email=f"guest{number}@example.org"),
+        )
+        for number, network in wanted.items()
+    ]
+    assert None not in run_unlocked_events(requests)
+    networks = {row.recipient: row.network for row in rows()}
+    assert networks == {f"guest{number}@example.org": each for number, each in wanted.items()}
 
 
 def test_network_is_kept_as_a_hash(app: Flask, make_event: MakeEvent) -> None:

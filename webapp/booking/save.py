@@ -126,18 +126,12 @@ def save(connection: Connection, changes: Sequence[EventChange], *, now: datetim
                 del row["language"]
         connection.execute(insert(bookings), created)
     _write_history(connection, changes, now)
-    for kind, networks in _mails(changes).items():
-        whom = {
-            network: or_(
-                *(
-                    and_(bookings.c.event_id == event_id, bookings.c.position.in_(positions))
-                    for event_id, positions in places.items()
-                )
-            )
-            for network, places in networks.items()
-        }
-        by = _network_of(whom)
-        enqueue_mails(connection, kind, or_(*whom.values()), network=by, now=now)
+    for kind, places in _mails(changes).items():
+        whom = [
+            and_(bookings.c.event_id == event_id, bookings.c.position.in_(list(networks)))
+            for event_id, networks in places.items()
+        ]
+        enqueue_mails(connection, kind, or_(*whom), network=_network_of(places), now=now)
     _write_figures(connection, changes)
 
 
@@ -198,28 +192,41 @@ def _activity(line: HistoryLine) -> dict[str, Any]:
     }
 
 
-def _mails(changes: Iterable[EventChange]) -> dict[str, dict[str | None, dict[int, list[int]]]]:
-    """Mails to enqueue: `{kind: {the network that caused them: {event_id: [position]}}}`.
+def _mails(changes: Iterable[EventChange]) -> dict[str, dict[int, dict[int, str | None]]]:
+    """Mails to enqueue: `{kind: {event_id: {position: the network that caused it}}}`.
 
     A new booking without an address gets none.
     """
-    mails: dict[str, dict[str | None, dict[int, list[int]]]] = {}
+    mails: dict[str, dict[int, dict[int, str | None]]] = {}
     for change in changes:
         for line in change.ledger.history:
             made = change.details.get(line.position)
             if made is None or made.email is not None:
                 booked = line.what is ActivityKind.BOOKED
                 kind = line.status_after.value if booked else line.what.value
-                by_event = mails.setdefault(kind, {}).setdefault(line.actor.network, {})
-                by_event.setdefault(change.event.id, []).append(line.position)
+                networks = mails.setdefault(kind, {}).setdefault(change.event.id, {})
+                networks[line.position] = line.actor.network
     return mails
 
 
-def _network_of(whom: Mapping[str | None, ColumnElement[bool]]) -> outbox.Value:
-    """The network that caused the mail of each booking: `{network: which bookings}`."""
-    if len(whom) == 1:
-        return next(iter(whom))
-    return case(*((which, network) for network, which in whom.items() if network))
+def _network_of(places: Mapping[int, Mapping[int, str | None]]) -> outbox.Value:
+    """The network of each booking, from `{event_id: {position: network}}`."""
+    networks = {network for of_event in places.values() for network in of_event.values()}
+    if len(networks) == 1:
+        return networks.pop()
+    by_position = {
+        event_id: case(
+            {position: network for position, network in of_event.items() if network},
+            value=bookings.c.position,
+        )
+        for event_id, of_event in places.items()
+        if any(of_event.values())
+    }
+    if len(places) == 1:
+        return next(iter(by_position.values()))
+    return case(
+        *((bookings.c.event_id == event_id, found) for event_id, found in by_position.items())
+    )
 
 
 def enqueue_mails(
