@@ -168,6 +168,10 @@ def verify_all(as_json: bool) -> None:
 @with_appcontext
 def deliver(until_idle: bool) -> None:
     """Send what has to be sent; bin/run does that by itself."""
+    if current_settings().secret_key is None:
+        raise click.ClickException(
+            "SECRET_KEY: is not set; set it to that of the site, for the links in mails"
+        )
     with refusals_in_one_line():
         worker.deliver(until_idle=until_idle)
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.mail.conftest import Book, Clock, Drain, MakeEvent
 from tests.support.mail import Mailbox
 from webapp import clock
 from webapp.booking import services as bookings
+from webapp.config import current_settings
 from webapp.errors import Unavailable
 from webapp.extensions import db
 from webapp.mail import worker
@@ -309,6 +311,18 @@ def test_who_delivers_once_keeps_house_as_well(
     answer = app.test_cli_runner().invoke(args=["deliver", "--once"])
     assert answer.exit_code == 0, answer.output
     assert not rows()
+
+
+def test_nothing_is_delivered_without_the_key_that_links_are_signed_with(
+    app: Flask, make_event: MakeEvent, book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book(make_event(), "ada")
+    keyless = replace(current_settings(), secret_key=None)
+    monkeypatch.setitem(app.extensions, "settings", keyless)
+    answer = app.test_cli_runner().invoke(args=["deliver", "--once"])
+    assert answer.exit_code == 1
+    assert answer.output.startswith("Error: SECRET_KEY: is not set")
+    assert [row.state for row in rows()] == ["pending"]
 
 
 def test_what_turns_out_to_be_nothing_leaves_its_dedupe_key_behind(
