@@ -173,6 +173,10 @@ def deliver(until_idle: bool, resume: bool) -> None:
 
     After a restore nothing is sent and no booking lapses until --resume ends that rest.
     """
+    if current_settings().secret_key is None:
+        raise click.ClickException(
+            "SECRET_KEY: is not set; set it to that of the site, for the links in mails"
+        )
     with refusals_in_one_line():
         if not resume:
             worker.deliver(until_idle=until_idle)

@@ -175,6 +175,8 @@ OF_NOBODY = {
     "booking.terms.terms_of",
     "events.pictures.picture_data",
     "booking.revisions.is_committed",
+    "mail.opting_out.reader_of",
+    "mail.opting_out.token_for",
 }
 
 

@@ -6,9 +6,11 @@ import re
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from flask import Flask
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -20,10 +22,12 @@ from playwright.sync_api import (
 )
 
 from tests.support.servers import ROOT, AppServer, find_program
+from webapp.mail.opting_out import token_for
 from webapp.web import htmx
 
 HTMX_FILE = ROOT / "node_modules" / "htmx.org" / "dist" / "htmx.min.js"
 USERNAME, PASSWORD = "organizer", "a password for tests"
+SECRET_KEY = "a key that only tests use"
 
 # Pages ask for news every five seconds.
 expect.set_options(timeout=20_000)
@@ -65,6 +69,14 @@ class Site:
     def cancel_event(self, event_id: int) -> None:
         self.call(f"/api/events/{event_id}/cancel", {})
 
+    @staticmethod
+    def path_of_messages(event_id: int, position: int, email: str) -> str:
+        """Where a message of the organizer to a booking's address leads who wants no more."""
+        app = Flask(__name__)
+        app.extensions["settings"] = SimpleNamespace(secret_key=SECRET_KEY)
+        with app.app_context():
+            return f"/messages/{event_id}/{position}/{token_for(event_id, position, email)}"
+
     def call(self, path: str, body: dict[str, object], *, method: str = "POST") -> Any:
         login = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
         headers = {"Content-Type": "application/json", "Authorization": f"Basic {login}"}
@@ -79,6 +91,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     environ = {
         "ORGANIZER_USERNAME": USERNAME,
         "ORGANIZER_PASSWORD": PASSWORD,
+        "SECRET_KEY": SECRET_KEY,
         "RATELIMIT_ENABLED": "false",
     }
     server = AppServer(tmp_path_factory.mktemp("site"), environ=environ)

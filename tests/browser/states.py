@@ -12,6 +12,7 @@ class AttendeesPages(NamedTuple):
     """The paths, and what some of them show: an open event and two bookings by reference."""
 
     paths: list[str]
+    messages: str
     free: int
     ticket: str
     waiting: str
@@ -31,7 +32,9 @@ def attendees_pages(site: Site, name: str) -> AttendeesPages:
     called_off = site.make_event(f"Called off {name}", 1, **when)
     lost = site.book(called_off, "first")
     site.cancel_event(called_off)
-    ticket = site.book(full, "first", tickets=3, email=f"first-{full}@example.org")
+    email = f"first-{full}@example.org"
+    ticket = site.book(full, "first", tickets=3, email=email)
+    messages = site.path_of_messages(full, 1, email)
     waiting = site.book(full, "second", tickets=2)
     gone = site.book(free, "third")
     site.cancel(gone)
@@ -39,10 +42,10 @@ def attendees_pages(site: Site, name: str) -> AttendeesPages:
         *("/", "/?search=nothing-is-called-so", "/login", "/bookings", "/nowhere"),
         *(f"/events/{one}" for one in (free, full, alone, later, started, called_off)),
         *(f"/bookings/{one}" for one in (ticket, waiting, gone, inside, outside, lost)),
-        *("/bookings/cut-off", f"/bookings/{ticket}/messages"),
+        *("/bookings/cut-off", messages),
         *(f"/bookings/{one}/cancel" for one in (ticket, waiting)),
     ]
-    return AttendeesPages(paths, free, ticket, waiting)
+    return AttendeesPages(paths, messages, free, ticket, waiting)
 
 
 def organizers_pages(site: Site, name: str) -> tuple[int, list[str]]:

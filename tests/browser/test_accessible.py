@@ -62,7 +62,7 @@ def test_attendees_pages_are_accessible(
     page.get_by_role("button", name="Send me the links").click()
     expect(page.get_by_role("alert")).to_be_visible()
     check(page, "refused search for bookings")
-    page.goto(f"/bookings/{seen.ticket}/messages")
+    page.goto(seen.messages)
     page.get_by_role("button", name="Send me no more messages").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("No more messages")
     check(page, "no more messages")

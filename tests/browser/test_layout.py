@@ -77,14 +77,15 @@ def test_ticket_is_printed_on_one_sheet(site: Site, visitor: Visitor, name: str)
 def test_pages_reflow_at_four_times_the_size(site: Site, visitor: Visitor) -> None:
     free = site.make_event("Wide Open", 500, location="Old Harbour Hall", **WHEN)
     full = site.make_event("Full House", 3, **WHEN)
-    ticket = site.book(full, "first", tickets=3)
+    ticket = site.book(full, "first", tickets=3, email="first@example.org")
+    messages = site.path_of_messages(full, 1, "first@example.org")
     waiting = site.book(full, "second", tickets=2)
     page = visitor(viewport=ZOOMED)
     for path in (
         *("/", "/?search=nothing", "/login", "/bookings", "/nowhere"),
         *(f"/events/{one}" for one in (free, full)),
         *(f"/bookings/{one}{rest}" for one in (ticket, waiting) for rest in ("", "/cancel")),
-        f"/bookings/{ticket}/messages",
+        messages,
     ):
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") == ZOOMED["width"], path

@@ -144,7 +144,9 @@ def test_message_can_be_answered_and_unsubscribed_from(
     assert recipients(mailbox, "Again") == {"ada@example.org": 1}, "following is not enough"
     data = {"List-Unsubscribe": "One-Click"}
     for _ in range(2):
-        assert stranger.post(path, data=data, base_url=BASE_URL).status_code == 200
+        stopped = stranger.post(path, data=data, base_url=BASE_URL)
+        assert stopped.status_code == 200
+        assert "No more messages" in stopped.text
     write(owner, event_id, subject="Once more")
     bookings.cancel_booking(event_id, attendee_id="ada@example.org")
     drain()
@@ -152,15 +154,87 @@ def test_message_can_be_answered_and_unsubscribed_from(
     assert mailbox.to("ada@example.org")[-1]["Subject"].startswith("Your booking is cancelled")
 
 
-def test_who_unsubscribes_meanwhile_gets_nothing(
-    owner: FlaskClient, make_event: MakeEvent, book: Book, drain: Drain, mailbox: Mailbox
+def path_in_last_mail(mailbox: Mailbox, address: str) -> str:
+    """Where the mail program sends its form to have no more of these."""
+    return urlsplit(str(mailbox.to(address)[-1]["List-Unsubscribe"]).strip("<>")).path
+
+
+def test_messages_can_be_switched_on_again(
+    app: Flask,
+    owner: FlaskClient,
+    make_event: MakeEvent,
+    book: Book,
+    drain: Drain,
+    mailbox: Mailbox,
 ) -> None:
     event_id = make_event(tickets=5)
-    receipt = book(event_id, "ada")
+    book(event_id, "ada")
     write(owner, event_id)
-    announcements.stop_messages(receipt.reference)
     drain()
-    assert not recipients(mailbox, "A word")
+    path, reader = path_in_last_mail(mailbox, "ada@example.org"), app.test_client()
+    reader.post(path, base_url=BASE_URL)
+    shown = reader.get(path, base_url=BASE_URL).text
+    [again] = re.findall(r'action="(/messages/[^"]+)"', shown)
+    assert "No more messages" in shown
+    for _ in range(2):
+        resumed = reader.post(again, base_url=BASE_URL)
+        assert resumed.status_code == 200
+        assert "Messages again" in resumed.text
+    write(owner, event_id, subject="Once more")
+    drain()
+    assert recipients(mailbox, "Once more") == {"ada@example.org": 1}
+
+
+def test_who_books_with_somebodys_address_cannot_stop_their_messages(
+    app: Flask,
+    owner: FlaskClient,
+    make_event: MakeEvent,
+    book: Book,
+    drain: Drain,
+    mailbox: Mailbox,
+) -> None:
+    """A reference is no token, and a token is good for the place and address it was mailed for."""
+    event_id, stranger = make_event(tickets=5), app.test_client()
+    book(event_id, "ada")
+    own = bookings.book_tickets(event_id, attendee_id="7", email="ada@example.org")
+    book(event_id, "eve")
+    write(owner, event_id)
+    drain()
+    place, _, token = path_in_last_mail(mailbox, "eve@example.org").rpartition("/")
+    of_ada = place.rpartition("/")[0] + "/1"
+    for path in (
+        f"/bookings/{own.reference}/messages",
+        f"{of_ada}/{token}",
+        f"{of_ada}/{own.reference}",
+        f"{of_ada}/caf%C3%A9",
+        f"{place}9/{token}",
+        f"/messages/{event_id + 1}/3/{token}",
+    ):
+        for form in (path, f"{path}/again"):
+            assert stranger.post(form, base_url=BASE_URL).status_code == 404
+        assert stranger.get(path, base_url=BASE_URL).status_code == 404
+    write(owner, event_id, subject="Again")
+    drain()
+    assert recipients(mailbox, "Again") == {"ada@example.org": 1, "eve@example.org": 1}
+
+
+def test_who_unsubscribes_meanwhile_gets_nothing(
+    app: Flask,
+    owner: FlaskClient,
+    make_event: MakeEvent,
+    book: Book,
+    drain: Drain,
+    mailbox: Mailbox,
+) -> None:
+    event_id = make_event(tickets=5)
+    book(event_id, "ada")
+    write(owner, event_id)
+    drain()
+    write(owner, event_id, subject="Again")
+    path = path_in_last_mail(mailbox, "ada@example.org")
+    assert app.test_client().post(path, base_url=BASE_URL).status_code == 200
+    drain()
+    assert not recipients(mailbox, "Again")
 
 
 def test_who_cancels_meanwhile_is_not_counted_as_told(

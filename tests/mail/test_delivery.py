@@ -1,4 +1,4 @@
-"""Who leases what, and when: several deliverers, floods, bulk, jobs."""
+"""Who leases what, and when: several deliverers, bulk, jobs."""
 
 import contextlib
 import signal
@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,9 +18,10 @@ from tests.mail.conftest import Book, Clock, Drain, MakeEvent
 from tests.support.mail import Mailbox
 from webapp import clock
 from webapp.booking import services as bookings
+from webapp.config import current_settings
 from webapp.errors import Unavailable
 from webapp.extensions import db
-from webapp.mail import facts, worker
+from webapp.mail import worker
 from webapp.mail.failures import NothingToSend
 from webapp.mail.worker import Deliverer
 from webapp.storage import idempotency, outbox, transaction
@@ -311,6 +313,18 @@ def test_who_delivers_once_keeps_house_as_well(
     assert not rows()
 
 
+def test_nothing_is_delivered_without_the_key_that_links_are_signed_with(
+    app: Flask, make_event: MakeEvent, book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book(make_event(), "ada")
+    keyless = replace(current_settings(), secret_key=None)
+    monkeypatch.setitem(app.extensions, "settings", keyless)
+    answer = app.test_cli_runner().invoke(args=["deliver", "--once"])
+    assert answer.exit_code == 1
+    assert answer.output.startswith("Error: SECRET_KEY: is not set")
+    assert [row.state for row in rows()] == ["pending"]
+
+
 def test_what_turns_out_to_be_nothing_leaves_its_dedupe_key_behind(
     app: Flask, the_clock: Clock
 ) -> None:
@@ -358,29 +372,6 @@ def test_repeat_after_a_crash_carries_the_same_message_id(
     assert len(ids) == 4
     assert ids[:2] == ids[2:]
     assert len(set(ids)) == 2
-
-
-def test_nobody_is_flooded_by_bookings(
-    make_event: MakeEvent, book: Book, drain: Drain, mailbox: Mailbox
-) -> None:
-    for _ in range(facts.MOST_BOOKINGS + 5):
-        book(make_event(), "ada")
-        drain()
-    assert len(mailbox.contents) == facts.MOST_BOOKINGS
-    parked = [row for row in rows() if row.state == "parked"]
-    assert len(parked) == 5
-    assert "within an hour" in parked[0].problem
-
-
-def test_nobody_is_flooded_by_changes_of_a_booking(
-    make_event: MakeEvent, book: Book, drain: Drain, mailbox: Mailbox
-) -> None:
-    event_id = make_event(tickets=30, max_tickets_per_booking=30)
-    position = book(event_id, "ada", 30).position
-    for tickets in range(29, 5, -1):
-        bookings.change_tickets(event_id, position=position, tickets=tickets)
-        drain()
-    assert len(mailbox.contents) == facts.MOST_MAILS_OF_BOOKING
 
 
 def test_old_keys_are_forgotten_a_few_at_a_time(

@@ -110,21 +110,6 @@ def test_link_that_is_mailed_again_comes_before_all_others(
     assert words.index(receipts[2].reference) < words.index(receipts[0].reference)
 
 
-def test_page_says_when_the_link_is_not_mailed_again(
-    client: FlaskClient, make_event: MakeEvent, book: Book, drain: Drain, mailbox: Mailbox
-) -> None:
-    event_id = make_event(tickets=9)
-    book(event_id, "ada")
-    for _ in range(3):
-        assert "We mail its link" in book_on_page(client, event_id, "ada@example.org").text
-    answer = book_on_page(client, event_id, "ada@example.org")
-    assert answer.status_code == 409
-    assert "We mail its link" not in answer.text
-    assert "try again in an hour" in answer.text
-    drain()
-    assert len(mailbox.to("ada@example.org")) == 1 + 3
-
-
 def test_link_of_a_booking_that_is_cancelled_meanwhile_is_not_mailed(
     client: FlaskClient, make_event: MakeEvent, drain: Drain, mailbox: Mailbox
 ) -> None:

@@ -17,7 +17,7 @@ from tests.support.mail import Mailbox, words_of
 from tests.support.tools import booking_at
 from webapp.booking import corrections, links
 from webapp.booking import services as bookings
-from webapp.booking.commands import ATTENDEE, organizer
+from webapp.booking.commands import ATTENDEE, attendee, organizer
 from webapp.booking.links import Token
 from webapp.config import current_settings
 from webapp.events import services as events
@@ -39,7 +39,7 @@ SAID = re.compile(r"⟦[^⟦⟧]*⟧")
 KINDS = {
     "confirmed", "waiting", "promoted", "reduced", "raised", "cancelled", "event_changed",
     "event_cancelled", "free_now", "reminder", "links", "message", "sold_out", "summary",
-    "new_link", "link_replaced", "new_address", "address_changed",
+    "new_link", "link_replaced", "new_address", "address_changed", "summed_up",
 }  # fmt: skip
 
 
@@ -300,6 +300,13 @@ def test_every_mail_says_everything_in_the_readers_language(
     announcements.send_message(
         kept, audience=Audience.ALL, subject="Νέα", text="Καλημέρα", actor=actor
     )
+    tell()
+    # What is beyond three mails, with a booking that is over.
+    for _ in range(3):
+        facts.send_links("pair@example.org", network="one")
+    bookings.cancel_booking(undated, position=1, actor=attendee("one"))
+    tell()
+    the_clock.put_forward(minutes=6)
     tell()
     # The summary of a day, then of two days with the reminder.
     the_clock.put_forward(days=1, hours=1)

@@ -24,6 +24,7 @@ from webapp.booking.queries import find_booking
 from webapp.events import samples
 from webapp.events import services as events
 from webapp.mail import facts
+from webapp.mail.opting_out import token_for
 from webapp.pages.organizer import bookings as organizer_bookings
 from webapp.pages.organizer import events as organizer_events
 from webapp.storage.tables import deliveries
@@ -265,7 +266,7 @@ def pages(app: Flask, visitor: Person, make_event: MakeEvent, book: Book) -> Ite
         for how in ("", "?tickets=7", "?form=no", "?form=yes"):
             yield get(f"/events/{event}/availability{how}", fragment=True)
     for reference in (ticket, pair, *waiting, lapsed, held, of_gone):
-        for path in ("", "/cancel", "/messages", "/standing"):
+        for path in ("", "/cancel", "/standing"):
             yield get(f"/bookings/{reference}{path}", fragment=path == "/standing")
     yield submit(f"/bookings/{ticket}", tickets=9)
     yield submit(f"/events/{plain}", name="", email="x", tickets="x")
@@ -298,7 +299,12 @@ def pages(app: Flask, visitor: Person, make_event: MakeEvent, book: Book) -> Ite
         yield get(answer.location) if answer.location else answer
         yield get(f"{path}?token={token}")
     yield get(submit(f"/bookings/{waiting[2]}/cancel").location)
-    yield submit(f"/bookings/{ticket}/messages")
+    with app.app_context():
+        messages = f"/messages/{plain}/1/{token_for(plain, 1, 'ada@example.org')}"
+    yield get(messages)
+    yield submit(messages)
+    yield get(messages)
+    yield submit(messages, f"{messages}/again")
     with app.app_context():
         bookings.cancel_booking(full, position=1)
         set_status(plain, 2, Status.LAPSED)

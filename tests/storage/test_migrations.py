@@ -161,6 +161,7 @@ ROWS: dict[str, dict[str, object]] = {
     },
     "opt_out": {"organizer_id": 1, "recipient": "a@example.org", "created_at": MOMENT},
     "picture": {"event_id": 1, "large": b"l", "small": b"s"},
+    "mail_slot": {"recipient": "a@example.org", "number": 1, "delivery_id": 1},
     "pace": {"receiver": "mail", "free_at": MOMENT},
     "heartbeat": {"id": 1, "beat_at": MOMENT},
 }  # fmt: skip
@@ -252,6 +253,9 @@ VIOLATIONS = [
     Violation("pk_opt_out", "opt_out", {}),
     Violation("fk_picture_event_id", "picture", {"event_id": 9}),
     Violation("pk_picture", "picture", {}),
+    Violation("pk_mail_slot", "mail_slot", {}),
+    Violation("ck_mail_slot_number", "mail_slot", {"number": -1}),
+    Violation("ck_mail_slot_number", "mail_slot", {"number": 10}),
     Violation("pk_pace", "pace", {}),
     Violation("pk_heartbeat", "heartbeat", {}),
     Violation("ck_heartbeat_id", "heartbeat", {"id": 2}),
@@ -270,6 +274,8 @@ ALLOWED = [
     ("event", event(capacity=10_000_000)),
     ("activity", {"id": 2, "position": None}),
     ("delivery", {"id": 2, "once": None, "event_id": None}),
+    ("mail_slot", {"number": 0}),
+    ("mail_slot", {"recipient": "A@example.org"}),
     ("organizer", {"id": 2, "username": "Olga"}),
 ]
 

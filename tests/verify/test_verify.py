@@ -279,6 +279,12 @@ DAMAGE = {
         "a named picture is kept",
         "UPDATE event SET picture = NULL WHERE id = :draft",
     ),
+    "a mail is said to be told by one that is not there": (
+        "what is summed up is told",
+        "INSERT INTO delivery (receiver, what, recipient, bulk, event_id, state, attempts,"
+        " summary_id, next_try_at, created_at) SELECT 'mail', 'confirmed', 'a@example.org', 0, id,"
+        " 'sent', 1, 4711, '2031-01-01 10:00:00.000000', created_at FROM event WHERE id = :hot",
+    ),
     "an edit is taken back in secret": (
         "edits lead to the present",
         """UPDATE activity SET details = '{"capacity": [10, 12]}' WHERE event_id = :hot"""

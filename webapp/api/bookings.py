@@ -10,14 +10,14 @@ from webapp.api.auth import Unauthorized
 from webapp.api.blueprint import bp
 from webapp.api.openapi import documented
 from webapp.api.wire import answer, idempotency_key, read_json
-from webapp.booking.commands import ATTENDEE, Actor, Outcome, Status, organizer
+from webapp.booking.commands import Actor, Outcome, Status, attendee, organizer
 from webapp.booking.corrections import correct_booking
 from webapp.booking.links import ask_for_new_link, replace_link_of
 from webapp.booking.queries import find_booking, find_event, locate
 from webapp.booking.services import book_tickets, cancel_booking, change_tickets, take_free
 from webapp.errors import AlreadyBooked, InvalidInput, Problem
 from webapp.mail.facts import send_links
-from webapp.web.rate_limits import FreeTickets, admit_new_address, may_mail_links
+from webapp.web.rate_limits import FreeTickets, admit_new_address, network
 from webapp.web.schemas import (
     LEFT_OUT,
     BookRequest,
@@ -94,8 +94,8 @@ def book() -> Response:
             if outcome.repeated:
                 free.take_back()
     except AlreadyBooked as error:
-        if is_named_by_address and may_mail_links(attendee_id):
-            send_links(attendee_id, first=(asked.eventId, error.position))
+        if is_named_by_address:
+            send_links(attendee_id, first=(asked.eventId, error.position), network=network())
         raise
     return answer(shapes.booked(asked.eventId, outcome, user_id=asked.userId), 201)
 
@@ -178,7 +178,7 @@ def change(reference: str) -> Response:
             message = "The booking is for 1 ticket now."
         return answer(shapes.released(outcome, message=message, actor=actor))
     if asked.email is not None:
-        admit_new_address(asked.email, booking=f"{event_id}/{position}")
+        admit_new_address(f"{event_id}/{position}")
     made = correct_booking(
         event_id,
         position=position,
@@ -233,14 +233,12 @@ def replace_link(reference: str) -> Response:
     The booking's email gets a mail, whose button replaces them. For the event's organizer they are
     replaced at once, and the new ones are mailed.
     """
-    found = find_booking(reference).booking
-    event_id, position = found.event_id, found.position
+    event_id, position = locate(reference)
     actor = actor_for(event_id)
     if actor.is_organizer:
         replace_link_of(event_id, position=position, actor=actor, reference=reference)
         return answer({"message": "The link is replaced; the new one is mailed."}, 202)
-    if found.email is None or may_mail_links(found.email):
-        ask_for_new_link(event_id, position=position, reference=reference)
+    ask_for_new_link(event_id, position=position, reference=reference, network=network())
     return answer({"message": "If the booking has an email, a mail is on its way to it."}, 202)
 
 
@@ -250,6 +248,6 @@ def actor_for(event_id: int) -> Actor:
     Raises `EventNotFound` when somebody is logged in and there is no such event.
     """
     if g.caller is None:
-        return ATTENDEE
+        return attendee(network())
     owner = find_event(event_id, with_drafts=True).organizer_id
-    return organizer(owner) if owner == g.caller.id else ATTENDEE
+    return organizer(owner) if owner == g.caller.id else attendee(network())

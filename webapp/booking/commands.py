@@ -32,10 +32,15 @@ def takes_tickets(status: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: an attendee, a member of the organizer's account, or the system by itself."""
+    """Who acts: an attendee, a member of the organizer's account, or the system by itself.
+
+    `network` is a keyed hash of the network that a stranger acts from: the mails that this causes
+    are limited.
+    """
 
     kind: str
     account_id: int | None = None
+    network: str | None = field(default=None, compare=False)
 
     @property
     def is_organizer(self) -> bool:
@@ -55,6 +60,11 @@ class Actor:
 ATTENDEE = Actor("attendee")
 # A term that is over, a question that has left.
 SYSTEM = Actor("system")
+
+
+def attendee(network: str | None) -> Actor:
+    """An attendee, or whoever passes for one, in a network."""
+    return Actor("attendee", network=network)
 
 
 def organizer(account_id: int) -> Actor:

@@ -75,6 +75,7 @@ def correct_booking(
                 event_id=event_id,
                 position=position,
                 details={"state": state_of(booking)},
+                network=actor.network,
                 now=now,
             )
         made = Correction(["name"] if is_renamed else [], asks_address)

@@ -93,9 +93,12 @@ def state_of(booking: BookingRow) -> str:
     return hashlib.sha256(told.encode()).hexdigest()[:32]
 
 
-def ask_for_new_link(event_id: int, *, position: int, reference: str) -> None:
+def ask_for_new_link(
+    event_id: int, *, position: int, reference: str, network: str | None = None
+) -> None:
     """Mail a token to the booking's address, if it has one and the booking is active.
 
+    `network` is the one that a stranger asks from.
     Raises `EventNotFound`, `BookingNotFound`, `LinkReplaced`, `Unavailable`.
     """
 
@@ -110,6 +113,7 @@ def ask_for_new_link(event_id: int, *, position: int, reference: str) -> None:
                 event_id=event_id,
                 position=position,
                 details={"state": state_of(booking)},
+                network=network,
                 now=clock.now(),
             )
 

@@ -4,7 +4,7 @@ It comes after `load` in the same transaction: rows, figures, history and what h
 committed together or not at all.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from sqlalchemy import (
     Update,
     and_,
     bindparam,
+    case,
     insert,
     or_,
     update,
@@ -112,10 +113,10 @@ def save_rows(connection: Connection, changes: Sequence[EventChange], *, now: da
     _write_history(connection, changes, now)
     for kind, places in _mails(changes).items():
         whom = [
-            and_(bookings.c.event_id == event_id, bookings.c.position.in_(positions))
-            for event_id, positions in places.items()
+            and_(bookings.c.event_id == event_id, bookings.c.position.in_(list(networks)))
+            for event_id, networks in places.items()
         ]
-        enqueue_mails(connection, kind, or_(*whom), now=now)
+        enqueue_mails(connection, kind, or_(*whom), network=_network_of(places), now=now)
     for change in changes:
         if change.ledger.promoted and asks_promoted(change.event, now):
             promoted = bookings.c.position.in_(list(change.ledger.promoted))
@@ -188,13 +189,13 @@ def _activity(line: HistoryLine) -> dict[str, Any]:
     }
 
 
-def _mails(changes: Iterable[EventChange]) -> dict[str, dict[int, list[int]]]:
-    """Mails to enqueue: `{kind: {event_id: [position]}}`.
+def _mails(changes: Iterable[EventChange]) -> dict[str, dict[int, dict[int, str | None]]]:
+    """Mails to enqueue: `{kind: {event_id: {position: the network that caused it}}}`.
 
     A new booking without an address gets none. Of one that moves up with fewer tickets than it
     asked for, the mail of the promotion tells it all.
     """
-    mails: dict[str, dict[int, list[int]]] = {}
+    mails: dict[str, dict[int, dict[int, str | None]]] = {}
     for change in changes:
         for line in change.ledger.history:
             if line.what is ActivityKind.REDUCED and line.position in change.ledger.promoted:
@@ -203,7 +204,10 @@ def _mails(changes: Iterable[EventChange]) -> dict[str, dict[int, list[int]]]:
             if made is None or made.email is not None:
                 kind = _mail_of(line, asks=line.position in change.asked)
                 if kind:
-                    mails.setdefault(kind, {}).setdefault(change.event.id, []).append(line.position)
+                    networks = mails.setdefault(kind, {}).setdefault(change.event.id, {})
+                    # Who keeps a place has read the mail that asked: that is no stranger.
+                    is_kept = line.what is ActivityKind.KEPT
+                    networks[line.position] = None if is_kept else line.actor.network
     return mails
 
 
@@ -221,8 +225,32 @@ def _mail_of(line: HistoryLine, *, asks: bool) -> str:
     return line.what.value
 
 
+def _network_of(places: Mapping[int, Mapping[int, str | None]]) -> outbox.Value:
+    """The network of each booking, from `{event_id: {position: network}}`."""
+    networks = {network for of_event in places.values() for network in of_event.values()}
+    if len(networks) == 1:
+        return networks.pop()
+    by_position = {
+        event_id: case(
+            {position: network for position, network in of_event.items() if network},
+            value=bookings.c.position,
+        )
+        for event_id, of_event in places.items()
+        if any(of_event.values())
+    }
+    if len(places) == 1:
+        return next(iter(by_position.values()))
+    return case(
+        *((bookings.c.event_id == event_id, found) for event_id, found in by_position.items())
+    )
+
+
 def enqueue_mails(
-    connection: Connection, kind: str, *which: ColumnElement[bool], now: datetime
+    connection: Connection,
+    kind: str,
+    *which: ColumnElement[bool],
+    network: outbox.Value = None,
+    now: datetime,
 ) -> None:
     """Enqueue a mail for each of the bookings that left an address, by one statement."""
     outbox.enqueue(
@@ -233,6 +261,7 @@ def enqueue_mails(
         recipient=bookings.c.email,
         event_id=bookings.c.event_id,
         position=bookings.c.position,
+        network=network,
         in_order_of=(bookings.c.event_id, bookings.c.position),
         now=now,
     )

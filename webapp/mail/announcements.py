@@ -1,13 +1,11 @@
 """What an organizer writes to the attendees of an event, and what became of each mail of it."""
 
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from enum import StrEnum
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, Select, String, func, insert, literal, or_, select, update
 from sqlalchemy import cast as sql_cast
-from sqlalchemy.exc import IntegrityError
 
 from webapp import clock
 from webapp.booking import save
@@ -233,7 +231,14 @@ def resend(event_id: int, delivery_id: int, *, actor: Actor) -> bool:
         deliveries.c.event_id == event_id,
         deliveries.c.state == "parked",
     )
-    due = {"state": "pending", "attempts": 0, "next_try_at": clock.now(), "problem": None}
+    due = {
+        "state": "pending",
+        "attempts": 0,
+        "next_try_at": clock.now(),
+        "problem": None,
+        # It is the organizer who causes it now.
+        "network": None,
+    }
     change = update(deliveries).where(*found).values(due)
 
     def work(connection: Connection) -> bool:
@@ -263,25 +268,6 @@ def mail_again(event_id: int, position: int, *, actor: Actor) -> bool:
         return status is not None
 
     return write(work)
-
-
-def stop_messages(reference: str) -> bool:
-    """Send the address of a booking no more messages of its organizer; say if there is one."""
-    query = (
-        select(events.c.organizer_id, bookings.c.email)
-        .join(bookings, bookings.c.event_id == events.c.id)
-        .where(bookings.c.reference == reference, bookings.c.email.is_not(None))
-    )
-    row = read(lambda connection: connection.execute(query).one_or_none())
-    if row is None:
-        return False
-    opt_out = insert(opt_outs).values(
-        organizer_id=row.organizer_id, recipient=row.email, created_at=clock.now()
-    )
-    # They may have said so before.
-    with suppress(IntegrityError):
-        write(lambda connection: connection.execute(opt_out).rowcount)
-    return True
 
 
 def _people(event_id: int, audience: Audience, organizer_id: int | None) -> Select[Any]:

@@ -18,7 +18,7 @@ from email_validator import EmailNotValidError, validate_email
 from webapp import clock
 from webapp.config import Settings
 from webapp.mail import compose
-from webapp.mail.compose import Mail
+from webapp.mail.content import Mail
 from webapp.mail.failures import PermanentFailure
 from webapp.mail.ical import calendar_file
 from webapp.mail.links import link

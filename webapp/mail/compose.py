@@ -6,15 +6,11 @@ organizers wrote stays as they wrote it.
 """
 
 import hashlib
-import io
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from email.utils import parseaddr
 from types import SimpleNamespace
 from typing import Any
-
-import segno
 
 from webapp import clock
 from webapp.booking.commands import Status, TermKind, is_active
@@ -22,7 +18,9 @@ from webapp.booking.links import Purpose
 from webapp.booking.queries import find_event, free_now, may_leave_until
 from webapp.booking.terms import QUESTIONS
 from webapp.config import Settings, current_settings
-from webapp.mail import announcements, facts, summaries
+from webapp.mail import announcements, facts, limits, opting_out, summaries
+from webapp.mail.content import Fact, Link, Mail, Reason
+from webapp.mail.facts import CurrentBooking
 from webapp.mail.failures import NothingToSend
 from webapp.mail.links import booking_link, event_link, keep_link, link, press_link
 from webapp.mail.summaries import EventSummary
@@ -31,84 +29,14 @@ from webapp.text.formatting import day, in_words, span
 from webapp.text.languages import Language, language_of
 from webapp.text.templates import templates_in
 
-# Scanners need the code dark on light and large enough on a small screen.
-QR_SCALE, QR_BORDER, QR_MASK = 8, 4, 0
-
-# Says why somebody gets a mail, and from which site: as its name or as a link to it.
-Reason = Callable[[str], str]
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """Something to click: the words on it, the address, and what is said beside it."""
-
-    label: str
-    url: str
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """A line of the table; `before` is what it was until it was changed."""
-
-    label: str
-    value: str
-    before: str = ""
-
-
-@dataclass(slots=True)
-class Mail:
-    """A mail before it is put together.
-
-    The subject is the title and, behind it, `about`: in a list of mails there is room for a few
-    words, and the name of an event may be long, or run from right to left.
-    `reason` has no full stop: an address may come last.
-    `entry` is the event of a calendar file, with the position of the booking it belongs to.
-    """
-
-    language: Language
-    title: str
-    paragraphs: Sequence[str]
-    reason: Reason
-    about: str = ""
-    facts: Sequence[Fact] = ()
-    links: Sequence[Link] = ()
-    button: Link | None = None
-    ticket_code: str = ""
-    entry: tuple[EventRow, int] | None = None
-    entry_is_cancelled: bool = False
-    unsubscribe: str = ""
-    reply_to: str = ""
-    message_id: str = field(default="", init=False)
-    text: str = field(default="", init=False)
-    html: str = field(default="", init=False)
-
-    @property
-    def subject(self) -> str:
-        return one_line(f"{self.title}: {self.about}" if self.about else self.title)
-
-    @property
-    def picture_id(self) -> str:
-        """The Content-ID of the code, which the HTML names; of this mail alone (RFC 2392)."""
-        return f"ticket.{self.message_id}"
-
-    @property
-    def qr_code(self) -> bytes | None:
-        """The code of the ticket as a PNG."""
-        if not self.ticket_code:
-            return None
-        file = io.BytesIO()
-        # Scanners read every mask; to weigh all eight of them costs more than the rest of it.
-        code = segno.make(self.ticket_code, error="m", micro=False, mask=QR_MASK)
-        code.save(file, kind="png", scale=QR_SCALE, border=QR_BORDER)
-        return file.getvalue()
-
 
 def mail_for(delivery: DeliveryRow, settings: Settings) -> Mail:
-    """The mail that a delivery asks for. Raises `NothingToSend`, `PermanentFailure`."""
+    """The mail that a delivery asks for. Raises `NothingToSend`, `SummedUp`, `NotYet`."""
     match delivery.what:
         case "links":
             mail = _links_mail(delivery)
+        case "summed_up":
+            mail = _summed_up_mail(delivery)
         case "message":
             mail = _announcement_mail(delivery)
         case "address_changed":
@@ -227,6 +155,7 @@ def _links_mail(delivery: DeliveryRow) -> Mail:
     found = facts.current_bookings(delivery.recipient, first=tuple(first) if first else None)
     if not found:
         raise NothingToSend
+    limits.let_through(delivery)
     newest = max(found, key=lambda row: row.created_at)
     language = _language(newest.language)
 
@@ -237,7 +166,27 @@ def _links_mail(delivery: DeliveryRow) -> Mail:
         )
 
     mail = Mail(language, *_words("links", language, found=found), reason)
-    mail.links = [
+    mail.links = _booking_links(found, language)
+    return mail
+
+
+def _summed_up_mail(delivery: DeliveryRow) -> Mail:
+    limits.let_summary_through(delivery)
+    found = facts.summed_up_bookings(delivery)
+    newest = max(found, key=lambda row: row.created_at, default=None)
+    language = _language(newest.language if newest else None)
+    mail = Mail(
+        language,
+        *_words("summed_up", language, found=found),
+        _for_attendee(language, delivery.what),
+    )
+    mail.links = _booking_links(found, language)
+    mail.button = Link(language.gettext("Find your bookings"), link("find.bookings"))
+    return mail
+
+
+def _booking_links(found: Sequence[CurrentBooking], language: Language) -> list[Link]:
+    return [
         Link(
             row.event_name,
             booking_link(row.reference),
@@ -245,7 +194,6 @@ def _links_mail(delivery: DeliveryRow) -> Mail:
         )
         for row in found
     ]
-    return mail
 
 
 def _announcement_mail(delivery: DeliveryRow) -> Mail:
@@ -262,7 +210,12 @@ def _announcement_mail(delivery: DeliveryRow) -> Mail:
     mail = Mail(language, message.subject, _paragraphs(message.text), reason)
     mail.facts = _told_facts(_facts(event, language))
     mail.button = Link(language.gettext("Open your booking"), booking_link(booking.reference))
-    mail.unsubscribe = link("unsubscribe.ask", reference=booking.reference)
+    mail.unsubscribe = link(
+        "unsubscribe.ask",
+        event_id=event.id,
+        position=booking.position,
+        token=opting_out.token_for(event.id, booking.position, delivery.recipient),
+    )
     mail.reply_to = reply_to or ""
     return mail
 
@@ -322,8 +275,12 @@ def _figures(each: EventSummary, language: Language) -> str:
 
 
 def _claim(booking: BookingRow, language: Language) -> str:
-    """How many tickets an active booking is for, and whether it has them."""
+    """How many tickets a booking is for, and whether it has them."""
     ngettext = language.ngettext
+    if not is_active(booking.status):
+        return ngettext(
+            "%(num)s ticket, no longer booked", "%(num)s tickets, no longer booked", booking.tickets
+        )
     match booking.status:
         case Status.CONFIRMED:
             return ngettext(
@@ -351,11 +308,6 @@ def _paragraphs(text: str) -> list[str]:
 
 def _render(template: str, language: Language, **context: object) -> str:
     return templates_in(language).get_template(f"mail/{template}").render(context)
-
-
-def one_line(text: str) -> str:
-    """Text fit for a header: any kind of line break becomes a space."""
-    return "".join(char if char.isprintable() else " " for char in " ".join(text.split()))
 
 
 def _facts(event: EventRow | SimpleNamespace, language: Language) -> list[Fact]:

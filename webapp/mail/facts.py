@@ -19,18 +19,18 @@ from webapp.booking.commands import (
     is_active,
     takes_tickets,
 )
-from webapp.booking.links import Purpose
+from webapp.booking.links import Purpose, state_of
 from webapp.booking.queries import BookingView, find_event, free_now
 from webapp.booking.ranks import rank_of
 from webapp.booking.terms import QUESTIONS, end_of, may_ask
 from webapp.errors import EventNotFound
 from webapp.events.services import FIELDS_ATTENDEES_HEAR_OF
-from webapp.mail.failures import NothingToSend, PermanentFailure
+from webapp.mail.failures import NothingToSend
+from webapp.mail.limits import let_through
 from webapp.storage.outbox import enqueue
 from webapp.storage.rows import BookingRow, DeliveryRow, EventRow, EventTimes
 from webapp.storage.tables import activities, bookings, deliveries, events, organizers, terms
 from webapp.storage.transaction import read, write
-from webapp.text.sentences import DELIVERY_PROBLEMS
 
 # What a mail says is true of a booking of these statuses only. Where one is missing here, the
 # change that made it untrue has written a delivery of its own.
@@ -59,10 +59,6 @@ SUPERSEDED_BY = {
     "raised": ("reduced", "raised"),
     "event_changed": ("event_changed",),
 }
-# What anybody can cause who types an address into a form, and how much of it is too much.
-BY_STRANGERS = {"confirmed", "waiting", "cancelled", "reduced", "raised"}
-MOST_BOOKINGS, MOST_MAILS_OF_BOOKING = 20, 10
-FLOOD_WINDOW = timedelta(hours=1)
 ZERO = timedelta()
 MOST_LINKS = 50
 # Less than sent rows are kept, more than an unsent one can wait.
@@ -79,8 +75,8 @@ class AskedBooking(BookingRow, Protocol):
 def facts_for(delivery: DeliveryRow) -> BookingView:
     """The booking and event that a delivery tells of, as they are now.
 
-    Raises `NothingToSend` when its mail would not be true, `PermanentFailure` when it would be one
-    of a flood.
+    Raises `NothingToSend` when its mail would not be true, `SummedUp` and `NotYet` when it would
+    be one too many.
     """
     booking = _booking(delivery)
     try:
@@ -88,6 +84,9 @@ def facts_for(delivery: DeliveryRow) -> BookingView:
     except EventNotFound as error:
         raise NothingToSend from error
     if booking.status not in TRUE_OF[delivery.what]:
+        raise NothingToSend
+    # It was asked for by who had another link, or for another address.
+    if delivery.what in tuple(Purpose) and (delivery.details or {})["state"] != state_of(booking):
         raise NothingToSend
     of_a_start = delivery.what in ("reminder", "still_coming")
     if of_a_start and not _is_before(delivery, event.starts_at):
@@ -108,8 +107,7 @@ def facts_for(delivery: DeliveryRow) -> BookingView:
         raise NothingToSend
     if delivery.what in SUPERSEDED_BY and _is_superseded(delivery):
         raise NothingToSend
-    if delivery.what in BY_STRANGERS:
-        _refuse_flood(delivery)
+    let_through(delivery)
     return found
 
 
@@ -161,24 +159,6 @@ def _is_superseded(delivery: DeliveryRow) -> bool:
 
 def _of_same_booking(delivery: DeliveryRow) -> tuple[Any, ...]:
     return deliveries.c.event_id == delivery.event_id, deliveries.c.position == delivery.position
-
-
-def _refuse_flood(delivery: DeliveryRow) -> None:
-    """Raise `PermanentFailure` where one address gets more than a person can want."""
-    since = clock.now() - FLOOD_WINDOW
-    made = select(bookings.c.position).where(
-        bookings.c.email == delivery.recipient, bookings.c.created_at > since
-    )
-    sent = select(deliveries.c.id).where(
-        deliveries.c.event_id == delivery.event_id,
-        deliveries.c.position == delivery.position,
-        deliveries.c.state == "sent",
-        deliveries.c.sent_at > since,
-    )
-    if _exists(made.offset(MOST_BOOKINGS)):
-        raise PermanentFailure(DELIVERY_PROBLEMS["too_many_bookings"])
-    if _exists(sent.offset(MOST_MAILS_OF_BOOKING - 1)):
-        raise PermanentFailure(DELIVERY_PROBLEMS["too_many_mails"])
 
 
 def _exists(query: Select[Any]) -> bool:
@@ -255,25 +235,25 @@ class CurrentBooking(BookingRow, EventTimes, Protocol):
     def event_name(self) -> str: ...
 
 
+_with_event: Select[Any] = select(
+    bookings,
+    events.c.name.label("event_name"),
+    events.c.starts_at,
+    events.c.ends_at,
+    events.c.time_zone,
+).join(events, events.c.id == bookings.c.event_id)
+
+
 def current_bookings(
     email: str, *, first: tuple[int, int] | None = None
 ) -> Sequence[CurrentBooking]:
     """An address's active bookings of events that are not over, soonest first.
 
-    The booking `first`, an event and a position, leads them; it need not be told at the address as
-    long as that is its attendee's id.
+    Those whose attendee is the address come before others that are only told there. The booking
+    `first`, an event and a position, leads them; it need not be told at the address as long as that
+    is its attendee's id.
     """
-    active: Select[Any] = (
-        select(
-            bookings,
-            events.c.name.label("event_name"),
-            events.c.starts_at,
-            events.c.ends_at,
-            events.c.time_zone,
-        )
-        .join(events, events.c.id == bookings.c.event_id)
-        .where(bookings.c.active == 1)
-    )
+    active = _with_event.where(bookings.c.active == 1)
     told_there = (
         active.where(
             bookings.c.email == email,
@@ -282,7 +262,7 @@ def current_bookings(
                 func.coalesce(events.c.ends_at, events.c.starts_at) > clock.now(),
             ),
         )
-        .order_by(events.c.starts_at, bookings.c.event_id)
+        .order_by(bookings.c.attendee_id != email, events.c.starts_at, bookings.c.event_id)
         .limit(MOST_LINKS)
     )
     event_id, position = first or (0, 0)
@@ -301,8 +281,44 @@ def current_bookings(
     return read(work)
 
 
-def send_links(email: str, *, first: tuple[int, int] | None = None) -> None:
-    """Have the links of `current_bookings` sent to the address; nothing is sent if it has none."""
+def summed_up_bookings(summary: DeliveryRow) -> Sequence[CurrentBooking]:
+    """What an address hears of in a summary: its current bookings, then those that have ended."""
+    told = select(deliveries.c.id).where(
+        deliveries.c.event_id == bookings.c.event_id,
+        deliveries.c.position == bookings.c.position,
+        deliveries.c.summary_id == summary.id,
+    )
+    query = (
+        _with_event.where(
+            bookings.c.email == summary.recipient, bookings.c.active.is_(None), told.exists()
+        )
+        .order_by(bookings.c.attendee_id != summary.recipient, bookings.c.created_at.desc())
+        .limit(MOST_LINKS)
+    )
+    ended = read(lambda connection: connection.execute(query).all())
+    # They may be others than when it was leased.
+    details = select(deliveries.c.details).where(deliveries.c.id == summary.id)
+    first = (read(lambda connection: connection.execute(details).scalar()) or {}).get("first")
+    current = current_bookings(summary.recipient, first=tuple(first) if first else None)
+    return [*current, *cast(Sequence[CurrentBooking], ended)]
+
+
+def send_links(
+    email: str, *, first: tuple[int, int] | None = None, network: str | None = None
+) -> None:
+    """Have the links of `current_bookings` sent to the address; nothing is sent if it has none.
+
+    `network` is the one that a stranger asks from.
+    """
     # In the details: a row that names an event would have to wait for the event's lock.
     details = {"first": first} if first else None
-    write(partial(enqueue, kind="links", recipient=email, details=details, now=clock.now()))
+    write(
+        partial(
+            enqueue,
+            kind="links",
+            recipient=email,
+            details=details,
+            network=network,
+            now=clock.now(),
+        )
+    )

@@ -1,5 +1,7 @@
 """Why a delivery was not sent."""
 
+from datetime import datetime
+
 
 class NothingToSend(Exception):
     """What the row was to tell is no longer true; another row tells what is."""
@@ -15,3 +17,15 @@ class TemporaryFailure(Exception):
     def __init__(self, reason: str, *, for_all: bool = False) -> None:
         super().__init__(reason)
         self.for_all = for_all
+
+
+class SummedUp(Exception):
+    """Another mail tells it, which has been noted: its recipient has had enough for now."""
+
+
+class NotYet(Exception):
+    """It may leave later, as its recipient or its network has had enough for now."""
+
+    def __init__(self, due: datetime) -> None:
+        super().__init__(due)
+        self.due = due

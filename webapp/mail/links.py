@@ -6,7 +6,6 @@ from webapp.booking.codes import token_for
 from webapp.booking.commands import TermKind
 from webapp.booking.links import Purpose, Token, make_token, state_of
 from webapp.config import current_settings
-from webapp.mail.failures import NothingToSend
 from webapp.storage.rows import BookingRow, DeliveryRow, EventRow
 from webapp.text.formatting import slug
 
@@ -35,15 +34,9 @@ def keep_link(booking: BookingRow, asks: TermKind) -> str:
 
 
 def press_link(delivery: DeliveryRow, booking: BookingRow) -> str:
-    """Where the button is that nobody but the reader of this mail can press.
-
-    It is for the booking as it was when it was asked for. Raises `NothingToSend` where it would be
-    void already.
-    """
-    purpose, state = Purpose(delivery.what), (delivery.details or {})["state"]
-    if state != state_of(booking):
-        raise NothingToSend
-    said = Token(delivery.event_id, delivery.position, state, delivery.recipient)
+    """Where the button is that nobody but the reader of this mail can press."""
+    purpose = Purpose(delivery.what)
+    said = Token(delivery.event_id, delivery.position, state_of(booking), delivery.recipient)
     token = make_token(purpose, said)
     if purpose is Purpose.NEW_ADDRESS:
         # The address may be a stranger's: it does not lead to the booking itself.

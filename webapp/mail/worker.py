@@ -21,8 +21,15 @@ from webapp.booking import heartbeat, lapses
 from webapp.config import current_settings
 from webapp.errors import Unavailable
 from webapp.logs import log_event
+from webapp.mail import limits
 from webapp.mail.channel import MailChannel
-from webapp.mail.failures import NothingToSend, PermanentFailure, TemporaryFailure
+from webapp.mail.failures import (
+    NothingToSend,
+    NotYet,
+    PermanentFailure,
+    SummedUp,
+    TemporaryFailure,
+)
 from webapp.mail.offers import write_offers
 from webapp.mail.scheduled import write_due
 from webapp.storage import idempotency, outbox
@@ -54,7 +61,7 @@ class Channel(Protocol):
     def send(self, delivery: DeliveryRow) -> None:
         """Send one row within `LONGEST_SEND_SECONDS`.
 
-        Raises `NothingToSend`, `PermanentFailure`, `TemporaryFailure`.
+        Raises `NothingToSend`, `SummedUp`, `NotYet`, `PermanentFailure`, `TemporaryFailure`.
         """
 
     def rest(self) -> None:
@@ -73,6 +80,7 @@ def deliver(*, until_idle: bool = False) -> None:
         (MINUTE, write_offers),
         (HOUR, idempotency.forget_old),
         (HOUR, partial(outbox.forget_old, outbox.MAIL)),
+        (HOUR, limits.forget_old),
     )
     deliverer = Deliverer(MailChannel(settings), per_second=settings.mail_per_second, jobs=jobs)
 
@@ -203,6 +211,10 @@ class Deliverer:
             self.channel.send(delivery)
         except NothingToSend:
             _note(lease_ends, outbox.drop, delivery)
+        except SummedUp:
+            log_event("delivery summed up", **named)
+        except NotYet as wait:
+            _note(lease_ends, outbox.postpone, delivery, wait.due)
         except PermanentFailure as refusal:
             step = lapses.begin_term_of(delivery)
             _note(lease_ends, outbox.park, delivery, str(refusal), step)

@@ -13,7 +13,7 @@ from werkzeug.exceptions import NotFound
 
 from webapp import clock
 from webapp.booking import services as bookings
-from webapp.booking.commands import Status, is_active, takes_tickets
+from webapp.booking.commands import Status, attendee, is_active, takes_tickets
 from webapp.booking.inventory import inventory_of
 from webapp.booking.queries import (
     BookingView,
@@ -41,7 +41,7 @@ from webapp.web.htmx import fragment, move_to, show, show_anew, wants_fragment
 from webapp.web.language import chosen_language, language, ngettext
 from webapp.web.language import gettext as _
 from webapp.web.paging import page_of
-from webapp.web.rate_limits import BOOKING_FORMS, FreeTickets, limited, may_mail_links
+from webapp.web.rate_limits import BOOKING_FORMS, FreeTickets, limited, network
 from webapp.web.schemas import PageBooking, WantedTickets, from_form
 
 bp = Blueprint("attendee", __name__)
@@ -60,8 +60,8 @@ class AddressHasBooking(DomainError):
 
     code = AlreadyBooked.code
 
-    def __init__(self, *, is_mailed: bool) -> None:
-        super().__init__("address" if is_mailed else "address_not_mailed")
+    def __init__(self) -> None:
+        super().__init__("address")
 
 
 @bp.get("/")
@@ -126,15 +126,14 @@ def book(event_id: int, slug: str) -> ResponseReturnValue:
                 name=form.name,
                 email=form.email,
                 language=chosen_language(),
+                actor=attendee(network()),
                 key=key,
             )
             if outcome.repeated:
                 free.take_back()
     except AlreadyBooked as error:
-        is_mailed = may_mail_links(form.email)
-        if is_mailed:
-            send_links(form.email, first=(event_id, error.position))
-        raise AddressHasBooking(is_mailed=is_mailed) from error
+        send_links(form.email, first=(event_id, error.position), network=network())
+        raise AddressHasBooking from error
     remembered.remember(outcome.reference)
     if outcome.status is Status.WAITING:
         flash(_("You are on the waiting list. Keep the address of this page: it is your booking."))
@@ -197,6 +196,7 @@ def change(reference: str) -> ResponseReturnValue:
         position=position,
         tickets=form.tickets,
         reference=reference,
+        actor=attendee(network()),
         key=forms.idempotency_key("change", caller="page", position=position, tickets=form.tickets),
     )
     flash(
@@ -220,6 +220,7 @@ def take(reference: str) -> ResponseReturnValue:
         position=position,
         tickets=form.tickets,
         reference=reference,
+        actor=attendee(network()),
         key=forms.idempotency_key("take", caller="page", position=position, tickets=form.tickets),
     )
     flash(ngettext("%(num)s ticket is yours now.", "%(num)s tickets are yours now.", form.tickets))
@@ -240,7 +241,8 @@ def confirm_cancel(reference: str) -> ResponseReturnValue:
 def cancel(reference: str) -> ResponseReturnValue:
     """Cancel a booking; its tickets go to the next in line at once."""
     event_id, position = locate(reference)
-    bookings.cancel_booking(event_id, position=position, reference=reference)
+    actor = attendee(network())
+    bookings.cancel_booking(event_id, position=position, reference=reference, actor=actor)
     remembered.forget(reference)
     flash(_("Your booking is cancelled."))
     return move_to(url_for("attendee.booking", reference=reference))

@@ -9,7 +9,7 @@ from webapp.pages import remembered
 from webapp.pages.forms import form_on
 from webapp.web.htmx import move_to, show
 from webapp.web.language import gettext as _
-from webapp.web.rate_limits import FIND_FORMS, limited, may_mail_links
+from webapp.web.rate_limits import FIND_FORMS, limited, network
 from webapp.web.schemas import FindBookings, from_form
 
 bp = Blueprint("find", __name__)
@@ -38,8 +38,7 @@ def forget() -> ResponseReturnValue:
 def send() -> ResponseReturnValue:
     """Mail the links, and answer the same whether or not there are any."""
     email = from_form(FindBookings, request.form).email
-    if may_mail_links(email):
-        send_links(email)
+    send_links(email, network=network())
     flash(
         _("If there are bookings with this address, a mail with their links is on its way to it.")
     )

@@ -14,7 +14,7 @@ from webapp.pages import remembered
 from webapp.pages.forms import form_on
 from webapp.web.htmx import move_to, show
 from webapp.web.language import gettext as _
-from webapp.web.rate_limits import FIND_FORMS, limited, may_mail_links
+from webapp.web.rate_limits import FIND_FORMS, limited, network
 
 bp = Blueprint("links", __name__)
 
@@ -24,9 +24,8 @@ bp = Blueprint("links", __name__)
 @form_on("attendee.booking")
 def ask(reference: str) -> ResponseReturnValue:
     """Mail a token to the booking's address, and answer the same whether or not there is one."""
-    booking = find_booking(reference).booking
-    if booking.email is None or may_mail_links(booking.email):
-        links.ask_for_new_link(booking.event_id, position=booking.position, reference=reference)
+    event_id, position = locate(reference)
+    links.ask_for_new_link(event_id, position=position, reference=reference, network=network())
     flash(
         _(
             "If this booking has an e-mail address, a mail is on its way to it. The button on the"

@@ -71,12 +71,14 @@ def enqueue(
     details: Mapping[str, Any] | None = None,
     bulk: bool = False,
     dedupe_key: Value = None,
+    network: Value = None,
     channel: str = MAIL,
     now: datetime,
     in_order_of: Sequence[ColumnElement[Any]] = (),
 ) -> None:
     """Write rows to be sent from `now` on; `details` is what the sender needs besides.
 
+    `network` is the one from which a stranger causes it.
     A value may be a column of another table: then there is a row for each row of that table that
     meets `where`, written (and so sent) `in_order_of` its columns. Rows that name an event are
     written under its lock.
@@ -90,6 +92,7 @@ def enqueue(
         "details": details,
         "bulk": bulk,
         "dedupe_key": dedupe_key,
+        "network": network,
         "state": "pending",
         "attempts": 0,
         "next_try_at": now,
@@ -182,7 +185,12 @@ def _due(connection: Connection, channel: str, *, limited_to: int | None = None)
 def give_back(leased: Iterable[DeliveryRow]) -> None:
     """End the lease of rows that were not tried: they are due at once."""
     for delivery in leased:
-        _change(delivery, attempts=delivery.attempts - 1, next_try_at=clock.now())
+        postpone(delivery, clock.now())
+
+
+def postpone(delivery: DeliveryRow, until: datetime) -> None:
+    """End the lease of a row that was not tried: it is due at a moment."""
+    _change(delivery, attempts=delivery.attempts - 1, next_try_at=until)
 
 
 def mark_sent(delivery: DeliveryRow, step: Step | None = None) -> None:
@@ -193,6 +201,13 @@ def mark_sent(delivery: DeliveryRow, step: Step | None = None) -> None:
 def park(delivery: DeliveryRow, reason: str, step: Step | None = None) -> None:
     """Give a row up, until somebody has it sent again; `step` is done first."""
     _change(delivery, step, state="parked", problem=reason[:LONGEST_PROBLEM])
+
+
+def sum_up(connection: Connection, delivery: DeliveryRow, summary_id: int, now: datetime) -> bool:
+    """Be done with a row that another one tells as well; whether it was still leased."""
+    values = {"state": "sent", "summary_id": summary_id, "next_try_at": now, "problem": None}
+    change = update(deliveries).where(*_still_leased(delivery)).values(values)
+    return connection.execute(change).rowcount > 0
 
 
 def retry_later(delivery: DeliveryRow, reason: str, step: Step | None = None) -> None:

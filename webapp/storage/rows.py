@@ -116,6 +116,8 @@ class DeliveryRow(Protocol):
     details: dict[str, Any] | None
     bulk: bool
     dedupe_key: str | None
+    network: str | None
+    summary_id: int | None
     state: str
     attempts: int
     next_try_at: datetime

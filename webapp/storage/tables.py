@@ -18,7 +18,6 @@ from sqlalchemy import (
     Integer,
     String,
     Table,
-    Text,
     UniqueConstraint,
     false,
     true,
@@ -41,6 +40,7 @@ from webapp.storage.columns import (
     code_text,
     exact_text,
 )
+from webapp.storage.mail_tables import Delivery, MailSlot, Message, OptOut, Pace
 
 
 class Event(Base):
@@ -261,82 +261,6 @@ class UsedKey(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
-class Delivery(Base):
-    """Something that has to be sent, written in the transaction of the change it tells.
-
-    `next_try_at` is when a pending row is due, or when its lease ends. Delivery is at least once,
-    and a repeat carries the same message id because that is made from the row's id. A `bulk` row
-    waits for all others.
-    `dedupe_key` names what may be told one time only, such as a message to one person.
-    """
-
-    __tablename__ = "delivery"
-    __table_args__ = (
-        CheckConstraint("state IN ('pending', 'sent', 'parked')", "state"),
-        CheckConstraint("attempts >= 0", "attempts"),
-        Index(None, "channel", "state", "bulk", "next_try_at"),
-        Index(None, "event_id", "state"),
-        Index(None, "event_id", "position"),
-        Index(None, "dedupe_key", unique=True),
-        NEVER_REUSED,
-    )
-
-    id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    channel: Mapped[str] = mapped_column("receiver", code_text(16), key="channel")
-    what: Mapped[str] = mapped_column(code_text(32))
-    recipient: Mapped[str] = mapped_column(exact_text(MAX_EMAIL))
-    event_id: Mapped[int | None] = mapped_column(ForeignKey("event.id"))
-    position: Mapped[int | None] = mapped_column(Integer)
-    details: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
-    bulk: Mapped[bool] = mapped_column(default=False, server_default=false())
-    dedupe_key: Mapped[str | None] = mapped_column("once", code_text(64), key="dedupe_key")
-    state: Mapped[str] = mapped_column(code_text(16))
-    attempts: Mapped[int] = mapped_column(Integer)
-    next_try_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    problem: Mapped[str | None] = mapped_column(String(500))
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-
-
-class Pace(Base):
-    """When a channel's next delivery may leave; deliverers lock the row as they lease."""
-
-    __tablename__ = "pace"
-    __table_args__ = (UTF8MB4,)
-
-    channel: Mapped[str] = mapped_column("receiver", code_text(16), key="channel", primary_key=True)
-    free_at: Mapped[datetime] = mapped_column(UtcDateTime)
-
-
-class Message(Base):
-    """What an organizer wrote to the attendees of an event, whoever of them it was sent to."""
-
-    __tablename__ = "message"
-    __table_args__ = (
-        CheckConstraint("audience IN ('all', 'confirmed', 'waiting')", "audience"),
-        Index(None, "event_id"),
-        UTF8MB4,
-    )
-
-    id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    event_id: Mapped[int] = mapped_column(ForeignKey("event.id"))
-    audience: Mapped[str] = mapped_column(code_text(16))
-    subject: Mapped[str] = mapped_column(String(MAX_NAME))
-    text: Mapped[str] = mapped_column(Text)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-
-
-class OptOut(Base):
-    """An address that wants no more messages of an organizer; its tickets are still told of."""
-
-    __tablename__ = "opt_out"
-    __table_args__ = (UTF8MB4,)
-
-    organizer_id: Mapped[int] = mapped_column(ForeignKey("organizer.id"), primary_key=True)
-    recipient: Mapped[str] = mapped_column(exact_text(MAX_EMAIL), primary_key=True)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-
-
 # The same as SQLAlchemy Core takes them: services read and write rows, not objects.
 organizers = cast(Table, Organizer.__table__)
 tokens = cast(Table, ApiToken.__table__)
@@ -349,6 +273,7 @@ old_codes = cast(Table, OldCode.__table__)
 activities = cast(Table, Activity.__table__)
 used_keys = cast(Table, UsedKey.__table__)
 deliveries = cast(Table, Delivery.__table__)
+mail_slots = cast(Table, MailSlot.__table__)
 paces = cast(Table, Pace.__table__)
 messages = cast(Table, Message.__table__)
 opt_outs = cast(Table, OptOut.__table__)

@@ -14,10 +14,6 @@ SENTENCES = {
     "already_booked.address": (
         "This address already has a booking for this event. We mail its link there again."
     ),
-    "already_booked.address_not_mailed": (
-        "This address already has a booking for this event. Its link was asked for too often:"
-        " look in your mails, or try again in an hour."
-    ),
     "already_booked.new_address": (
         "This address already has a booking for this event, so it cannot be given to another one."
         " Cancel that one first, or leave the address as it is."
@@ -154,8 +150,6 @@ DELIVERY_PROBLEMS = {
     "letters": "The mail server cannot send to an address with such letters.",
     "no_address": "This is not an address that a mail can be sent to.",
     "not_written": "It could not be written. The log has the details.",
-    "too_many_bookings": "There were too many bookings with this address within an hour.",
-    "too_many_mails": "There were too many mails of this booking within an hour.",
 }
 
 # {code of an error: what stands above its sentence where it is a page of its own}

@@ -4,7 +4,7 @@ A check reads a set of rows once and holds several rules against each. The queri
 of MySQL 8, MariaDB 10.11 and SQLite 3.40, without a loop over events or bookings.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -21,9 +21,11 @@ from sqlalchemy import (
 
 from webapp.booking.commands import TAKING_TICKETS, ActivityKind, Status
 from webapp.booking.terms import GRACE
+from webapp.storage.outbox import KEPT
 from webapp.storage.tables import (
     activities,
     bookings,
+    deliveries,
     events,
     pictures,
     terms,
@@ -48,6 +50,7 @@ def state_checks(now: datetime) -> list[Check]:
         _ends_of_terms(),
         replacements(),
         _pictures(),
+        _summaries(now),
     ]
 
 
@@ -336,4 +339,25 @@ def _pictures() -> Check:
         named != kept,
         events.outerjoin(pictures, pictures.c.event_id == events.c.id),
         {"event": events.c.id},
+    )
+
+
+def _summaries(now: datetime) -> Check:
+    """What was told by another mail; one is forgotten 30 days after it was sent."""
+    summary = deliveries.alias("summary")
+    tells = and_(
+        summary.c.id == deliveries.c.summary_id,
+        summary.c.what == "summed_up",
+        summary.c.recipient == deliveries.c.recipient,
+    )
+    return single_rule(
+        "what is summed up is told",
+        "a mail that was not sent by itself names a summary to the same address",
+        and_(
+            deliveries.c.summary_id.is_not(None),
+            deliveries.c.next_try_at > now - KEPT + timedelta(days=1),
+            summary.c.id.is_(None),
+        ),
+        deliveries.outerjoin(summary, tells),
+        {"delivery": deliveries.c.id, "event": deliveries.c.event_id},
     )

@@ -4,6 +4,7 @@ Flask-Limiter is configured (RATELIMIT_*) and owns the storage, which is one of 
 """
 
 import hashlib
+import hmac
 import math
 import time
 from collections.abc import Callable
@@ -55,6 +56,13 @@ def _network(address: str) -> str:
     if found.ipv4_mapped is not None:
         return str(found.ipv4_mapped)
     return f"{IPv6Address(int(found) >> 64 << 64)}/64"
+
+
+def network() -> str:
+    """A client as it is kept: a keyed hash tells them apart and not where they are."""
+    secret = current_app.secret_key
+    assert isinstance(secret, str)
+    return hmac.digest(secret.encode(), client().encode(), "sha256").hex()[:32]
 
 
 def hashed(text: str) -> str:
@@ -127,7 +135,6 @@ BOOKING_FORMS = RateLimit("book/client", "120 per minute")
 # A caller is a client at one event; what it counts are tickets.
 TICKETS_BOOKED_FREELY = RateLimit("tickets/client", setting="BOOKINGS_FREELY")
 FIND_FORMS = RateLimit("find/client", "10 per 15 minutes")
-FIND_MAILS_TO_ADDRESS = RateLimit("find/address", "3 per hour")
 NEW_ADDRESSES_OF_BOOKING = RateLimit("new address/booking", "5 per hour")
 # Of passwords only those that are wrong are counted; `passwords` says for whom.
 LOGIN_FAILURES = RateLimit("wrong login/client", "10 per 15 minutes")
@@ -171,19 +178,11 @@ class FreeTickets:
         return TICKETS_BOOKED_FREELY.hit(self._caller, tickets) if tickets else None
 
 
-def may_mail_links(email: str) -> bool:
-    """Count one more mail that anybody may have sent to an address; whether it is not too many."""
-    state = FIND_MAILS_TO_ADDRESS.hit(hashed(email))
-    return state is None or state.left >= 0
-
-
-def admit_new_address(email: str, *, booking: str) -> None:
+def admit_new_address(booking: str) -> None:
     """Count a mail that asks an address whether it is a booking's. Raises `TooManyRequests`."""
-    counts = ((NEW_ADDRESSES_OF_BOOKING, booking), (FIND_MAILS_TO_ADDRESS, hashed(email)))
-    for limit, caller in counts:
-        state = limit.hit(caller)
-        if state is not None:
-            state.refuse_if_exceeded()
+    state = NEW_ADDRESSES_OF_BOOKING.hit(booking)
+    if state is not None:
+        state.refuse_if_exceeded()
 
 
 def limited(limit: RateLimit, *, caller: Callable[[], str] = client) -> Callable[[View], View]:

@@ -1,0 +1,87 @@
+"""What a mail consists of before it is put together."""
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import segno
+
+from webapp.storage.rows import EventRow
+from webapp.text.languages import Language
+
+# Scanners need the code dark on light and large enough on a small screen.
+QR_SCALE, QR_BORDER, QR_MASK = 8, 4, 0
+
+# Says why somebody gets a mail, and from which site: as its name or as a link to it.
+Reason = Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Something to click: the words on it, the address, and what is said beside it."""
+
+    label: str
+    url: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A line of the table; `before` is what it was until it was changed."""
+
+    label: str
+    value: str
+    before: str = ""
+
+
+@dataclass(slots=True)
+class Mail:
+    """A mail before it is put together.
+
+    The subject is the title and, behind it, `about`: in a list of mails there is room for a few
+    words, and the name of an event may be long, or run from right to left.
+    `reason` has no full stop: an address may come last.
+    `entry` is the event of a calendar file, with the position of the booking it belongs to.
+    """
+
+    language: Language
+    title: str
+    paragraphs: Sequence[str]
+    reason: Reason
+    about: str = ""
+    facts: Sequence[Fact] = ()
+    links: Sequence[Link] = ()
+    button: Link | None = None
+    ticket_code: str = ""
+    entry: tuple[EventRow, int] | None = None
+    entry_is_cancelled: bool = False
+    unsubscribe: str = ""
+    reply_to: str = ""
+    message_id: str = field(default="", init=False)
+    text: str = field(default="", init=False)
+    html: str = field(default="", init=False)
+
+    @property
+    def subject(self) -> str:
+        return one_line(f"{self.title}: {self.about}" if self.about else self.title)
+
+    @property
+    def picture_id(self) -> str:
+        """The Content-ID of the code, which the HTML names; of this mail alone (RFC 2392)."""
+        return f"ticket.{self.message_id}"
+
+    @property
+    def qr_code(self) -> bytes | None:
+        """The code of the ticket as a PNG."""
+        if not self.ticket_code:
+            return None
+        file = io.BytesIO()
+        # Scanners read every mask; to weigh all eight of them costs more than the rest of it.
+        code = segno.make(self.ticket_code, error="m", micro=False, mask=QR_MASK)
+        code.save(file, kind="png", scale=QR_SCALE, border=QR_BORDER)
+        return file.getvalue()
+
+
+def one_line(text: str) -> str:
+    """Text fit for a header: any kind of line break becomes a space."""
+    return "".join(char if char.isprintable() else " " for char in " ".join(text.split()))
