@@ -126,20 +126,12 @@ def test_address_does_not_tell_whether_it_has_a_booking(
     assert answers[0].status_code == 200
 
 
-def test_addresses_of_others_are_not_flooded(
-    api: Api, organizer: dict[str, str], booked: str
-) -> None:
-    def statuses(reference: str, emails: list[str]) -> list[int]:
-        answers = [api.patch(f"/bookings/{reference}", {"email": email}) for email in emails]
-        return [answer.status_code for answer in answers]
-
-    # Of one booking five mails an hour go to others, of all bookings three to one address.
-    assert statuses(booked, [f"guest{n}@example.org" for n in range(6)]) == [200] * 5 + [429]
-    others = [
-        str(api.book(api.event(organizer), "bob@example.org")["bookingReference"]) for _ in range(4)
+def test_one_booking_has_few_addresses_of_others_asked(api: Api, booked: str) -> None:
+    answers = [
+        api.patch(f"/bookings/{booked}", {"email": f"guest{number}@example.org"})
+        for number in range(6)
     ]
-    assert [statuses(other, [GRACE])[0] for other in others] == [200] * 3 + [429]
-    assert mails(api).count(("new_address", GRACE)) == 3
+    assert [answer.status_code for answer in answers] == [200] * 5 + [429]
     assert api.patch(f"/bookings/{booked}", {"name": "Grace"}).status_code == 200
 
 

@@ -303,7 +303,8 @@ def test_every_mail_says_everything_in_the_readers_language(
     tell()
     # What is beyond three mails, with a booking that is over.
     for _ in range(3):
-        facts.send_links("pair@example.org", network="one")
+        facts.send_links("new@example.org", network="one")
+    tell()
     bookings.cancel_booking(undated, position=1, actor=attendee("one"))
     tell()
     the_clock.put_forward(minutes=6)

@@ -438,7 +438,7 @@ class Bare:
 def _insert(connection: Connection, table: Table, rows: list[dict[str, object]]) -> None:
     given = [column for column in table.columns if column.computed is None]
     if rows:
-        named = [{column.key: row[column.name] for column in given} for row in rows]
+        named = [{column.key: row[column.key] for column in given} for row in rows]
         connection.execute(table.insert(), named)
 
 
