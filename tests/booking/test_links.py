@@ -23,7 +23,13 @@ from webapp.booking.links import (
     state_of,
 )
 from webapp.booking.queries import find_booking, locate
-from webapp.booking.services import book_tickets, cancel_booking, change_tickets
+from webapp.booking.services import (
+    book_tickets,
+    cancel_booking,
+    change_tickets,
+    keep_booking,
+    take_free,
+)
 from webapp.errors import (
     AlreadyBooked,
     BookingClosed,
@@ -195,6 +201,8 @@ def test_who_found_the_booking_by_its_old_link_changes_nothing_any_more(
     for stale in (
         partial(cancel_booking, event_id, position=1, reference=old),
         partial(change_tickets, event_id, position=1, tickets=1, reference=old),
+        partial(take_free, event_id, position=1, tickets=1, reference=old),
+        partial(keep_booking, event_id, position=1, reference=old),
         partial(correct_booking, event_id, position=1, name="Eve", reference=old),
         partial(ask_for_new_link, event_id, position=1, reference=old),
         partial(

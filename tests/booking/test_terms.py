@@ -1,6 +1,7 @@
 """Who does not answer gives way: when a term begins, when it is over, and what happens then."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -20,15 +21,17 @@ from tests.support.terms import (
     send_mails,
     term_at,
 )
-from tests.support.tools import figures, fill, history, rows, statuses
+from tests.support.tools import booking_at, figures, fill, history, rows, statuses
 from webapp.accounts.logins import begin_login
 from webapp.accounts.services import Account
 from webapp.booking import heartbeat, lapses, queue, terms
 from webapp.booking.batch import TermsAreOver, run_unlocked_events
 from webapp.booking.commands import CancelBooking, Status, organizer
+from webapp.booking.corrections import correct_booking, set_address
 from webapp.booking.decisions import Request
+from webapp.booking.links import Token, replace_link_of, state_of
 from webapp.booking.services import book_tickets, cancel_booking, keep_booking
-from webapp.errors import BookingClosed, InvalidInput, TokenNeeded
+from webapp.errors import BookingClosed, InvalidInput, LinkReplaced, TokenNeeded
 from webapp.events.services import EventDetails, cancel_event, create_event
 from webapp.events.services import edit_event as edit
 from webapp.storage import idempotency, outbox
@@ -601,3 +604,52 @@ def test_organizer_reads_who_was_asked_and_what_became_of_it(
     for words in ("asked</strong> whether the address is theirs", "kept</strong> by the attendee",
                   "lapsed</strong>: its attendee did not answer in time"):  # fmt: skip
         assert words in page.text
+
+
+def test_who_has_not_answered_is_asked_anew_with_another_link(
+    asking: int, organizer_id: int, now: Clock
+) -> None:
+    booked = ask(asking, "ada")
+    send_mails()
+    go(now, minutes=20)
+    replace_link_of(asking, position=1, actor=organizer(organizer_id))
+    with pytest.raises(LinkReplaced):
+        answer(asking, booked)
+    assert send_mails() == ["ask_address"]
+    assert lapses_at(asking, 1) == now.at(minutes=30)
+    go(now, minutes=29)
+    lapses.settle(asking)
+    assert statuses(asking) == ["confirmed"]
+    answer(asking, replace(booked, reference=booking_at(asking, 1).reference))
+    assert send_mails() == ["confirmed"]
+    # From now on it is a link like any other.
+    replace_link_of(asking, position=1, actor=organizer(organizer_id))
+    assert send_mails() == ["link_replaced"]
+    assert verify().broken == []
+
+
+@pytest.mark.parametrize(("minutes", "is_late"), [(29, False), (31, True)])
+def test_corrected_address_answers_for_the_one_that_was_asked(
+    asking: int, now: Clock, minutes: int, is_late: bool
+) -> None:
+    ask(asking, "ada")
+    send_mails()
+    correct_booking(asking, position=1, email="grace@example.org")
+    assert send_mails() == ["new_address"]
+    said = Token(asking, 1, state_of(booking_at(asking, 1)), "grace@example.org")
+    go(now, minutes=minutes)
+    if is_late:
+        with pytest.raises(BookingClosed, match="lapsed"):
+            set_address(said)
+        return
+    for _ in range(2):
+        set_address(said)
+    assert kinds(asking)[2:] == [("kept", 1), ("corrected", 1)]
+    assert not term_at(asking, 1).is_open
+    # The address that never answered is left alone.
+    sent = rows("SELECT what, recipient FROM delivery WHERE state = 'pending'")
+    assert [*map(tuple, sent)] == [("confirmed", "grace@example.org")]
+    go(now, hours=1)
+    lapses.settle(asking)
+    assert statuses(asking) == ["confirmed"]
+    assert verify().broken == []

@@ -16,12 +16,15 @@ from tests.mail.conftest import BASE_URL, Clock, Drain, MakeEvent
 from tests.mail.test_find import book_on_page
 from tests.support.changes import set_capacity
 from tests.support.mail import Mailbox, SmtpServer, words_of
+from tests.support.tools import booking_at
 from webapp import clock
 from webapp.booking.batch import run_unlocked_events
 from webapp.booking.change import BookingDetails
 from webapp.booking.codes import new_reference, new_ticket_code
 from webapp.booking.commands import BookTickets, attendee, organizer
+from webapp.booking.corrections import correct_booking, set_address
 from webapp.booking.decisions import Request
+from webapp.booking.links import Token, replace_link, state_of
 from webapp.booking.queries import find_event
 from webapp.booking.services import book_tickets, cancel_booking, change_tickets
 from webapp.config import current_settings
@@ -469,3 +472,28 @@ def test_names_of_attendees_are_in_no_mail(
     drain()
     assert len(mailbox.contents) == 4
     assert not any(b"evil" in content for content in mailbox.contents)
+
+
+def test_asking_an_address_is_limited_and_what_became_of_a_booking_is_always_told(
+    make_event: MakeEvent, drain: Drain, mailbox: Mailbox
+) -> None:
+    event_id = make_event(tickets=50)
+    for number in range(1, 6):
+        email = f"guest{number}@example.org"
+        book_tickets(event_id, attendee_id=email, email=email)
+        correct_booking(event_id, position=number, email=VICTIM, actor=attendee("one"))
+    drain()
+    assert len(mailbox.to(VICTIM)) == limits.MOST_OF_NETWORK
+    own = book_tickets(event_id, attendee_id=VICTIM, email=VICTIM)
+    for number in range(limits.MOST_OF_NETWORK, 12):
+        facts.send_links(VICTIM, network=f"network {number}")
+    drain()
+    before = len(mailbox.to(VICTIM))
+    said = Token(event_id, own.position, state_of(booking_at(event_id, own.position)), VICTIM)
+    replace_link(said, reference=own.reference)
+    drain()
+    assert len(mailbox.to(VICTIM)) == before + 1
+    state = state_of(booking_at(event_id, own.position))
+    set_address(Token(event_id, own.position, state, "elsewhere@example.org"))
+    drain()
+    assert len(mailbox.to(VICTIM)) == before + 2

@@ -17,19 +17,23 @@ from tests.support.changes import set_capacity
 from tests.support.mail import Mailbox, SmtpServer, words_of
 from tests.support.servers import wait_until
 from tests.support.terms import next_lapse_of, term_at
-from tests.support.tools import history, statuses
+from tests.support.tools import booking_at, history, statuses
 from webapp import clock
 from webapp.booking import heartbeat
 from webapp.booking import services as bookings
 from webapp.booking.commands import Outcome, organizer
+from webapp.booking.corrections import correct_booking, set_address
+from webapp.booking.links import Token, state_of
 from webapp.booking.queries import find_event
 from webapp.booking.services import keep_booking
 from webapp.errors import BookingClosed, LinkReplaced
 from webapp.events.services import cancel_event, details_of, edit_event
 from webapp.extensions import db
-from webapp.mail import scheduled, worker
+from webapp.mail import announcements, scheduled, worker
 from webapp.mail.worker import Deliverer, Settler
 from webapp.storage.tables import deliveries
+from webapp.text.formatting import in_words
+from webapp.text.languages import ENGLISH
 from webapp.verify.services import verify
 
 ADA = "ada@example.org"
@@ -184,6 +188,44 @@ def test_address_that_is_put_off_for_a_day_keeps_no_ticket_either(
         settle(hours=2)
     assert statuses(event_id) == ["lapsed"]
     assert verify().broken == []
+
+
+def test_question_that_is_sent_again_tells_the_end_of_the_term_that_has_begun(
+    make_event: MakeEvent,
+    book: Book,
+    drain: Drain,
+    mailbox: Mailbox,
+    settle: Callable[..., None],
+    owner_id: int,
+) -> None:
+    event_id = make_event(tickets=1, asks_address=True)
+    mailbox.at_recipient = lambda address: "550 no such user"
+    book(event_id, "ada")
+    drain()
+    told = in_words(term_at(event_id, 1).lapses_at, find_event(event_id).time_zone, ENGLISH)
+    settle(minutes=20)
+    mailbox.at_recipient = lambda address: None
+    with db.engine.connect() as connection:
+        delivery_id = connection.execute(select(deliveries.c.id)).scalar_one()
+    assert announcements.resend(event_id, delivery_id, actor=organizer(owner_id))
+    drain()
+    assert told in words_of(mailbox.to(ADA)[0])
+
+
+def test_another_address_can_be_asked_in_place_of_a_wrong_one(
+    make_event: MakeEvent, book: Book, drain: Drain, mailbox: Mailbox
+) -> None:
+    event_id = make_event(tickets=1, asks_address=True)
+    book(event_id, "ada")
+    drain()
+    correct_booking(event_id, position=1, email="grace@example.org")
+    drain()
+    [question] = mailbox.to("grace@example.org")
+    assert "Use this address" in words_of(question)
+    set_address(Token(event_id, 1, state_of(booking_at(event_id, 1)), "grace@example.org"))
+    drain()
+    assert subjects(mailbox, "grace@example.org")[-1] == "Your ticket is booked"
+    assert subjects(mailbox) == ["Is this your address?"]
 
 
 def test_who_is_asked_is_sent_nothing_else_before_the_answer(

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, update
 
 from webapp.booking.access import check_own
 from webapp.booking.change import EventChange
-from webapp.booking.commands import ATTENDEE, Actor
+from webapp.booking.commands import ATTENDEE, Actor, KeepBooking, Refusal, TermKind
 from webapp.booking.links import (
     Purpose,
     Token,
@@ -23,6 +23,7 @@ from webapp.booking.links import (
     state_of,
 )
 from webapp.booking.load import claims_of
+from webapp.booking.refusals import error_of
 from webapp.booking.save import enqueue_mails
 from webapp.errors import AlreadyBooked
 from webapp.logs import log_event
@@ -90,7 +91,8 @@ def correct_booking(
 def set_address(token: Token) -> None:
     """Give a booking the address to which the token was mailed; again is harmless.
 
-    What is still to be sent goes there, and its mail once more. The old address is told.
+    What is still to be sent goes there, and its mail once more. The old address is told, unless it
+    was asked whether it is one and has not answered: then the new one has.
     Raises `BookingNotFound`, `BookingClosed`, `LinkExpired`, `AlreadyBooked`, `Unavailable`.
     """
     event_id, position, _, address = token
@@ -109,9 +111,13 @@ def set_address(token: Token) -> None:
                 raise AlreadyBooked("new_address", position=held[0].position)
             values["attendee_id"] = address
         _set(connection, change, position, ATTENDEE, values)
-        here = (bookings.c.event_id == event_id, bookings.c.position == position)
         if old is not None:
             outbox.readdress(connection, event_id, position, old=old, new=address)
+        if _keep_place(change, position, now):
+            # An address that never answered is left alone; what is kept is told.
+            return
+        here = (bookings.c.event_id == event_id, bookings.c.position == position)
+        if old is not None:
             outbox.enqueue(
                 connection,
                 "address_changed",
@@ -122,8 +128,22 @@ def set_address(token: Token) -> None:
             )
         enqueue_mails(connection, booking.status, *here, now=now)
 
-    change_booking(event_id, decide)
+    change_booking(event_id, decide, answers=position)
     log_event("address changed", event_id=event_id, position=position)
+
+
+def _keep_place(change: EventChange, position: int, now: datetime) -> bool:
+    """Answer the question for an address where it is open: that of the new one is shown.
+
+    Raises `BookingClosed` where it comes too late.
+    """
+    term = change.ledger.terms.get(position)
+    if term is None or term.kind is not TermKind.ADDRESS or not term.is_open:
+        return False
+    outcome = change.ledger.decide(KeepBooking(position, shows_address=True), ATTENDEE)
+    if isinstance(outcome, Refusal):
+        raise error_of(outcome, change.event, now)
+    return True
 
 
 def _set(

@@ -26,7 +26,8 @@ from webapp.booking.codes import (
     new_ticket_code,
 )
 from webapp.booking.commands import ATTENDEE, Actor, Status, is_active
-from webapp.booking.load import lock_event
+from webapp.booking.load import claims_of, lock_event
+from webapp.booking.questions import ask_address_anew
 from webapp.booking.save import enqueue_mails
 from webapp.config import current_settings
 from webapp.errors import (
@@ -186,7 +187,9 @@ def _replace(
         connection.execute(insert(old_codes), hashes)
         here = (bookings.c.event_id == event_id, bookings.c.position == position)
         connection.execute(update(bookings).where(*here).values(new))
-        enqueue_mails(connection, "link_replaced", *here, now=now)
+        # The token that was mailed is void: who has not answered is asked anew.
+        is_asked = ask_address_anew(connection, event_id, position)
+        enqueue_mails(connection, "ask_address" if is_asked else "link_replaced", *here, now=now)
         change.history = [{"what": "replaced", "actor": str(actor), "position": position}]
         return {"position": position}
 
@@ -195,11 +198,18 @@ def _replace(
     return new["reference"]
 
 
-def change_booking(event_id: int, decide: Callable[[Connection, EventChange, datetime], T]) -> T:
+def change_booking(
+    event_id: int,
+    decide: Callable[[Connection, EventChange, datetime], T],
+    *,
+    answers: int | None = None,
+) -> T:
     """Run a batch that changes what a booking says of itself, not its tickets.
 
+    `answers` is the position of a booking whose term may be answered as well.
     Raises `EventNotFound`, `Unavailable`, and what `decide` raises.
     """
+    positions = [] if answers is None else [answers]
     batch = Batch()
 
     def work(connection: Connection) -> T:
@@ -207,8 +217,9 @@ def change_booking(event_id: int, decide: Callable[[Connection, EventChange, dat
         return batch.run(
             connection,
             [event],
-            {},
+            claims_of(connection, positions=[(event_id, position) for position in positions]),
             lambda changes, now: decide(connection, changes[event_id], now),
+            answering={event_id: positions},
         )
 
     return write(work, already_committed=batch.already_committed)

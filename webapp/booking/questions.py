@@ -2,13 +2,38 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, String, and_, delete, insert, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    String,
+    and_,
+    delete,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy import cast as sql_cast
 
 from webapp.booking.commands import Status, TermKind
 from webapp.storage.outbox import enqueue
 from webapp.storage.rows import LockedEvent
 from webapp.storage.tables import bookings, deliveries, terms
+
+
+def ask_address_anew(connection: Connection, event_id: int, position: int) -> bool:
+    """Have the term of a booking begin anew if its address has not answered; whether it had not.
+
+    The caller writes the question, and lets those lapse before whose terms are over.
+    """
+    unanswered = update(terms).where(
+        terms.c.event_id == event_id,
+        terms.c.position == position,
+        terms.c.kind == TermKind.ADDRESS,
+        terms.c.is_open.is_(True),
+    )
+    return connection.execute(unanswered.values(lapses_at=None)).rowcount > 0
 
 
 def ask_still_coming(

@@ -71,6 +71,9 @@ class AskedBooking(BookingRow, Protocol):
     @property
     def term(self) -> str | None: ...
 
+    @property
+    def lapses_at(self) -> datetime | None: ...
+
 
 def facts_for(delivery: DeliveryRow) -> BookingView:
     """The booking and event that a delivery tells of, as they are now.
@@ -95,7 +98,8 @@ def facts_for(delivery: DeliveryRow) -> BookingView:
     if kind is not None and (booking.term != kind or not may_ask(event, clock.now(), least=ZERO)):
         raise NothingToSend
     # Whose address is not shown to be theirs is only asked; what is true then is told when it is.
-    if booking.term == TermKind.ADDRESS and kind is None and is_active(booking.status):
+    asks = kind is not None or delivery.what == Purpose.NEW_ADDRESS
+    if booking.term == TermKind.ADDRESS and not asks and is_active(booking.status):
         raise NothingToSend
     rank = None
     if booking.status == Status.WAITING:
@@ -112,11 +116,12 @@ def facts_for(delivery: DeliveryRow) -> BookingView:
 
 
 def answer_by(delivery: DeliveryRow, event: EventRow) -> datetime | None:
-    """The end of the term that begins when a question is sent now, if one does."""
+    """The end of the term that a question is sent for now, if it has one."""
     kind = QUESTIONS.get(delivery.what)
     if kind is None or not (delivery.details or {}).get("lapses", True):
         return None
-    return end_of(kind, event, clock.now())
+    # It has begun if the question is sent once more.
+    return _booking(delivery).lapses_at or end_of(kind, event, clock.now())
 
 
 def _booking(delivery: DeliveryRow) -> AskedBooking:
@@ -126,7 +131,7 @@ def _booking(delivery: DeliveryRow) -> AskedBooking:
         terms.c.is_open.is_(True),
     )
     query = (
-        select(bookings, terms.c.kind.label("term"))
+        select(bookings, terms.c.kind.label("term"), terms.c.lapses_at)
         .join(terms, is_asked, isouter=True)
         .where(bookings.c.event_id == delivery.event_id, bookings.c.position == delivery.position)
     )
