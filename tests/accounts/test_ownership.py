@@ -160,6 +160,7 @@ OF_NOBODY = {
     "booking.links.change_booking",
     "booking.links.find_current",
     "booking.load.is_link_replaced",
+    "booking.questions.ask_address_anew",
     "booking.load.lock_event",
     "booking.load.lock_unlocked_events",
     "booking.load.promoted_at",

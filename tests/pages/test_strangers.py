@@ -44,6 +44,7 @@ PATHS = {
     "position": "1",
     "delivery_id": "1",
     "reference": "x" * 22,
+    "token": "x" * 32,
     "slug": "x",
     "size": "large",
     "name": "x",

@@ -37,7 +37,7 @@ def set_status(event_id: int, position: int, status: Status) -> None:
         taken = before.tickets * (takes_tickets(status) - takes_tickets(before.status))
         waits = (status == Status.WAITING) - (before.status == Status.WAITING)
         connection.execute(update(bookings).where(*here).values(status=status))
-        line = {
+        line: dict[str, object] = {
             "event_id": event_id,
             "actor": "system",
             "at": now,
@@ -48,6 +48,7 @@ def set_status(event_id: int, position: int, status: Status) -> None:
         }
         lines = [{"what": ActivityKind.PROMOTED, "status_after": status}]
         if status is Status.LAPSED:
+            line["details"] = {"term": [None, TermKind.ADDRESS]}
             lines = [
                 {"what": ActivityKind.ASKED, "status_after": before.status},
                 {"what": ActivityKind.LAPSED, "status_after": status},
