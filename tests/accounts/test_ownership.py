@@ -106,7 +106,7 @@ VERBS: dict[str, Callable[[EventRow, int], object]] = {
     "mail.announcements.send_message": lambda event, who: announcements.send_message(
         event.id, audience=Audience.ALL, subject="A", text="A", actor=organizer(who)
     ),
-    "mail.announcements.with_parked": lambda event, who: announcements.with_parked(
+    "mail.announcements.undelivered": lambda event, who: announcements.undelivered(
         [event], actor=organizer(who)
     ),
     "mail.scheduled.set_reminder": lambda event, who: scheduled.set_reminder(
