@@ -18,7 +18,7 @@ from sqlalchemy import update
 import webapp
 from tests.support.fixtures import MakeEvent
 from tests.support.tools import rows
-from webapp.booking import batch, queries
+from webapp.booking import batch, queries, questions
 from webapp.booking import services as bookings
 from webapp.booking.access import check_own, lock_own_event
 from webapp.booking.commands import organizer
@@ -93,6 +93,9 @@ VERBS: dict[str, Callable[[EventRow, int], object]] = {
     ),
     "mail.announcements.mail_again": lambda event, who: announcements.mail_again(
         event.id, 1, actor=organizer(who)
+    ),
+    "booking.questions.answers_of": lambda event, who: questions.answers_of(
+        event, actor=organizer(who)
     ),
     "mail.announcements.recent_announcements": lambda event, who: (
         announcements.recent_announcements(event, actor=organizer(who))

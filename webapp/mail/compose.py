@@ -86,7 +86,8 @@ class Mail:
 
     @property
     def subject(self) -> str:
-        return one_line(f"{self.title}: {self.about}" if self.about else self.title)
+        mark = "" if self.title.endswith("?") else ":"
+        return one_line(f"{self.title}{mark} {self.about}" if self.about else self.title)
 
     @property
     def picture_id(self) -> str:
