@@ -1,29 +1,38 @@
 """Bookings that somebody has to answer for: the address, and whether they are still coming."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import insert, select, update
+from werkzeug.test import TestResponse
 
 from tests.pages.conftest import Person, forms_of, text_of
+from tests.pages.test_languages import count_in_language
 from tests.support.fixtures import Clock
+from tests.support.languages import LEFT_TO_RIGHT, RIGHT_TO_LEFT, made_up
 from tests.support.terms import MAIL_URL, go, send_mails, term_at
 from tests.support.tools import history, statuses
+from webapp import clock
 from webapp.booking import heartbeat, lapses
 from webapp.booking.codes import token_for
 from webapp.booking.commands import TermKind
 from webapp.storage.outbox import enqueue
 from webapp.storage.tables import bookings, deliveries, events, terms
 from webapp.storage.transaction import execute, read, write
+from webapp.text.languages import LANGUAGES
 from webapp.verify.services import verify
 
 MakeEvent = Callable[..., int]
 # A browser keeps no secure cookie of a test's plain requests.
 BASE_URL = "http://tickets.example.org"
 MAILED = "We have mailed you"
+A_DAY = timedelta(days=1)
+# Who has which position in a walk over all pages.
+PLACES = {1: "ada", 2: "bob", 3: "cleo"}
 
 
 @pytest.fixture
@@ -42,6 +51,10 @@ def asking(app: Flask, now: Clock, make_event: MakeEvent) -> int:
 def in_context(app: Flask, work: Callable[[], Any]) -> Any:
     with app.app_context():
         return work()
+
+
+def execute_in(app: Flask, statement: Any) -> None:
+    in_context(app, lambda: execute(statement))
 
 
 def row_of(app: Flask, event_id: int, position: int = 1) -> Any:
@@ -383,3 +396,89 @@ def test_where_mails_are_taken_away_nothing_is_asked(
         ),
     )
     assert row
+
+
+def pages_that_ask(
+    app: Flask, owner: Person, visitor: Person, event_id: int, coming: int
+) -> Iterator[TestResponse]:
+    """Each page on which somebody is asked something, in each of its states."""
+    desk = f"/organizer/events/{event_id}"
+    own = {name: f"/bookings/{row_of(app, event_id, at).reference}" for at, name in PLACES.items()}
+
+    def look() -> Iterator[TestResponse]:
+        for path in (desk, f"{desk}?status=asked", f"{desk}/bookings/1", "/organizer"):
+            yield owner.get(path)
+        for at, name in PLACES.items():
+            yield visitor.get(own[name])
+            for path in (f"{own[name]}/keep", link_in_mail(app, event_id, at)):
+                yield visitor.get(path)
+
+    yield visitor.get(f"/events/{event_id}-harvest-supper")
+    yield visitor.get(f"/events/{event_id}/asked")
+    yield from look()
+    in_context(app, send_mails)
+    yield from look()
+    path = f"{own['ada']}/keep"
+    yield visitor.client.post(path, data={**visitor.token(path), "token": "wrong"})
+    for _ in range(4):
+        yield visitor.get(visitor.submit(own["ada"], f"{own['ada']}/ask").location or own["ada"])
+    yield visitor.submit(own["ada"], f"{own['ada']}/ask")
+    ask_whether_coming(app, coming, lapses_too=False)
+    for reads, path in (
+        (owner, f"/organizer/events/{coming}/bookings/1"),
+        (visitor, f"/bookings/{row_of(app, coming).reference}"),
+        (visitor, f"/bookings/{row_of(app, coming).reference}/keep"),
+    ):
+        yield reads.get(path)
+    for at, name in PLACES.items():
+        link = link_in_mail(app, event_id, at)
+        fields = forms_of(visitor.get(link))[f"{own[name]}/keep"]
+        if name != "cleo":
+            visitor.client.post(f"{own[name]}/keep", data=fields)
+            yield visitor.get(own[name])
+    answered = f"/organizer/events/{coming}/bookings/1"
+    owner.submit(answered, f"{answered}/keep")
+    yield owner.get(answered)
+    with app.app_context():
+        fail = update(deliveries).values(problem="Θ", attempts=1, state="pending")
+        execute(fail)
+        write(heartbeat.rest)
+        yield owner.get("/organizer")
+        execute(update(deliveries).values(state="parked"))
+        heartbeat.resume()
+        heartbeat.beat(clock.now())
+        execute(update(terms).where(terms.c.position == 3).values(lapses_at=clock.now() - A_DAY))
+        execute(update(events).values(next_lapse_at=clock.now() - A_DAY))
+        lapses.settle(event_id)
+    yield from look()
+    yield owner.get(f"{desk}/mails")
+    edit = {"asksAddress": "true", "stillComingDays": 99, "stillComingLapses": "true"}
+    yield owner.submit(f"{desk}/edit", **edit)
+    owner.submit(f"{desk}/edit", **{**edit, "stillComingDays": 3})
+    form = forms_of(owner.get(f"{desk}/edit"))[f"{desk}/edit"]
+    del form["asksAddress"], form["stillComingLapses"]
+    owner.client.post(f"{desk}/edit", data=form)
+    yield owner.get(f"{desk}/history")
+
+
+@pytest.mark.parametrize(("code", "direction"), [(LEFT_TO_RIGHT, "ltr"), (RIGHT_TO_LEFT, "rtl")])
+def test_every_page_that_asks_says_everything_in_the_visitors_language(
+    app: Flask,
+    owner: Person,
+    person: Person,
+    make_event: MakeEvent,
+    monkeypatch: pytest.MonkeyPatch,
+    code: str,
+    direction: str,
+) -> None:
+    asking = make_event("Γιορτή", tickets=2, asks_address=True)
+    coming = make_event("Γιορτή", tickets=2, still_coming_days=3)
+    for name in PLACES.values():
+        Person(app).book(asking, name)
+    Person(app).book(coming, "dora")
+    execute_in(app, update(bookings).values(name="Θ", attendee_id=bookings.c.position))
+    monkeypatch.setitem(LANGUAGES, code, made_up(code))
+    for reader in (owner, person):
+        reader.client.set_cookie("nextup-language", code, domain="localhost")
+    shown = pages_that_ask(app, owner, person, asking, coming)
+    assert count_in_language(shown, code, direction) > 40
