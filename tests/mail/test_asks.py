@@ -15,6 +15,8 @@ from tests.support.tools import event_bookings, statuses
 from webapp.booking import heartbeat, lapses
 from webapp.booking import services as bookings_service
 from webapp.booking.commands import TermKind, organizer
+from webapp.booking.queries import find_event
+from webapp.booking.questions import answers_of
 from webapp.mail import announcements
 from webapp.mail.facts import send_links
 from webapp.storage.outbox import enqueue
@@ -76,11 +78,16 @@ def ask_whether_coming(event_id: int, *, lapses_too: bool, now: Any) -> None:
 
 
 def test_made_up_addresses_lapse_and_the_real_ones_move_up_in_order(
-    app: Flask, make_event: MakeEvent, drain: Drain, mailbox: Mailbox, the_clock: Clock
+    app: Flask,
+    make_event: MakeEvent,
+    drain: Drain,
+    mailbox: Mailbox,
+    the_clock: Clock,
+    owner_id: int,
 ) -> None:
     event_id = make_event(tickets=TICKETS, asks_address=True)
     client = app.test_client()
-    real = []
+    real: list[str] = []
     for number in range(MADE_UP + REAL):
         address = f"made.up{number}@example.org"
         if number % 25 == 24 and len(real) < REAL:
@@ -112,6 +119,8 @@ def test_made_up_addresses_lapse_and_the_real_ones_move_up_in_order(
         if message["Subject"].startswith("You moved up")
     ]
     assert told == real[:TICKETS]
+    figures = answers_of(find_event(event_id), actor=organizer(owner_id))
+    assert figures == (MADE_UP + REAL, 0, REAL, 0, MADE_UP, TICKETS)
     # What was made up is left alone, and who waits was told of the place.
     assert {*mailbox.recipients} == {*real}
     assert verify().broken == []

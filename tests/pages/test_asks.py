@@ -338,6 +338,22 @@ def test_organizer_sees_who_is_asked_and_answers_for_them(
     assert "the address did not answer in time" in text_of(owner.get(f"{page}/bookings/2"))
 
 
+def test_who_moves_up_before_answering_is_not_told_that_the_ticket_is_theirs(
+    app: Flask, person: Person, owner: Person, now: Clock, make_event: MakeEvent
+) -> None:
+    event_id = make_event(tickets=1, asks_address=True)
+    for name in ("Ada", "Bob"):
+        Person(app).book(event_id, name)
+    own = f"/bookings/{row_of(app, event_id, 2).reference}"
+    desk = f"/organizer/events/{event_id}"
+    assert owner.submit(f"{desk}/bookings/1/cancel").status_code == 303
+    page = person.get(f"{own}/standing", fragment=True)
+    assert "Answer our mail to keep your place" in page.text
+    assert "ticket is yours" not in text_of(page)
+    assert row_of(app, event_id, 2).ticket_code not in page.text.replace(" ", "")
+    assert "Given back 1 Lapsed 0 Moved up 1" in text_of(owner.get(desk))
+
+
 def test_plain_event_shows_nothing_of_questions(
     owner: Person, make_event: MakeEvent, book: Callable[..., str]
 ) -> None:
@@ -452,7 +468,11 @@ def pages_that_ask(
         lapses.settle(event_id)
     yield from look()
     yield owner.get(f"{desk}/mails")
-    edit = {"asksAddress": "true", "stillComingDays": 99, "stillComingLapses": "true"}
+    edit: dict[str, Any] = {
+        "asksAddress": "true",
+        "stillComingDays": 99,
+        "stillComingLapses": "true",
+    }
     yield owner.submit(f"{desk}/edit", **edit)
     owner.submit(f"{desk}/edit", **{**edit, "stillComingDays": 3})
     form = forms_of(owner.get(f"{desk}/edit"))[f"{desk}/edit"]
