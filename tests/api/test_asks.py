@@ -185,6 +185,8 @@ def test_what_is_asked_is_not_counted_as_booked_freely(make_api: Callable[..., A
     asked = [ask(api, asking, f"guest{number}@example.org") for number in range(4)]
     assert {answer.status_code for answer in asked} == {202}
     assert ask(api, asking, "party@example.org", tickets=3).status_code == 202
+    api.patch(f"/events/{asking}", {"asksAddress": False}, headers=organizer)
+    assert ask(api, asking, "freely@example.org").status_code == 201
     freely = [ask(api, plain, number) for number in range(3)]
     assert [answer.status_code for answer in freely] == [201, 201, 429]
 

@@ -127,7 +127,13 @@ def test_made_up_addresses_lapse_and_the_real_ones_move_up_in_order(
 
 
 def test_address_that_is_asked_is_told_nothing_else_until_it_answers(
-    app: Flask, make_event: MakeEvent, book: Book, drain: Drain, mailbox: Mailbox, owner_id: int
+    app: Flask,
+    make_event: MakeEvent,
+    book: Book,
+    drain: Drain,
+    mailbox: Mailbox,
+    owner_id: int,
+    the_clock: Clock,
 ) -> None:
     event_id = make_event(tickets=5, asks_address=True, **TIMED)
     book(event_id, "ada", 2)
@@ -141,6 +147,7 @@ def test_address_that_is_asked_is_told_nothing_else_until_it_answers(
     bookings_service.change_tickets(event_id, position=1, tickets=1)
     drain()
     assert len(mailbox.to(ADA)) == 1
+    the_clock.put_forward(minutes=9)
     # Both the links that somebody asks for and what the organizer sends again ask.
     send_links(ADA)
     announcements.mail_again(event_id, 1, actor=organizer(owner_id))

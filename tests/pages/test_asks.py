@@ -263,6 +263,17 @@ def test_beyond_what_a_network_books_freely_its_pages_ask(
     assert 'class="qr"' not in person.get(f"/bookings/{row_of(app, event_id, 5).reference}").text
 
 
+def test_what_is_asked_is_not_counted_as_booked_freely(
+    make_app: Callable[..., Flask], now: Clock, make_event: MakeEvent
+) -> None:
+    app = make_app(MAIL_URL=MAIL_URL, BASE_URL=BASE_URL, BOOKINGS_FREELY="2")
+    event_id = make_event(tickets=9, asks_address=True)
+    for number in range(4):
+        Person(app).book(event_id, f"asked{number}")
+    execute_in(app, update(events).values(asks_address=False))
+    assert Person(app).book(event_id, "freely").location.startswith("/bookings/")
+
+
 def test_more_tickets_count_as_booked_freely(
     make_app: Callable[..., Flask], make_event: MakeEvent
 ) -> None:
