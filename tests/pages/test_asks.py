@@ -178,10 +178,12 @@ def test_page_alone_does_not_answer_for_an_address(
     in_context(app, send_mails)
     path = f"/bookings/{row_of(app, asking).reference}/keep"
     data = {**person.token(path), "token": token}
-    answer = person.client.post(path, data=data)
-    assert answer.status_code == 403
-    assert "Open the link in the mail" in text_of(answer)
-    assert "nextup-bookings" not in str(answer.headers.getlist("Set-Cookie"))
+    for headers in ({}, {"HX-Request-Type": "partial"}):
+        answer = person.client.post(path, data=data, headers=headers)
+        assert answer.status_code == 403
+        assert "Open the link in the mail" in text_of(answer)
+        assert "Keep your place?" in text_of(answer)
+        assert "nextup-bookings" not in str(answer.headers.getlist("Set-Cookie"))
     assert in_context(app, lambda: term_at(asking, 1)).is_open
 
 

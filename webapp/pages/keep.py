@@ -4,8 +4,8 @@ from flask import Blueprint, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.booking import services as bookings
-from webapp.booking.commands import Status, TermKind
-from webapp.booking.queries import find_booking, locate
+from webapp.booking.commands import Status, TermKind, is_active
+from webapp.booking.queries import BookingView, find_booking, locate
 from webapp.mail.facts import send_links
 from webapp.pages import remembered
 from webapp.pages.forms import form_on
@@ -26,6 +26,7 @@ def ask(reference: str) -> ResponseReturnValue:
         booking=found.booking,
         event=found.event,
         question=found.question,
+        heading=_heading(found),
         # In a form that is shown again it comes with the form.
         token=request.values.get("token", ""),
     )
@@ -63,3 +64,16 @@ def send_again(reference: str) -> ResponseReturnValue:
         send_links(email, first=(found.event.id, found.booking.position))
         flash(_("It is mailed again. Until when you can answer stays the same."))
     return move_to(url_for("attendee.booking", reference=reference))
+
+
+def _heading(found: BookingView) -> str:
+    """The question, or why there is none any more."""
+    if found.booking.status == Status.LAPSED:
+        return _("This booking has lapsed")
+    if not is_active(found.booking.status):
+        return _("This booking is cancelled")
+    if found.question is None:
+        return _("Your place is kept")
+    if found.question.kind is TermKind.ADDRESS:
+        return _("Keep your place?")
+    return _("Are you still coming?")
