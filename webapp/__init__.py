@@ -13,6 +13,7 @@ from webapp.pages import (
     auth,
     find,
     forms,
+    keep,
     language,
     organizer,
     pictures,
@@ -61,8 +62,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     shared = (logs, error_responses, security, rate_limits, ids, htmx, health, cli)
     for part in (*shared, presentation, pictures, forms, language):
         part.init_app(app)
-    pages = (attendee.bp, pictures.bp, find.bp, auth.bp, organizer.bp, unsubscribe.bp, language.bp)
-    for blueprint in (*pages, api.bp):
+    pages = (attendee.bp, keep.bp, pictures.bp, find.bp, auth.bp, organizer.bp)
+    for blueprint in (*pages, unsubscribe.bp, language.bp, api.bp):
         app.register_blueprint(blueprint)
     for blueprint in (unsubscribe.bp, language.bp, api.bp):
         csrf.exempt(blueprint)

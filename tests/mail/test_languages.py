@@ -11,6 +11,7 @@ from flask import Flask
 from sqlalchemy import select, update
 
 from tests.mail.conftest import BASE_URL, Clock, Drain, MakeEvent
+from tests.mail.test_asks import ask_whether_coming, let_pass
 from tests.mail.test_compose import TIMED, calendar_of, only
 from tests.support.languages import LEFT_TO_RIGHT, RIGHT_TO_LEFT, english_left, made_up
 from tests.support.mail import Mailbox, words_of
@@ -37,6 +38,7 @@ SAID = re.compile(r"⟦[^⟦⟧]*⟧")
 KINDS = {
     "confirmed", "waiting", "promoted", "reduced", "raised", "cancelled", "event_changed",
     "event_cancelled", "free_now", "reminder", "links", "message", "sold_out", "summary",
+    "ask_address", "still_coming", "lapsed",
 }  # fmt: skip
 
 
@@ -269,6 +271,18 @@ def test_every_mail_says_everything_in_the_readers_language(
         book(event_id, "waits@example.org", 3, code)
     book(undated, "pair@example.org", 2, code)
     tell()
+    asking = make_event(tickets=1, asks_address=True, **timed)
+    for number, tickets in enumerate((1, 1), start=1):
+        book(asking, f"asked{number}@example.org", tickets, code)
+    facts.send_links("asked1@example.org")
+    tell()
+    facts.send_links("asked1@example.org")
+    for lapses_too in (False, True):
+        coming = make_event(tickets=3, **timed)
+        book(coming, "asked1@example.org", 1, code)
+        book(coming, "asked2@example.org", 2, code)
+        ask_whether_coming(coming, lapses_too=lapses_too, now=the_clock.now())
+        tell()
     facts.send_links("pair@example.org")
     facts.send_links("guest1@example.org")
     tell()
@@ -294,8 +308,9 @@ def test_every_mail_says_everything_in_the_readers_language(
     # The summary of a day, then of two days with the reminder.
     the_clock.put_forward(days=1, hours=1)
     tell()
+    let_pass(the_clock, days=1)
     book(undated, "one@example.org", 1, code)
-    the_clock.put_forward(days=2)
+    the_clock.put_forward(days=1)
     tell()
     assert kinds_sent() == KINDS
     for message in mailbox.messages:

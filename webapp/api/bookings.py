@@ -1,7 +1,11 @@
 """Book, cancel, look at and change bookings."""
 
-from flask import Response, g
+from typing import Annotated
 
+from flask import Response, g
+from pydantic import Field, StrictStr
+
+from webapp import clock
 from webapp.api import representations as shapes
 from webapp.api.auth import Unauthorized
 from webapp.api.blueprint import bp
@@ -9,11 +13,32 @@ from webapp.api.openapi import documented
 from webapp.api.wire import answer, idempotency_key, read_json
 from webapp.booking.commands import ATTENDEE, Actor, organizer
 from webapp.booking.queries import find_booking, find_event, locate
-from webapp.booking.services import book_tickets, cancel_booking, change_tickets, take_free
+from webapp.booking.refusals import refuse_as_newcomer
+from webapp.booking.services import (
+    book_tickets,
+    cancel_booking,
+    change_tickets,
+    keep_booking,
+    take_free,
+)
+from webapp.booking.terms import asks_addresses
 from webapp.errors import AlreadyBooked, InvalidInput, Problem
 from webapp.mail.facts import send_links
 from webapp.web.rate_limits import FreeTickets, may_mail_links
-from webapp.web.schemas import BookRequest, CancelRequest, WantedTickets, attendee_id_of, from_json
+from webapp.web.schemas import (
+    BookRequest,
+    CancelRequest,
+    Input,
+    WantedTickets,
+    attendee_id_of,
+    from_json,
+)
+
+
+class KeepRequest(Input):
+    """An attendee answers what they were asked; for the address with the token of its mail."""
+
+    token: Annotated[StrictStr, Field(max_length=200)] | None = None
 
 
 @bp.post("/events/book")
@@ -22,6 +47,7 @@ from webapp.web.schemas import BookRequest, CancelRequest, WantedTickets, attend
     body=BookRequest,
     answer=shapes.Booked,
     status=201,
+    other_answers={202: shapes.Asked},
     errors=(404, 409, 422),
     idempotent=True,
 )
@@ -35,6 +61,9 @@ def book() -> Response:
 
     One client books a limited number of an event's tickets in 15 minutes (BOOKINGS_FREELY); beyond
     that it is told to come back later (429). Organizers are not counted.
+
+    Where the event asksAddress and its organizer does not book, the userId has to be an address,
+    and the answer is 202 without a reference, the same whether or not the address has a booking.
     """
     asked = from_json(BookRequest, read_json())
     actor = actor_for(asked.eventId)
@@ -49,7 +78,9 @@ def book() -> Response:
     key = idempotency_key("book", asked)
     try:
         with FreeTickets(asked.eventId, asked.tickets if by_stranger else 0, key) as free:
-            free.refuse_if_too_many()
+            # What the address has to answer for is not booked freely.
+            if free.are_too_many and not asks_addresses(find_event(asked.eventId), clock.now()):
+                free.refuse_if_too_many()
             outcome = book_tickets(
                 asked.eventId,
                 attendee_id=attendee_id,
@@ -60,12 +91,18 @@ def book() -> Response:
                 actor=actor,
                 key=key,
             )
-            if outcome.repeated:
+            if outcome.repeated or outcome.asked:
                 free.take_back()
     except AlreadyBooked as error:
         if is_named_by_address and may_mail_links(attendee_id):
             send_links(attendee_id, first=(asked.eventId, error.position))
-        raise
+        event, now = find_event(asked.eventId), clock.now()
+        if not by_stranger or not asks_addresses(event, now):
+            raise
+        refuse_as_newcomer(event, asked.tickets, now)
+        return answer(shapes.asked(), 202)
+    if outcome.asked:
+        return answer(shapes.asked(), 202)
     return answer(shapes.booked(asked.eventId, outcome, user_id=asked.userId), 201)
 
 
@@ -126,15 +163,18 @@ def change(reference: str) -> Response:
     are free; else the booking stays as it is.
     """
     asked = from_json(WantedTickets, read_json())
-    event_id, position = locate(reference)
+    found = find_booking(reference)
+    event_id, position = found.event.id, found.booking.position
     actor = actor_for(event_id)
-    outcome = change_tickets(
-        event_id,
-        position=position,
-        tickets=asked.tickets,
-        actor=actor,
-        key=idempotency_key("change", asked, position=position),
-    )
+    key = idempotency_key("change", asked, position=position)
+    more = 0 if actor.is_organizer else asked.tickets - found.booking.tickets
+    with FreeTickets(event_id, more, key) as free:
+        free.refuse_if_too_many()
+        outcome = change_tickets(
+            event_id, position=position, tickets=asked.tickets, actor=actor, key=key
+        )
+        if outcome.repeated:
+            free.take_back()
     message = f"The booking is for {outcome.tickets} tickets now."
     if outcome.tickets == 1:
         message = "The booking is for 1 ticket now."
@@ -166,6 +206,26 @@ def take(reference: str) -> Response:
         key=idempotency_key("take", asked, position=position),
     )
     return answer(shapes.released(outcome, message="The booking is confirmed.", actor=actor))
+
+
+@bp.post("/bookings/<reference>/keep")
+@documented(who="either", body=KeepRequest, answer=shapes.Kept, errors=(403, 404, 409))
+def keep(reference: str) -> Response:
+    """Answer what the attendee is asked.
+
+    Whether the address is theirs is answered with the token that is only in the mail to it, or by
+    the event's organizer; whether they are still coming by the reference alone. Again is harmless.
+    """
+    asked = from_json(KeepRequest, read_json())
+    event_id, position = locate(reference)
+    outcome = keep_booking(
+        event_id,
+        position=position,
+        reference=reference,
+        token=asked.token,
+        actor=actor_for(event_id),
+    )
+    return answer(shapes.kept(outcome))
 
 
 def actor_for(event_id: int) -> Actor:

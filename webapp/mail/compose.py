@@ -22,11 +22,12 @@ from webapp.booking.queries import find_event, free_now, may_leave_until
 from webapp.booking.terms import QUESTIONS
 from webapp.config import Settings, current_settings
 from webapp.mail import announcements, facts, summaries
+from webapp.mail.facts import CurrentBooking
 from webapp.mail.failures import NothingToSend
 from webapp.mail.links import booking_link, event_link, keep_link, link
 from webapp.mail.summaries import EventSummary
 from webapp.storage.rows import BookingRow, DeliveryRow, EventRow, EventTimes
-from webapp.text.formatting import day, in_words, span
+from webapp.text.formatting import day, in_words, moment, span
 from webapp.text.languages import Language, language_of
 from webapp.text.templates import templates_in
 
@@ -73,6 +74,7 @@ class Mail:
     facts: Sequence[Fact] = ()
     links: Sequence[Link] = ()
     button: Link | None = None
+    second_button: Link | None = None
     ticket_code: str = ""
     entry: tuple[EventRow, int] | None = None
     entry_is_cancelled: bool = False
@@ -84,7 +86,8 @@ class Mail:
 
     @property
     def subject(self) -> str:
-        return one_line(f"{self.title}: {self.about}" if self.about else self.title)
+        mark = "" if self.title.endswith("?") else ":"
+        return one_line(f"{self.title}{mark} {self.about}" if self.about else self.title)
 
     @property
     def picture_id(self) -> str:
@@ -134,7 +137,7 @@ def _message_id(delivery: DeliveryRow, settings: Settings) -> str:
 def _booking_mail(delivery: DeliveryRow) -> Mail:
     asks = QUESTIONS.get(delivery.what)
     found = facts.facts_for(delivery)
-    booking, event, rank = found
+    booking, event, rank, _ = found
     language = _language(booking.language)
     lines = _told_facts(_facts(event, language))
     if delivery.what == "event_changed":
@@ -155,7 +158,7 @@ def _booking_mail(delivery: DeliveryRow) -> Mail:
         may_change=not ended and (until is None or clock.now() < until),
         until=until and in_words(until, event.time_zone, language),
         ending=ending,
-        answer_by=facts.answer_by(delivery, event),
+        answer_by=facts.answer_by(delivery, found),
     )
 
     def reason(site: str) -> str:
@@ -179,7 +182,11 @@ def _booking_mail(delivery: DeliveryRow) -> Mail:
         return mail
     if asks is TermKind.COMING:
         mail.button = Link(language.gettext("Yes, I am coming"), keep_link(booking, asks))
-        mail.links = [Link(language.gettext("Your booking"), booking_link(booking.reference))]
+        mail.second_button = Link(
+            language.gettext("No, I cannot come"),
+            link("attendee.confirm_cancel", reference=booking.reference),
+        )
+        return mail
     if booking.status == Status.CONFIRMED:
         mail.ticket_code = booking.ticket_code
     if event.starts_at is not None and (mail.ticket_code or (ending and ending.had_tickets)):
@@ -203,15 +210,23 @@ def _links_mail(delivery: DeliveryRow) -> Mail:
         )
 
     mail = Mail(language, *_words("links", language, found=found), reason)
-    mail.links = [
-        Link(
-            row.event_name,
-            booking_link(row.reference),
-            f"{_when(row, language)} · {_claim(row, language)}",
-        )
-        for row in found
-    ]
+    mail.links = [Link(row.event_name, *_told_link(row, language)) for row in found]
     return mail
+
+
+def _told_link(booking: CurrentBooking, language: Language) -> tuple[str, str]:
+    """The link of a booking, and what is said beside it; it answers for the address if asked."""
+    said = f"{_when(booking, language)} · {_claim(booking, language)}"
+    if booking.term != TermKind.ADDRESS:
+        return booking_link(booking.reference), said
+    asks = language.gettext("Not kept yet: open this link and press the button there.")
+    if booking.lapses_at is not None:
+        until = moment(booking.lapses_at, booking.time_zone, language).striptags()
+        asks = language.gettext(
+            "Not kept yet: open this link and press the button there until %(moment)s.",
+            moment=until,
+        )
+    return keep_link(booking, TermKind.ADDRESS), f"{said}\n{asks}"
 
 
 def _announcement_mail(delivery: DeliveryRow) -> Mail:

@@ -32,6 +32,8 @@ from webapp.web.paging import is_number
 MAX_TICKETS = 1_000
 MAX_DESCRIPTION = 20_000
 MAX_USER_ID = 64
+# So many days before an event attendees can be asked whether they are still coming, at most.
+MOST_COMING_DAYS = 30
 MOST_ERRORS = 10
 FIRST_YEAR, LAST_YEAR = 1970, 9998
 
@@ -233,6 +235,9 @@ EVENT_FIELDS = {
     "cancel_until": "cancelUntil",
     "max_tickets_per_booking": "maxTicketsPerBooking",
     "waiting_list_limit": "waitingListLimit",
+    "asks_address": "asksAddress",
+    "still_coming_days": "stillComingDays",
+    "still_coming_lapses": "stillComingLapses",
 }
 
 
@@ -255,6 +260,11 @@ class EventFields(Input):
     waitingListLimit: Annotated[
         Annotated[Whole, Field(ge=0, le=MAX_CAPACITY)] | None, BeforeValidator(number_or_none)
     ] = None
+    asksAddress: bool = False
+    stillComingDays: Annotated[
+        Annotated[int, Field(ge=1, le=MOST_COMING_DAYS)] | None, BeforeValidator(number_or_none)
+    ] = None
+    stillComingLapses: bool = False
     status: Literal["draft", "published"] = "published"
 
     @model_validator(mode="after")
@@ -371,4 +381,6 @@ def _problem(kind: str, given: Mapping[str, Any]) -> Problem:
             return Problem("text")
         case _ if kind.startswith("int_"):
             return Problem("whole_number")
+        case _ if kind.startswith("bool_"):
+            return Problem("true_or_false")
     return Problem("unusable")
