@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from tests.pages.conftest import Person, forms_of, text_of
 from tests.pages.test_languages import count_in_language
+from tests.support.asking import ask_whether_coming
 from tests.support.fixtures import Clock
 from tests.support.languages import LEFT_TO_RIGHT, RIGHT_TO_LEFT, made_up
 from tests.support.terms import MAIL_URL, go, send_mails, term_at
@@ -20,7 +21,6 @@ from webapp import clock
 from webapp.booking import heartbeat, lapses
 from webapp.booking.codes import token_for
 from webapp.booking.commands import TermKind
-from webapp.storage.outbox import enqueue
 from webapp.storage.tables import bookings, deliveries, events, terms
 from webapp.storage.transaction import execute, read, write
 from webapp.text.languages import LANGUAGES
@@ -75,28 +75,11 @@ def link_in_mail(app: Flask, event_id: int, position: int = 1) -> str:
     return f"/bookings/{booking.reference}/keep?token={token}"
 
 
-def ask_whether_coming(app: Flask, event_id: int, *, lapses_too: bool) -> None:
-    """Have the first booking of an event asked whether its attendee is still coming."""
-
-    def work() -> None:
-        def ask(connection: Any) -> None:
-            row = {"event_id": event_id, "position": 1, "kind": TermKind.COMING}
-            connection.execute(insert(terms), row)
-            enqueue(
-                connection,
-                "still_coming",
-                bookings.c.event_id == event_id,
-                recipient=bookings.c.email,
-                event_id=event_id,
-                position=bookings.c.position,
-                details={"lapses": lapses_too},
-                now=heartbeat.last_beat(),  # type: ignore[arg-type]
-            )
-
-        write(ask)
+def have_asked(app: Flask, event_id: int, *, lapses_too: bool) -> None:
+    """Have whoever has tickets asked whether they are still coming."""
+    with app.app_context():
+        ask_whether_coming(event_id, lapses_too=lapses_too, now=clock.now())
         send_mails()
-
-    in_context(app, work)
 
 
 def test_page_ends_the_same_for_everybody_and_gives_nothing_away(
@@ -228,7 +211,7 @@ def test_still_coming_is_answered_on_the_page_of_the_booking(
     in_context(app, lambda: heartbeat.beat(now()))
     event_id = make_event(still_coming_days=3, still_coming_lapses=True)
     own = f"/bookings/{book(event_id, 'Ada')}"
-    ask_whether_coming(app, event_id, lapses_too=True)
+    have_asked(app, event_id, lapses_too=True)
     page = person.get(own)
     assert "Please answer until Wed 5 May 2027, 12:00 UTC" in text_of(page)
     assert "Show this at the door" in text_of(page)
@@ -452,7 +435,7 @@ def pages_that_ask(
     for _ in range(4):
         yield visitor.get(visitor.submit(own["ada"], f"{own['ada']}/ask").location or own["ada"])
     yield visitor.submit(own["ada"], f"{own['ada']}/ask")
-    ask_whether_coming(app, coming, lapses_too=False)
+    have_asked(app, coming, lapses_too=False)
     for reads, path in (
         (owner, f"/organizer/events/{coming}/bookings/1"),
         (visitor, f"/bookings/{row_of(app, coming).reference}"),
