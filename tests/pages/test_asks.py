@@ -120,9 +120,9 @@ def test_full_event_tells_who_is_booked_what_it_tells_a_stranger(
 def test_story_without_scripts_from_the_form_to_the_ticket(
     app: Flask, person: Person, asking: int, now: Clock
 ) -> None:
-    assert "We mail you before your place is yours" in text_of(
-        person.get(f"/events/{asking}-harvest-supper")
-    )
+    offered = text_of(person.get(f"/events/{asking}-harvest-supper"))
+    assert "Your ticket is set aside at once." in offered
+    assert "We mail you before your place is yours" in offered
     assert MAILED in text_of(person.get(person.book(asking, "Ada").location))
     in_context(app, send_mails)
     booking = row_of(app, asking)
