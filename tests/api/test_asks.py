@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from tests.api.conftest import Api
+from tests.support.asking import ask_whether_coming
 from tests.support.fixtures import Clock
 from tests.support.terms import BASE_URL, MAIL_URL, go, send_mails, term_at
 from tests.support.tools import statuses
@@ -144,6 +145,20 @@ def test_only_the_mail_answers_for_the_address(api: Api, asking: int, now: Clock
     assert [answer.status_code for answer in kept] == [200, 200]
     assert kept[0].get_json() == kept[1].get_json()
     assert kept[0].get_json()["status"] == "confirmed"
+    assert api.get(path).get_json()["answerBy"] is None
+
+
+def test_reference_answers_whether_they_are_still_coming(
+    api: Api, organizer: dict[str, str], now: Clock
+) -> None:
+    event_id = api.event(organizer, stillComingDays=3, stillComingLapses=True)
+    reference = ask(api, event_id).get_json()["bookingReference"]
+    with api.app.app_context():
+        ask_whether_coming(event_id, lapses_too=True, now=now())
+        send_mails()
+    path = f"/bookings/{reference}"
+    assert api.get(path).get_json()["answerBy"] == "2027-05-05T12:00:00.250000Z"
+    assert api.post(f"{path}/keep", {}).status_code == 200
     assert api.get(path).get_json()["answerBy"] is None
 
 

@@ -2,26 +2,25 @@
 
 import re
 from email.message import EmailMessage
-from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
 from tests.mail.conftest import BASE_URL, Book, Clock, Drain, MakeEvent
 from tests.mail.test_compose import TIMED, only
+from tests.support.asking import ask_whether_coming
 from tests.support.mail import Mailbox, parsed, words_of
 from tests.support.tools import event_bookings, statuses
 from webapp.booking import heartbeat, lapses
 from webapp.booking import services as bookings_service
-from webapp.booking.commands import TermKind, organizer
+from webapp.booking.commands import organizer
 from webapp.booking.open_questions import answers_of
 from webapp.booking.queries import find_event
 from webapp.mail import announcements
 from webapp.mail.facts import send_links
-from webapp.storage.outbox import enqueue
-from webapp.storage.tables import bookings, events, terms
-from webapp.storage.transaction import execute, read, write
+from webapp.storage.tables import bookings, terms
+from webapp.storage.transaction import execute, read
 from webapp.verify.services import verify
 
 ADA = "ada@example.org"
@@ -49,32 +48,6 @@ def let_pass(the_clock: Clock, **time: float) -> None:
     the_clock.put_forward(**time)
     heartbeat.beat(the_clock.now())
     lapses.settle_due()
-
-
-def ask_whether_coming(event_id: int, *, lapses_too: bool, now: Any) -> None:
-    """Have everybody with tickets asked whether they are still coming."""
-    starts = select(events.c.starts_at).where(events.c.id == event_id)
-
-    def work(connection: Any) -> None:
-        starts_at = connection.execute(starts).scalar_one()
-        confirmed = (bookings.c.event_id == event_id, bookings.c.status == "confirmed")
-        positions = connection.execute(select(bookings.c.position).where(*confirmed)).scalars()
-        for position in positions.all():
-            row = {"event_id": event_id, "position": position, "kind": TermKind.COMING}
-            connection.execute(insert(terms), row)
-        enqueue(
-            connection,
-            "still_coming",
-            *confirmed,
-            recipient=bookings.c.email,
-            event_id=event_id,
-            position=bookings.c.position,
-            details={"starts_at": starts_at.isoformat(), "lapses": lapses_too},
-            in_order_of=(bookings.c.position,),
-            now=now,
-        )
-
-    write(work)
 
 
 def test_made_up_addresses_lapse_and_the_real_ones_move_up_in_order(

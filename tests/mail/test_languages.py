@@ -11,8 +11,9 @@ from flask import Flask
 from sqlalchemy import select, update
 
 from tests.mail.conftest import BASE_URL, Clock, Drain, MakeEvent
-from tests.mail.test_asks import ask_whether_coming, let_pass
+from tests.mail.test_asks import let_pass
 from tests.mail.test_compose import TIMED, calendar_of, only
+from tests.support.asking import ask_whether_coming
 from tests.support.languages import LEFT_TO_RIGHT, RIGHT_TO_LEFT, english_left, made_up
 from tests.support.mail import Mailbox, words_of
 from tests.support.tools import booking_at

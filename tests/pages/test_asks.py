@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from tests.pages.conftest import Person, forms_of, text_of
 from tests.pages.test_languages import count_in_language
+from tests.support.asking import ask_whether_coming
 from tests.support.fixtures import Clock
 from tests.support.languages import LEFT_TO_RIGHT, RIGHT_TO_LEFT, made_up
 from tests.support.terms import MAIL_URL, go, send_mails, term_at
@@ -20,7 +21,6 @@ from webapp import clock
 from webapp.booking import heartbeat, lapses
 from webapp.booking.codes import token_for
 from webapp.booking.commands import TermKind
-from webapp.storage.outbox import enqueue
 from webapp.storage.tables import bookings, deliveries, events, terms
 from webapp.storage.transaction import execute, read, write
 from webapp.text.languages import LANGUAGES
@@ -75,28 +75,11 @@ def link_in_mail(app: Flask, event_id: int, position: int = 1) -> str:
     return f"/bookings/{booking.reference}/keep?token={token}"
 
 
-def ask_whether_coming(app: Flask, event_id: int, *, lapses_too: bool) -> None:
-    """Have the first booking of an event asked whether its attendee is still coming."""
-
-    def work() -> None:
-        def ask(connection: Any) -> None:
-            row = {"event_id": event_id, "position": 1, "kind": TermKind.COMING}
-            connection.execute(insert(terms), row)
-            enqueue(
-                connection,
-                "still_coming",
-                bookings.c.event_id == event_id,
-                recipient=bookings.c.email,
-                event_id=event_id,
-                position=bookings.c.position,
-                details={"lapses": lapses_too},
-                now=heartbeat.last_beat(),  # type: ignore[arg-type]
-            )
-
-        write(ask)
+def have_asked(app: Flask, event_id: int, *, lapses_too: bool) -> None:
+    """Have whoever has tickets asked whether they are still coming."""
+    with app.app_context():
+        ask_whether_coming(event_id, lapses_too=lapses_too, now=clock.now())
         send_mails()
-
-    in_context(app, work)
 
 
 def test_page_ends_the_same_for_everybody_and_gives_nothing_away(
@@ -137,9 +120,9 @@ def test_full_event_tells_who_is_booked_what_it_tells_a_stranger(
 def test_story_without_scripts_from_the_form_to_the_ticket(
     app: Flask, person: Person, asking: int, now: Clock
 ) -> None:
-    assert "We mail you before your place is yours" in text_of(
-        person.get(f"/events/{asking}-harvest-supper")
-    )
+    offered = text_of(person.get(f"/events/{asking}-harvest-supper"))
+    assert "Your ticket is set aside at once." in offered
+    assert "We mail you before your place is yours" in offered
     assert MAILED in text_of(person.get(person.book(asking, "Ada").location))
     in_context(app, send_mails)
     booking = row_of(app, asking)
@@ -228,7 +211,7 @@ def test_still_coming_is_answered_on_the_page_of_the_booking(
     in_context(app, lambda: heartbeat.beat(now()))
     event_id = make_event(still_coming_days=3, still_coming_lapses=True)
     own = f"/bookings/{book(event_id, 'Ada')}"
-    ask_whether_coming(app, event_id, lapses_too=True)
+    have_asked(app, event_id, lapses_too=True)
     page = person.get(own)
     assert "Please answer until Wed 5 May 2027, 12:00 UTC" in text_of(page)
     assert "Show this at the door" in text_of(page)
@@ -327,7 +310,7 @@ def test_without_mails_nobody_can_be_asked(
 
 
 def test_organizer_sees_who_is_asked_and_answers_for_them(
-    app: Flask, owner: Person, person: Person, asking: int, now: Clock
+    app: Flask, now: Clock, owner: Person, person: Person, asking: int
 ) -> None:
     page = f"/organizer/events/{asking}"
     for name in ("Ada", "Bob", "Cleo"):
@@ -352,7 +335,7 @@ def test_organizer_sees_who_is_asked_and_answers_for_them(
 
 
 def test_who_moves_up_before_answering_is_not_told_that_the_ticket_is_theirs(
-    app: Flask, person: Person, owner: Person, now: Clock, make_event: MakeEvent
+    app: Flask, person: Person, now: Clock, owner: Person, make_event: MakeEvent
 ) -> None:
     event_id = make_event(tickets=1, asks_address=True)
     for name in ("Ada", "Bob"):
@@ -452,7 +435,7 @@ def pages_that_ask(
     for _ in range(4):
         yield visitor.get(visitor.submit(own["ada"], f"{own['ada']}/ask").location or own["ada"])
     yield visitor.submit(own["ada"], f"{own['ada']}/ask")
-    ask_whether_coming(app, coming, lapses_too=False)
+    have_asked(app, coming, lapses_too=False)
     for reads, path in (
         (owner, f"/organizer/events/{coming}/bookings/1"),
         (visitor, f"/bookings/{row_of(app, coming).reference}"),
