@@ -248,6 +248,16 @@ def test_beyond_what_a_network_books_freely_its_pages_ask(
     assert 'class="qr"' not in person.get(f"/bookings/{row_of(app, event_id, 5).reference}").text
 
 
+def test_shortly_before_the_start_nobody_can_be_asked_and_has_to_wait(
+    make_app: Callable[..., Flask], now: Clock, make_event: MakeEvent
+) -> None:
+    app = make_app(MAIL_URL=MAIL_URL, BASE_URL=BASE_URL, BOOKINGS_FREELY="1")
+    event_id = make_event(tickets=9, starts_at=now.at(minutes=9))
+    answers = [Person(app).book(event_id, f"late{number}") for number in range(2)]
+    assert [answer.status_code for answer in answers] == [303, 429]
+    assert in_context(app, lambda: statuses(event_id)) == ["confirmed"]
+
+
 def test_what_is_asked_is_not_counted_as_booked_freely(
     make_app: Callable[..., Flask], now: Clock, make_event: MakeEvent
 ) -> None:
