@@ -599,5 +599,5 @@ def test_organizer_reads_who_was_asked_and_what_became_of_it(
     page = client.get(f"/organizer/events/{asking}/history")
     assert page.status_code == 200
     for words in ("asked</strong> whether the address is theirs", "kept</strong> by the attendee",
-                  "lapsed</strong>: its attendee did not answer in time"):  # fmt: skip
+                  "lapsed</strong>: the address did not answer in time"):  # fmt: skip
         assert words in page.text

@@ -372,7 +372,7 @@ def test_plain_event_shows_nothing_of_questions(
 
 
 def test_dashboard_says_what_keeps_questions_back(
-    app: Flask, owner: Person, person: Person, asking: int
+    app: Flask, asking: int, owner: Person, person: Person
 ) -> None:
     person.book(asking, "Ada")
     assert "cannot leave" not in text_of(owner.get("/organizer"))

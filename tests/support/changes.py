@@ -46,9 +46,7 @@ def set_status(event_id: int, position: int, status: Status) -> None:
             "tickets_before": before.tickets,
             "tickets_after": before.tickets,
         }
-        lines: list[dict[str, object]] = [
-            {"what": ActivityKind.PROMOTED, "status_after": status}
-        ]
+        lines: list[dict[str, object]] = [{"what": ActivityKind.PROMOTED, "status_after": status}]
         if status is Status.LAPSED:
             asked = {"term": [None, TermKind.ADDRESS]}
             lines = [

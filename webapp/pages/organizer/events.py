@@ -29,11 +29,12 @@ from webapp.pages.organizer.wording import meanwhile, moved_up
 from webapp.storage.rows import EventRow
 from webapp.text.formatting import local_input
 from webapp.text.languages import Language
+from webapp.web.fields import all_zones
 from webapp.web.htmx import fragment, move_to, show, wants_fragment
 from webapp.web.language import gettext as _
 from webapp.web.language import language, ngettext
 from webapp.web.paging import number_in, page_of
-from webapp.web.schemas import EVENT_FIELDS, EventFields, all_zones, from_form
+from webapp.web.schemas import EVENT_FIELDS, EventFields, from_form
 
 PAGE = 25
 A_DAY = timedelta(days=1)
