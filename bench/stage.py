@@ -135,7 +135,7 @@ def settings(database_url: str, *, workers: int = 1, limits: str = "memory://") 
         "THREADS": str(DEFAULT_THREADS),
         "SECRET_KEY": "a key that only the bench uses",
         "RATELIMIT_DEFAULT": "1000000000 per 15 minutes",
-        "BOOKINGS_FREELY": "1000000000",
+        "BOOKINGS_FREELY": "999999999",
         "RATELIMIT_STORAGE_URI": limits,
         "ORGANIZER_USERNAME": USERNAME,
         "ORGANIZER_PASSWORD": PASSWORD,

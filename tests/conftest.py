@@ -41,7 +41,8 @@ DATABASE_NAME = f"nextup_test_{os.getpid()}"
 # What pages, the API and mails say is the same on every database; the rooms below run on each.
 ON_SQLITE = {
     *("pages", "api", "browser", "web"),
-    *("test_compose.py", "test_times.py", "test_transports.py", "test_hostile_input.py"),
+    *("test_asks.py", "test_compose.py", "test_times.py", "test_transports.py"),
+    "test_hostile_input.py",
 }
 # How often the long tier runs a race.
 RACES = 100

@@ -13,6 +13,7 @@ from webapp.pages import (
     auth,
     find,
     forms,
+    keep,
     language,
     links,
     organizer,
@@ -62,7 +63,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     shared = (logs, error_responses, security, rate_limits, ids, htmx, health, cli)
     for part in (*shared, presentation, pictures, forms, language):
         part.init_app(app)
-    pages = (attendee, pictures, find, links, auth, organizer, unsubscribe, language)
+    pages = (attendee, keep, links, pictures, find, auth, organizer, unsubscribe, language)
     for blueprint in (*(part.bp for part in pages), api.bp):
         app.register_blueprint(blueprint)
     for blueprint in (unsubscribe.bp, language.bp, api.bp):

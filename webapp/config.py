@@ -87,7 +87,7 @@ class Settings:
             ratelimit_default=_rate_limit(read),
             ratelimit_storage_uri=_ratelimit_storage(read),
             ratelimit_enabled=read.boolean("RATELIMIT_ENABLED", True),
-            bookings_freely=read.integer("BOOKINGS_FREELY", 100, least=0, most=1_000_000_000),
+            bookings_freely=read.integer("BOOKINGS_FREELY", 100, least=0, most=999_999_999),
             log_file=str(instance_path / read.text("LOG_FILE", "log/nextup.log")),
             log_level=_log_level(read),
             mail_url=_mail_url(read),

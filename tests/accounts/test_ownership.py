@@ -18,7 +18,7 @@ from sqlalchemy import update
 import webapp
 from tests.support.fixtures import MakeEvent
 from tests.support.tools import rows
-from webapp.booking import batch, queries
+from webapp.booking import batch, open_questions, queries
 from webapp.booking import services as bookings
 from webapp.booking.access import check_own, lock_own_event
 from webapp.booking.commands import organizer
@@ -105,6 +105,9 @@ VERBS: dict[str, Callable[[EventRow, int], object]] = {
     "mail.announcements.mail_again": lambda event, who: announcements.mail_again(
         event.id, 1, actor=organizer(who)
     ),
+    "booking.open_questions.answers_of": lambda event, who: open_questions.answers_of(
+        event, actor=organizer(who)
+    ),
     "mail.announcements.recent_announcements": lambda event, who: (
         announcements.recent_announcements(event, actor=organizer(who))
     ),
@@ -117,7 +120,7 @@ VERBS: dict[str, Callable[[EventRow, int], object]] = {
     "mail.announcements.send_message": lambda event, who: announcements.send_message(
         event.id, audience=Audience.ALL, subject="A", text="A", actor=organizer(who)
     ),
-    "mail.announcements.with_parked": lambda event, who: announcements.with_parked(
+    "mail.announcements.undelivered": lambda event, who: announcements.undelivered(
         [event], actor=organizer(who)
     ),
     "mail.scheduled.set_reminder": lambda event, who: scheduled.set_reminder(

@@ -47,6 +47,11 @@ def test_the_four_calls_are_described_as_they_are_fixed(api: Api) -> None:
     for path, status in (("initialize", "201"), ("book", "201"), ("cancel", "200")):
         assert status in api.document["paths"][f"/api/events/{path}"]["post"]["responses"]
     book = api.document["paths"]["/api/events/book"]["post"]
+    assert book["responses"]["202"]["content"]["application/json"]["schema"]["$ref"].endswith(
+        "Asked"
+    )
+    keep = api.document["paths"]["/api/bookings/{reference}/keep"]["post"]
+    assert {"200", "400", "403", "404", "409"} <= set(keep["responses"])
     assert {"400", "401", "404", "409", "413", "415", "422", "429", "500", "503"} <= set(
         book["responses"]
     )

@@ -601,8 +601,9 @@ def test_organizer_reads_who_was_asked_and_what_became_of_it(
         session[LOGIN_KEY] = begin_login(Account(organizer_id, "olga", 1), device="")
     page = client.get(f"/organizer/events/{asking}/history")
     assert page.status_code == 200
-    for words in ("asked</strong> whether the address is theirs", "kept</strong> by the attendee",
-                  "lapsed</strong>: its attendee did not answer in time"):  # fmt: skip
+    for words in ("asked</strong> by mail whether the address is theirs",
+                  "kept</strong> by the attendee",
+                  "lapsed</strong>: the address did not answer in time"):  # fmt: skip
         assert words in page.text
 
 

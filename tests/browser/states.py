@@ -44,6 +44,8 @@ def attendees_pages(site: Site, name: str) -> AttendeesPages:
         *(f"/bookings/{one}" for one in (ticket, waiting, gone, inside, outside, lost)),
         *("/bookings/cut-off", messages),
         *(f"/bookings/{one}/cancel" for one in (ticket, waiting)),
+        *(f"/bookings/{one}/keep" for one in (ticket, gone)),
+        f"/events/{free}/asked",
     ]
     return AttendeesPages(paths, messages, free, ticket, waiting)
 

@@ -11,7 +11,9 @@ from flask import Flask
 from sqlalchemy import select, update
 
 from tests.mail.conftest import BASE_URL, Clock, Drain, MakeEvent
+from tests.mail.test_asks import let_pass
 from tests.mail.test_compose import TIMED, calendar_of, only
+from tests.support.asking import ask_whether_coming
 from tests.support.languages import LEFT_TO_RIGHT, RIGHT_TO_LEFT, english_left, made_up
 from tests.support.mail import Mailbox, words_of
 from tests.support.tools import booking_at
@@ -40,6 +42,7 @@ KINDS = {
     "confirmed", "waiting", "promoted", "reduced", "raised", "cancelled", "event_changed",
     "event_cancelled", "free_now", "reminder", "links", "message", "sold_out", "summary",
     "new_link", "link_replaced", "new_address", "address_changed", "summed_up",
+    "ask_address", "still_coming", "lapsed",
 }  # fmt: skip
 
 
@@ -272,6 +275,18 @@ def test_every_mail_says_everything_in_the_readers_language(
         book(event_id, "waits@example.org", 3, code)
     book(undated, "pair@example.org", 2, code)
     tell()
+    asking = make_event(tickets=1, asks_address=True, **timed)
+    for number, tickets in enumerate((1, 1), start=1):
+        book(asking, f"asked{number}@example.org", tickets, code)
+    facts.send_links("asked1@example.org")
+    tell()
+    facts.send_links("asked1@example.org")
+    for lapses_too in (False, True):
+        coming = make_event(tickets=3, **timed)
+        book(coming, "asked1@example.org", 1, code)
+        book(coming, "asked2@example.org", 2, code)
+        ask_whether_coming(coming, lapses_too=lapses_too, now=the_clock.now())
+        tell()
     facts.send_links("pair@example.org")
     facts.send_links("guest1@example.org")
     tell()
@@ -312,8 +327,9 @@ def test_every_mail_says_everything_in_the_readers_language(
     # The summary of a day, then of two days with the reminder.
     the_clock.put_forward(days=1, hours=1)
     tell()
+    let_pass(the_clock, days=1)
     book(undated, "one@example.org", 1, code)
-    the_clock.put_forward(days=2)
+    the_clock.put_forward(days=1)
     tell()
     assert kinds_sent() == KINDS
     for message in mailbox.messages:

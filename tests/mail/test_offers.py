@@ -22,7 +22,7 @@ from webapp.storage import outbox
 from webapp.storage.tables import deliveries
 
 Tell = Callable[[], None]
-OFFER = "2 tickets are free now: take them?: Harvest Supper"
+OFFER = "2 tickets are free now: take them? Harvest Supper"
 
 
 @pytest.fixture

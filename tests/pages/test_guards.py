@@ -14,7 +14,7 @@ from webapp.web import htmx, security
 
 MakeEvent = Callable[..., int]
 Book = Callable[..., str]
-PAGES = ("attendee", "find", "organizer", "auth")
+PAGES = ("attendee", "find", "keep", "organizer", "auth")
 
 
 def page_rules(app: Flask, method: str) -> list[Rule]:

@@ -49,7 +49,7 @@ def test_organizer_sees_what_has_lapsed(
     assert "Ada" in listed
     assert "Bob" not in listed
     detail = owner.get(f"/organizer/events/{event_id}/bookings/1")
-    assert "lapsed : its attendee did not answer in time" in text_of(detail)
+    assert "lapsed : the address did not answer in time" in text_of(detail)
     assert "Cancel the booking" not in text_of(detail)
     table = owner.get(f"/organizer/events/{event_id}/bookings.csv").text
     assert "1,lapsed,1,Ada" in table

@@ -213,16 +213,18 @@ def test_upgrade_cut_off_behind_each_statement_is_finished_by_the_next_one(
 
 
 def test_upgrade_cut_off_leaves_a_file_as_it_was(
-    sqlite_url: str, upgrading: Upgrades, tmp_path: Path
+    sqlite_url: str, upgrading: Upgrades, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """On SQLite an upgrade is one transaction, with the copying of a table that others refer to."""
     fill(sqlite_url, "a812fad")
     before = (*made(sqlite_url), version_of(sqlite_url), rows_of(sqlite_url))
-    cuts = 0
-    while upgrading.run(sqlite_url, tmp_path, cut_behind=cuts + 1) == KILLED:
-        cuts += 1
+    # Behind each statement in the long tier.
+    step = 1 if request.config.getoption("--long") else 7
+    behind = 1
+    while upgrading.run(sqlite_url, tmp_path, cut_behind=behind) == KILLED:
+        behind += step
         assert (*made(sqlite_url), version_of(sqlite_url), rows_of(sqlite_url)) == before
-    assert cuts > 15
+    assert behind > 15
     assert rows_of(sqlite_url) == before[-1]
     assert ask(sqlite_url, "PRAGMA foreign_key_check") == []
     assert ask(sqlite_url, "PRAGMA integrity_check") == [("ok",)]

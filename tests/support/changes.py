@@ -46,12 +46,12 @@ def set_status(event_id: int, position: int, status: Status) -> None:
             "tickets_before": before.tickets,
             "tickets_after": before.tickets,
         }
-        lines = [{"what": ActivityKind.PROMOTED, "status_after": status}]
+        lines: list[dict[str, object]] = [{"what": ActivityKind.PROMOTED, "status_after": status}]
         if status is Status.LAPSED:
-            line["details"] = {"term": [None, TermKind.ADDRESS]}
+            asked = {"term": [None, TermKind.ADDRESS]}
             lines = [
-                {"what": ActivityKind.ASKED, "status_after": before.status},
-                {"what": ActivityKind.LAPSED, "status_after": status},
+                {"what": ActivityKind.ASKED, "status_after": before.status, "details": asked},
+                {"what": ActivityKind.LAPSED, "status_after": status, "details": asked},
             ]
             over = {"kind": TermKind.ADDRESS, "lapses_at": now - timedelta(minutes=1)}
             term = {"event_id": event_id, "position": position, "is_open": False, **over}

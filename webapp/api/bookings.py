@@ -3,8 +3,9 @@
 from typing import Annotated, Self
 
 from flask import Response, g
-from pydantic import model_validator
+from pydantic import Field, StrictStr, model_validator
 
+from webapp import clock
 from webapp.api import representations as shapes
 from webapp.api.auth import Unauthorized
 from webapp.api.blueprint import bp
@@ -14,18 +15,24 @@ from webapp.booking.commands import Actor, Outcome, Status, attendee, organizer
 from webapp.booking.corrections import correct_booking
 from webapp.booking.links import ask_for_new_link, replace_link_of
 from webapp.booking.queries import find_booking, find_event, locate
-from webapp.booking.services import book_tickets, cancel_booking, change_tickets, take_free
+from webapp.booking.refusals import refuse_as_newcomer
+from webapp.booking.services import (
+    book_tickets,
+    cancel_booking,
+    change_tickets,
+    keep_booking,
+    take_free,
+)
+from webapp.booking.terms import asks_addresses
 from webapp.errors import AlreadyBooked, InvalidInput, Problem
 from webapp.mail.facts import send_links
+from webapp.web.fields import Email, RequiredLine, Tickets
 from webapp.web.rate_limits import FreeTickets, admit_new_address, network
 from webapp.web.schemas import (
     LEFT_OUT,
     BookRequest,
     CancelRequest,
-    Email,
     Input,
-    RequiredLine,
-    Tickets,
     WantedTickets,
     attendee_id_of,
     from_json,
@@ -47,12 +54,19 @@ class BookingChange(Input):
         return self
 
 
+class KeepRequest(Input):
+    """An attendee answers what they were asked; for the address with the token of its mail."""
+
+    token: Annotated[StrictStr, Field(max_length=200)] | None = None
+
+
 @bp.post("/events/book")
 @documented(
     who="either",
     body=BookRequest,
     answer=shapes.Booked,
     status=201,
+    other_answers={202: shapes.Asked},
     errors=(404, 409, 422),
     idempotent=True,
 )
@@ -66,6 +80,9 @@ def book() -> Response:
 
     One client books a limited number of an event's tickets in 15 minutes (BOOKINGS_FREELY); beyond
     that it is told to come back later (429). Organizers are not counted.
+
+    Where the event asksAddress and its organizer does not book, the userId has to be an address,
+    and the answer is 202 without a reference, the same whether or not the address has a booking.
     """
     asked = from_json(BookRequest, read_json())
     actor = actor_for(asked.eventId)
@@ -80,7 +97,9 @@ def book() -> Response:
     key = idempotency_key("book", asked)
     try:
         with FreeTickets(asked.eventId, asked.tickets if by_stranger else 0, key) as free:
-            free.refuse_if_too_many()
+            # What the address has to answer for is not booked freely.
+            if free.are_too_many and not asks_addresses(find_event(asked.eventId), clock.now()):
+                free.refuse_if_too_many()
             outcome = book_tickets(
                 asked.eventId,
                 attendee_id=attendee_id,
@@ -91,12 +110,18 @@ def book() -> Response:
                 actor=actor,
                 key=key,
             )
-            if outcome.repeated:
+            if outcome.repeated or outcome.asked:
                 free.take_back()
     except AlreadyBooked as error:
         if is_named_by_address:
             send_links(attendee_id, first=(asked.eventId, error.position), network=network())
-        raise
+        event, now = find_event(asked.eventId), clock.now()
+        if not by_stranger or not asks_addresses(event, now):
+            raise
+        refuse_as_newcomer(event, asked.tickets, now)
+        return answer(shapes.asked(), 202)
+    if outcome.asked:
+        return answer(shapes.asked(), 202)
     return answer(shapes.booked(asked.eventId, outcome, user_id=asked.userId), 201)
 
 
@@ -161,18 +186,24 @@ def change(reference: str) -> Response:
     pressed.
     """
     asked = from_json(BookingChange, read_json())
-    event_id, position = locate(reference)
+    found = find_booking(reference)
+    event_id, position = found.event.id, found.booking.position
     actor = actor_for(event_id)
     key = idempotency_key("change", asked, position=position)
     if asked.tickets is not None:
-        outcome = change_tickets(
-            event_id,
-            position=position,
-            tickets=asked.tickets,
-            reference=reference,
-            actor=actor,
-            key=key,
-        )
+        more = 0 if actor.is_organizer else asked.tickets - found.booking.tickets
+        with FreeTickets(event_id, more, key) as free:
+            free.refuse_if_too_many()
+            outcome = change_tickets(
+                event_id,
+                position=position,
+                tickets=asked.tickets,
+                reference=reference,
+                actor=actor,
+                key=key,
+            )
+            if outcome.repeated:
+                free.take_back()
         message = f"The booking is for {outcome.tickets} tickets now."
         if outcome.tickets == 1:
             message = "The booking is for 1 ticket now."
@@ -240,6 +271,26 @@ def replace_link(reference: str) -> Response:
         return answer({"message": "The link is replaced; the new one is mailed."}, 202)
     ask_for_new_link(event_id, position=position, reference=reference, network=network())
     return answer({"message": "If the booking has an email, a mail is on its way to it."}, 202)
+
+
+@bp.post("/bookings/<reference>/keep")
+@documented(who="either", body=KeepRequest, answer=shapes.Kept, errors=(403, 404, 409, 410))
+def keep(reference: str) -> Response:
+    """Answer what the attendee is asked.
+
+    Whether the address is theirs is answered with the token that is only in the mail to it, or by
+    the event's organizer; whether they are still coming by the reference alone. Again is harmless.
+    """
+    asked = from_json(KeepRequest, read_json())
+    event_id, position = locate(reference)
+    outcome = keep_booking(
+        event_id,
+        position=position,
+        reference=reference,
+        token=asked.token,
+        actor=actor_for(event_id),
+    )
+    return answer(shapes.kept(outcome))
 
 
 def actor_for(event_id: int) -> Actor:

@@ -23,8 +23,9 @@ from webapp.events.queries import own_event, own_events, upcoming_events
 from webapp.events.services import EventDetails
 from webapp.storage.columns import MAX_NAME
 from webapp.storage.rows import EventRow
+from webapp.web.fields import Whole
 from webapp.web.paging import number_in, page_of
-from webapp.web.schemas import EventFields, Input, Whole, from_json, placed
+from webapp.web.schemas import EventFields, Input, from_json, placed
 
 EVENT = "/events/<id:event_id>"
 

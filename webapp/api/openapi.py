@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from http import HTTPStatus
 from typing import Any, Literal, TypeVar
@@ -87,6 +87,8 @@ class documented:
     # A TypedDict; None is any object.
     answer: Any = None
     status: int = 200
+    # What is answered with other statuses of success: `{status: TypedDict}`.
+    other_answers: Mapping[int, Any] = field(default_factory=dict)
     # Beside those that follow from the rest.
     errors: tuple[int, ...] = ()
     # It takes an Idempotency-Key.
@@ -141,6 +143,7 @@ def schemas() -> dict[str, Any]:
     calls = CALLS.values()
     models = [(call.body, "validation") for call in calls if call.body]
     models += [(call.answer, "serialization") for call in calls if call.answer]
+    models += [(each, "serialization") for call in calls for each in call.other_answers.values()]
     adapters = [(model.__name__, mode, TypeAdapter(model)) for model, mode in models]
     _, found = TypeAdapter.json_schemas(adapters, ref_template=SCHEMA_NAME)  # type: ignore[arg-type]
     named: dict[str, Any] = {**found["$defs"], "Problem": PROBLEM}
@@ -207,11 +210,12 @@ def _parameters(rule: Rule, call: documented) -> list[dict[str, Any]]:
 
 def _responses(call: documented) -> dict[str, Any]:
     responses: dict[str, Any] = {
-        str(call.status): {
-            "description": (call.answer.__doc__ or "").strip() if call.answer else "OK",
+        str(status): {
+            "description": (answer.__doc__ or "").strip() if answer else "OK",
             "headers": RATE_HEADERS,
-            "content": _content(call.answer.__name__ if call.answer else None),
+            "content": _content(answer.__name__ if answer else None),
         }
+        for status, answer in {call.status: call.answer, **call.other_answers}.items()
     }
     if call.cached:
         responses["304"] = {"description": "It is what the ETag in If-None-Match stands for."}

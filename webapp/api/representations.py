@@ -6,7 +6,7 @@ document is generated from them.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NotRequired
+from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -43,6 +43,9 @@ class EventDetails(EventStatus):
     cancelUntil: str | None
     maxTicketsPerBooking: int
     waitingListLimit: int | None
+    asksAddress: bool
+    stillComingDays: int | None
+    stillComingLapses: bool
 
 
 class ChangedEvent(EventDetails):
@@ -61,6 +64,22 @@ class Booked(TypedDict):
     userId: int | str
     tickets: int
     waitingListPosition: NotRequired[int]
+
+
+class Asked(TypedDict):
+    """The address has to answer by mail. It is told alone whether it had a booking before."""
+
+    status: Literal["asked"]
+    message: str
+
+
+class Kept(TypedDict):
+    """A booking whose attendee has answered; nothing changes where nothing was asked."""
+
+    message: str
+    bookingReference: str
+    status: str
+    tickets: int
 
 
 class Released(TypedDict):
@@ -101,10 +120,12 @@ class AttendeeBooking(BookingDetails):
     """A booking with the name of its event.
 
     `ticketsFreeNow` is how many of its tickets the booking could take at once, if it is next in
-    line.
+    line. `answerBy` is until when its attendee has to answer what they were asked, or the booking
+    lapses.
     """
 
     eventName: str
+    answerBy: str | None
 
 
 class EventPage(TypedDict):
@@ -143,6 +164,9 @@ def event_details(event: EventRow) -> EventDetails:
         "cancelUntil": utc(event.cancel_until),
         "maxTicketsPerBooking": event.max_tickets_per_booking,
         "waitingListLimit": event.waiting_list_limit,
+        "asksAddress": bool(event.asks_address),
+        "stillComingDays": event.still_coming_days,
+        "stillComingLapses": bool(event.still_coming_lapses),
     }
 
 
@@ -180,6 +204,25 @@ def booked(event_id: int, outcome: Outcome, *, user_id: int | str) -> Booked:
     return shown
 
 
+def asked() -> Asked:
+    return {
+        "status": "asked",
+        "message": (
+            "We have mailed the address: the place is kept once the button behind the link in that"
+            " mail is pressed, within 30 minutes."
+        ),
+    }
+
+
+def kept(outcome: Outcome) -> Kept:
+    return {
+        "message": "The booking is kept.",
+        "bookingReference": outcome.reference,
+        "status": outcome.status.value,
+        "tickets": outcome.tickets,
+    }
+
+
 def released(outcome: Outcome, *, message: str, actor: Actor) -> Released:
     promoted = list(outcome.promoted.values())
     return {
@@ -214,6 +257,7 @@ def attendee_booking(found: BookingView) -> AttendeeBooking:
     return {
         **booking_details(found.booking, rank=found.rank, free=free_now(found)),
         "eventName": found.event.name,
+        "answerBy": utc(found.question.answer_by) if found.question else None,
     }
 
 

@@ -18,6 +18,7 @@ from webapp.booking.codes import REFERENCE, code_hash
 from webapp.booking.commands import Actor, Status
 from webapp.booking.inventory import TIME_TO_GIVE_BACK, free_for_head, give_back_until
 from webapp.booking.load import BY_STATUS
+from webapp.booking.open_questions import Question, is_asked, question_of
 from webapp.booking.ranks import rank_of
 from webapp.errors import BookingNotFound, DomainError, EventNotFound, LinkReplaced
 from webapp.extensions import PerApp
@@ -36,11 +37,12 @@ _event = select(events).where(events.c.id == bindparam("event_id"))
 
 
 class BookingView(NamedTuple):
-    """A booking, its event, and its rank while it waits."""
+    """A booking, its event, its rank while it waits, and what its attendee is asked."""
 
     booking: BookingRow
     event: EventRow
     rank: int | None
+    question: Question | None = None
 
 
 def find_event(event_id: int, *, with_drafts: bool = False) -> EventRow:
@@ -63,7 +65,8 @@ def find_booking(reference: str) -> BookingView:
         if rank is None:
             # It left the waiting list between the two queries, which nobody ever enters again.
             booking = _of_reference(reference)
-    return BookingView(booking, find_event(booking.event_id, with_drafts=True), rank)
+    event = find_event(booking.event_id, with_drafts=True)
+    return BookingView(booking, event, rank, question_of(event, booking))
 
 
 def list_bookings(references: Sequence[str]) -> list[BookingView]:
@@ -134,20 +137,23 @@ def event_bookings(
     *,
     actor: Actor,
     status: str = "",
+    asked: bool = False,
     search: str = "",
     after: int = 0,
     limit: int = 50,
 ) -> list[BookingRow]:
     """Bookings of an event in order of position, from behind position `after`; for its organizer.
 
-    `status` keeps one status; `search` finds part of a name, address or attendee id, or the
-    beginning of a reference.
+    `status` keeps one status, `asked` those with an open question; `search` finds part of a name,
+    address or attendee id, or the beginning of a reference.
     Raises `EventNotFound`.
     """
     check_own(event, actor)
     query = select(bookings).where(bookings.c.event_id == event.id, bookings.c.position > after)
     if status:
         query = query.where(bookings.c.status == status).with_hint(bookings, BY_STATUS, "mysql")
+    if asked:
+        query = query.where(is_asked)
     if search:
         found = [column.icontains(search, autoescape=True) for column in _searched]
         # MySQL will not compare a reference, which is ASCII, with any other text; and a few letters

@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
-from webapp.booking.commands import Reason, Refusal
-from webapp.booking.inventory import Closure, closure_of
+from webapp.booking.commands import ATTENDEE, BookTickets, Reason, Refusal
+from webapp.booking.inventory import Closure, closure_of, inventory_of
+from webapp.booking.ledger import Ledger
 from webapp.errors import (
     AlreadyBooked,
     BookingClosed,
@@ -56,3 +57,13 @@ def why_closed(event: LockedEvent, now: datetime) -> EventClosed:
     assert closure is not None
     opens_at = event.sales_open_at if closure is Closure.NOT_YET_OPEN else None
     return EventClosed(closure, opens_at=opens_at, time_zone=event.time_zone)
+
+
+def refuse_as_newcomer(event: LockedEvent, tickets: int, now: datetime) -> None:
+    """Raise what somebody without a booking would be told who asks for so many tickets.
+
+    Whoever is not to learn that an address has a booking is told this.
+    """
+    decided = Ledger(inventory_of(event, now)).decide(BookTickets("", tickets), ATTENDEE)
+    if isinstance(decided, Refusal):
+        raise error_of(decided, event, now)

@@ -113,6 +113,11 @@ def asks_promoted(event: LockedEvent, now: datetime) -> bool:
     )
 
 
+def asks_addresses(event: LockedEvent, now: datetime) -> bool:
+    """Whether the address of a stranger who books now has to answer."""
+    return event.asks_address and may_ask(event, now)
+
+
 def are_due(event: LockedEvent, now: datetime) -> bool:
     """Whether terms of the event may be over, or have ended with its start."""
     next_lapse_at = event.next_lapse_at

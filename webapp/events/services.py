@@ -37,6 +37,8 @@ from webapp.storage.rows import EventRow, LockedEvent
 from webapp.storage.tables import activities, bookings, events
 from webapp.storage.transaction import new_id, write
 
+# {column: field} of what has attendees asked something by mail.
+ASKING_FIELDS = {"asks_address": "asksAddress", "still_coming_days": "stillComingDays"}
 FIELDS_ATTENDEES_HEAR_OF = {"name", "location", "time_zone", "starts_at", "ends_at"}
 
 _whole = select(events).where(events.c.id == bindparam("event_id"))
@@ -77,8 +79,8 @@ def create_event(
 ) -> int:
     """Make an event and return its id; `also` is done with it, in the same transaction.
 
-    Raises `InvalidInput` (asksAddress without a way to send mails), `IdempotencyConflict`,
-    `Unavailable`.
+    Raises `InvalidInput` (asksAddress, stillComingDays without a way to send mails),
+    `IdempotencyConflict`, `Unavailable`.
     """
     _check_mails(asdict(details))
     batch_id = new_reference()
@@ -137,7 +139,7 @@ def edit_event(
     `{position: reference}`.
     Raises `EventNotFound`, `EventClosed` when it is cancelled, `EditConflict`, `InvalidInput`
     (totalTickets) when the new capacity is less than what is confirmed or than the largest party
-    waiting, (asksAddress) when that is switched on without a way to send mails.
+    waiting, (asksAddress, stillComingDays) when one is switched on without a way to send mails.
     """
 
     def wanted(event: EventRow) -> Mapping[str, Any]:
@@ -175,7 +177,7 @@ def change_event(
     event, nothing is set if a column that would change, or one of `in_view_of`, has been edited
     since; bookings in between do not matter.
     Raises `EventNotFound`, `EventClosed` when it is cancelled, `EditConflict`, `InvalidInput`
-    (totalTickets, asksAddress).
+    (totalTickets, asksAddress, stillComingDays).
     """
 
     def decide(connection: Connection, change: EventChange, now: datetime) -> Outcome:
@@ -247,9 +249,11 @@ def cancel_event(event_id: int, *, actor: Actor) -> None:
 
 
 def _check_mails(columns: Mapping[str, Any]) -> None:
-    """Raise `InvalidInput` where addresses are to be asked and no mail could ask them."""
-    if columns.get("asks_address") and current_settings().mail_url is None:
-        raise InvalidInput({"asksAddress": Problem("needs_mail")})
+    """Raise `InvalidInput` where attendees are to be asked and no mail could ask them."""
+    if current_settings().mail_url is None:
+        asking = {name: field for name, field in ASKING_FIELDS.items() if columns.get(name)}
+        if asking:
+            raise InvalidInput({field: Problem("needs_mail") for field in asking.values()})
 
 
 def _active_of(event_id: int) -> tuple[Any, ...]:

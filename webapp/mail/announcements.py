@@ -4,20 +4,43 @@ from collections.abc import Collection, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Connection, Select, String, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Select,
+    String,
+    and_,
+    case,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy import cast as sql_cast
 
 from webapp import clock
 from webapp.booking import save
 from webapp.booking.access import check_own, lock_own_event
-from webapp.booking.commands import Actor
+from webapp.booking.commands import Actor, TermKind
+from webapp.booking.open_questions import may_have_asked
+from webapp.booking.terms import QUESTIONS
 from webapp.logs import log_event
 from webapp.mail.failures import NothingToSend
 from webapp.storage import idempotency
 from webapp.storage.idempotency import IdempotencyKey
 from webapp.storage.outbox import MAIL, enqueue, whole_rows
 from webapp.storage.rows import BookingRow, DeliveryRow, EventRow, MessageRow
-from webapp.storage.tables import bookings, deliveries, events, messages, opt_outs, organizers
+from webapp.storage.tables import (
+    bookings,
+    deliveries,
+    events,
+    heartbeats,
+    messages,
+    opt_outs,
+    organizers,
+    terms,
+)
 from webapp.storage.transaction import new_id, read, write
 
 PAGE = 50
@@ -205,8 +228,19 @@ def parked(event: EventRow, *, actor: Actor, after: int = 0) -> Sequence[Deliver
     return cast(Sequence[DeliveryRow], rows)
 
 
-def with_parked(found: Collection[EventRow], *, actor: Actor) -> set[int]:
-    """The ids of those events of which some delivery was given up. Raises `EventNotFound`."""
+class Undelivered(NamedTuple):
+    """The ids of events with mails that were given up, and with questions that cannot leave.
+
+    A question is `held` by a mail server that is away. All mails rest after a restore.
+    """
+
+    parked: set[int]
+    held: set[int]
+    is_resting: bool
+
+
+def undelivered(found: Collection[EventRow], *, actor: Actor) -> Undelivered:
+    """What of these events does not reach anybody. Raises `EventNotFound`."""
     for event in found:
         check_own(event, actor)
     # One probe of the index for each event; as a condition, MySQL may read all deliveries instead.
@@ -216,9 +250,34 @@ def with_parked(found: Collection[EventRow], *, actor: Actor) -> set[int]:
         .limit(1)
         .scalar_subquery()
     )
-    query = select(events.c.id, one).where(events.c.id.in_([event.id for event in found]))
+    resting = select(heartbeats.c.resting).scalar_subquery()
+    query = select(events.c.id, one, resting).where(events.c.id.in_([event.id for event in found]))
     rows = read(lambda connection: connection.execute(query).all())
-    return {event_id for event_id, parked_id in rows if parked_id is not None}
+    return Undelivered(
+        {event_id for event_id, parked_id, _ in rows if parked_id is not None},
+        _held([event.id for event in found if may_have_asked(event)]),
+        any(is_resting for *_, is_resting in rows),
+    )
+
+
+def _held(event_ids: Collection[int]) -> set[int]:
+    """Those of the events of which a question was tried in vain and is to be tried again."""
+    if not event_ids:
+        return set()
+    one = (
+        select(deliveries.c.id)
+        .where(
+            deliveries.c.event_id == events.c.id,
+            deliveries.c.state == "pending",
+            deliveries.c.what.in_(list(QUESTIONS)),
+            deliveries.c.problem.is_not(None),
+        )
+        .limit(1)
+        .scalar_subquery()
+    )
+    query = select(events.c.id, one).where(events.c.id.in_(event_ids))
+    rows = read(lambda connection: connection.execute(query).all())
+    return {event_id for event_id, held_id in rows if held_id is not None}
 
 
 def resend(event_id: int, delivery_id: int, *, actor: Actor) -> bool:
@@ -253,19 +312,31 @@ def mail_again(event_id: int, position: int, *, actor: Actor) -> bool:
 
     Raises `EventNotFound`.
     """
-    query = select(bookings.c.status).where(
-        bookings.c.event_id == event_id,
-        bookings.c.position == position,
-        bookings.c.email.is_not(None),
+    of_booking = and_(
+        terms.c.event_id == bookings.c.event_id,
+        terms.c.position == bookings.c.position,
+        terms.c.is_open.is_(True),
+        terms.c.kind == TermKind.ADDRESS,
+    )
+    # An address that is asked is told nothing else.
+    kind = case((terms.c.kind.is_not(None), "ask_address"), else_=bookings.c.status)
+    query = (
+        select(kind)
+        .join(terms, of_booking, isouter=True)
+        .where(
+            bookings.c.event_id == event_id,
+            bookings.c.position == position,
+            bookings.c.email.is_not(None),
+        )
     )
 
     def work(connection: Connection) -> bool:
         lock_own_event(connection, event_id, actor)
-        status = connection.execute(query).scalar()
-        if status is not None:
+        what = connection.execute(query).scalar()
+        if what is not None:
             here = (bookings.c.event_id == event_id, bookings.c.position == position)
-            save.enqueue_mails(connection, status, *here, now=clock.now())
-        return status is not None
+            save.enqueue_mails(connection, what, *here, now=clock.now())
+        return what is not None
 
     return write(work)
 

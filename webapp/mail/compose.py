@@ -25,7 +25,7 @@ from webapp.mail.failures import NothingToSend
 from webapp.mail.links import booking_link, event_link, keep_link, link, press_link
 from webapp.mail.summaries import EventSummary
 from webapp.storage.rows import BookingRow, DeliveryRow, EventRow, EventTimes
-from webapp.text.formatting import day, in_words, span
+from webapp.text.formatting import day, in_words, moment, span
 from webapp.text.languages import Language, language_of
 from webapp.text.templates import templates_in
 
@@ -65,7 +65,7 @@ def _message_id(delivery: DeliveryRow, settings: Settings) -> str:
 def _booking_mail(delivery: DeliveryRow) -> Mail:
     asks = QUESTIONS.get(delivery.what)
     found = facts.facts_for(delivery)
-    booking, event, rank = found
+    booking, event, rank, _ = found
     language = _language(booking.language)
     lines = _told_facts(_facts(event, language))
     if delivery.what == "event_changed":
@@ -86,7 +86,7 @@ def _booking_mail(delivery: DeliveryRow) -> Mail:
         may_change=not ended and (until is None or clock.now() < until),
         until=until and in_words(until, event.time_zone, language),
         ending=ending,
-        answer_by=facts.answer_by(delivery, event),
+        answer_by=facts.answer_by(delivery, found),
     )
 
     mail = Mail(language, *words, _for_attendee(language, delivery.what))
@@ -112,7 +112,11 @@ def _booking_mail(delivery: DeliveryRow) -> Mail:
         return mail
     if asks is TermKind.COMING:
         mail.button = Link(language.gettext("Yes, I am coming"), keep_link(booking, asks))
-        mail.links = [Link(language.gettext("Your booking"), booking_link(booking.reference))]
+        mail.second_button = Link(
+            language.gettext("No, I cannot come"),
+            link("attendee.confirm_cancel", reference=booking.reference),
+        )
+        return mail
     if booking.status == Status.CONFIRMED:
         mail.ticket_code = booking.ticket_code
     if event.starts_at is not None and (mail.ticket_code or (ending and ending.had_tickets)):
@@ -123,7 +127,7 @@ def _booking_mail(delivery: DeliveryRow) -> Mail:
 
 def _address_changed_mail(delivery: DeliveryRow) -> Mail:
     """Without a link to the booking: who is told may have nothing to do with it any more."""
-    booking, event, _ = facts.facts_for(delivery)
+    booking, event, *_ = facts.facts_for(delivery)
     language = _language(booking.language)
     organizer = facts.address_of_organizer(event.organizer_id)
     words = _words(delivery.what, language, has_organizer=organizer is not None)
@@ -186,14 +190,22 @@ def _summed_up_mail(delivery: DeliveryRow) -> Mail:
 
 
 def _booking_links(found: Sequence[CurrentBooking], language: Language) -> list[Link]:
-    return [
-        Link(
-            row.event_name,
-            booking_link(row.reference),
-            f"{_when(row, language)} · {_claim(row, language)}",
+    return [Link(row.event_name, *_told_link(row, language)) for row in found]
+
+
+def _told_link(booking: CurrentBooking, language: Language) -> tuple[str, str]:
+    """The link of a booking, and what is said beside it; it answers for the address if asked."""
+    said = f"{_when(booking, language)} · {_claim(booking, language)}"
+    if booking.term != TermKind.ADDRESS:
+        return booking_link(booking.reference), said
+    asks = language.gettext("Not kept yet: open this link and press the button there.")
+    if booking.lapses_at is not None:
+        until = moment(booking.lapses_at, booking.time_zone, language).striptags()
+        asks = language.gettext(
+            "Not kept yet: open this link and press the button there until %(moment)s.",
+            moment=until,
         )
-        for row in found
-    ]
+    return keep_link(booking, TermKind.ADDRESS), f"{said}\n{asks}"
 
 
 def _announcement_mail(delivery: DeliveryRow) -> Mail:

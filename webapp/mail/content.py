@@ -52,6 +52,7 @@ class Mail:
     facts: Sequence[Fact] = ()
     links: Sequence[Link] = ()
     button: Link | None = None
+    second_button: Link | None = None
     ticket_code: str = ""
     entry: tuple[EventRow, int] | None = None
     entry_is_cancelled: bool = False
@@ -63,7 +64,8 @@ class Mail:
 
     @property
     def subject(self) -> str:
-        return one_line(f"{self.title}: {self.about}" if self.about else self.title)
+        mark = "" if self.title.endswith("?") else ":"
+        return one_line(f"{self.title}{mark} {self.about}" if self.about else self.title)
 
     @property
     def picture_id(self) -> str:

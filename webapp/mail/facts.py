@@ -20,6 +20,7 @@ from webapp.booking.commands import (
     takes_tickets,
 )
 from webapp.booking.links import Purpose, state_of
+from webapp.booking.open_questions import Question
 from webapp.booking.queries import BookingView, find_event, free_now
 from webapp.booking.ranks import rank_of
 from webapp.booking.terms import QUESTIONS, end_of, may_ask
@@ -64,9 +65,16 @@ MOST_LINKS = 50
 # Less than sent rows are kept, more than an unsent one can wait.
 LONGEST_SUPERSEDED = timedelta(days=7)
 
+_is_asked = and_(
+    terms.c.event_id == bookings.c.event_id,
+    terms.c.position == bookings.c.position,
+    terms.c.is_open.is_(True),
+)
+_question = (terms.c.kind.label("term"), terms.c.lapses_at)
+
 
 class AskedBooking(BookingRow, Protocol):
-    """A booking with what its attendee is asked, if anything is."""
+    """A booking with what its attendee is asked, if anything is, and until when."""
 
     @property
     def term(self) -> str | None: ...
@@ -106,7 +114,8 @@ def facts_for(delivery: DeliveryRow) -> BookingView:
         rank = rank_of(event.id, booking.position)
         if rank is None:  # it has just left the list, and that is told as well
             raise NothingToSend
-    found = BookingView(booking, event, rank)
+    question = Question(kind, booking.lapses_at) if kind else None
+    found = BookingView(booking, event, rank, question)
     if delivery.what == "free_now" and not free_now(found):
         raise NothingToSend
     if delivery.what in SUPERSEDED_BY and _is_superseded(delivery):
@@ -115,24 +124,17 @@ def facts_for(delivery: DeliveryRow) -> BookingView:
     return found
 
 
-def answer_by(delivery: DeliveryRow, event: EventRow) -> datetime | None:
-    """The end of the term that a question is sent for now, if it has one."""
-    kind = QUESTIONS.get(delivery.what)
-    if kind is None or not (delivery.details or {}).get("lapses", True):
+def answer_by(delivery: DeliveryRow, found: BookingView) -> datetime | None:
+    """Until when a question can be answered; its term begins when it is sent for the first time."""
+    if found.question is None or not (delivery.details or {}).get("lapses", True):
         return None
-    # It has begun if the question is sent once more.
-    return _booking(delivery).lapses_at or end_of(kind, event, clock.now())
+    return found.question.answer_by or end_of(found.question.kind, found.event, clock.now())
 
 
 def _booking(delivery: DeliveryRow) -> AskedBooking:
-    is_asked = and_(
-        terms.c.event_id == bookings.c.event_id,
-        terms.c.position == bookings.c.position,
-        terms.c.is_open.is_(True),
-    )
     query = (
-        select(bookings, terms.c.kind.label("term"), terms.c.lapses_at)
-        .join(terms, is_asked, isouter=True)
+        select(bookings, *_question)
+        .join(terms, _is_asked, isouter=True)
         .where(bookings.c.event_id == delivery.event_id, bookings.c.position == delivery.position)
     )
     booking = read(lambda connection: connection.execute(query).one_or_none())
@@ -233,20 +235,25 @@ def ending_of(booking: BookingRow) -> Ending:
     return Ending(Actor.parse(line.actor).is_organizer, takes_tickets(line.status_before))
 
 
-class CurrentBooking(BookingRow, EventTimes, Protocol):
-    """A booking with the name and the times of its event."""
+class CurrentBooking(AskedBooking, EventTimes, Protocol):
+    """A booking with the name and the times of its event, and what its attendee is asked."""
 
     @property
     def event_name(self) -> str: ...
 
 
-_with_event: Select[Any] = select(
-    bookings,
-    events.c.name.label("event_name"),
-    events.c.starts_at,
-    events.c.ends_at,
-    events.c.time_zone,
-).join(events, events.c.id == bookings.c.event_id)
+_with_event: Select[Any] = (
+    select(
+        bookings,
+        events.c.name.label("event_name"),
+        events.c.starts_at,
+        events.c.ends_at,
+        events.c.time_zone,
+        *_question,
+    )
+    .join(events, events.c.id == bookings.c.event_id)
+    .join(terms, _is_asked, isouter=True)
+)
 
 
 def current_bookings(

@@ -26,11 +26,10 @@ def booking_link(reference: str) -> str:
 
 def keep_link(booking: BookingRow, asks: TermKind) -> str:
     """Where the attendee answers; for an address with the token that only this mail has."""
-    page = f"{booking_link(booking.reference)}/keep"
     if asks is not TermKind.ADDRESS:
-        return page
+        return link("keep.ask", reference=booking.reference)
     token = token_for(booking.event_id, booking.position, purpose=asks, reference=booking.reference)
-    return f"{page}?token={token}"
+    return link("keep.ask", reference=booking.reference, token=token)
 
 
 def press_link(delivery: DeliveryRow, booking: BookingRow) -> str:

@@ -23,6 +23,8 @@ from webapp.booking.queries import (
     locate,
     may_leave_until,
 )
+from webapp.booking.refusals import refuse_as_newcomer
+from webapp.booking.terms import asks_addresses, may_ask
 from webapp.config import current_settings
 from webapp.errors import AlreadyBooked, DomainError
 from webapp.events.queries import upcoming_events
@@ -116,9 +118,13 @@ def book(event_id: int, slug: str) -> ResponseReturnValue:
     """Book tickets, or join the waiting list."""
     form = from_form(PageBooking, request.form)
     key = forms.idempotency_key("book", caller="page", **form.model_dump())
+    must_answer = False
     try:
         with FreeTickets(event_id, form.tickets, key) as free:
-            free.refuse_if_too_many()
+            if free.are_too_many:
+                must_answer = may_ask(find_event(event_id), clock.now())
+                if not must_answer:
+                    free.refuse_if_too_many()
             outcome = bookings.book_tickets(
                 event_id,
                 attendee_id=form.email,
@@ -128,18 +134,31 @@ def book(event_id: int, slug: str) -> ResponseReturnValue:
                 language=chosen_language(),
                 actor=attendee(network()),
                 key=key,
+                must_answer=must_answer,
             )
-            if outcome.repeated:
+            if outcome.repeated or outcome.asked:
                 free.take_back()
     except AlreadyBooked as error:
         send_links(form.email, first=(event_id, error.position), network=network())
-        raise AddressHasBooking from error
+        event, now = find_event(event_id), clock.now()
+        if not must_answer and not asks_addresses(event, now):
+            raise AddressHasBooking from error
+        refuse_as_newcomer(event, form.tickets, now)
+        return move_to(url_for("attendee.asked", event_id=event_id))
+    if outcome.asked:
+        return move_to(url_for("attendee.asked", event_id=event_id))
     remembered.remember(outcome.reference)
     if outcome.status is Status.WAITING:
         flash(_("You are on the waiting list. Keep the address of this page: it is your booking."))
     else:
         flash(_("It is booked. Keep the address of this page: it is your ticket."))
     return move_to(url_for("attendee.booking", reference=outcome.reference))
+
+
+@bp.get(f"{EVENT}/asked")
+def asked(event_id: int) -> ResponseReturnValue:
+    """What comes next where the address has to answer: the same for everybody."""
+    return show("attendee/asked.html", event=find_event(event_id))
 
 
 @bp.get("/bookings/<reference>")
@@ -190,15 +209,21 @@ def calendar(reference: str) -> ResponseReturnValue:
 def change(reference: str) -> ResponseReturnValue:
     """Give a booking another number of tickets."""
     form = from_form(WantedTickets, request.form)
-    event_id, position = locate(reference)
-    bookings.change_tickets(
-        event_id,
-        position=position,
-        tickets=form.tickets,
-        reference=reference,
-        actor=attendee(network()),
-        key=forms.idempotency_key("change", caller="page", position=position, tickets=form.tickets),
-    )
+    found = find_booking(reference)
+    event_id, position = found.event.id, found.booking.position
+    key = forms.idempotency_key("change", caller="page", position=position, tickets=form.tickets)
+    with FreeTickets(event_id, form.tickets - found.booking.tickets, key) as free:
+        free.refuse_if_too_many()
+        outcome = bookings.change_tickets(
+            event_id,
+            position=position,
+            tickets=form.tickets,
+            reference=reference,
+            actor=attendee(network()),
+            key=key,
+        )
+        if outcome.repeated:
+            free.take_back()
     flash(
         ngettext(
             "Changed: the booking is now for %(num)s ticket.",
@@ -257,6 +282,7 @@ def _on_offer(event: EventRow, *, had_form: bool) -> dict[str, Any]:
         "wanted": min(max(1, request.values.get("tickets", 1, type=int)), offer.most),
         # Who has filled in the form when the last ticket goes keeps it: somebody may still cancel.
         "has_form": not offer.refusal or (offer.is_full and had_form),
+        "asks": asks_addresses(event, clock.now()),
     }
 
 
@@ -270,6 +296,7 @@ def _standing(found: BookingView, *, is_news: bool = False) -> dict[str, Any]:
         "booking": booking,
         "event": event,
         "rank": found.rank,
+        "question": found.question,
         "may_change": active and (until is None or now < until),
         "until": until,
         "more": inventory.more_for(booking.tickets) if takes_tickets(booking.status) else 0,

@@ -135,6 +135,7 @@ PROBLEMS = {
     "too_many_pixels": "It has too many pixels. Use one of at most %(limit)s megapixels.",
     "too_many_tickets": "Ask for at most %(limit)s.",
     "too_short": "Use at least %(limit)s characters.",
+    "true_or_false": "Use true or false.",
     "unknown_field": "This field is not known.",
     "unknown_organizer": "There is no organizer %(username)s.",
     "unusable": "This value cannot be used.",

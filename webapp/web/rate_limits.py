@@ -165,9 +165,14 @@ class FreeTickets:
         """Count nothing: nothing new was booked."""
         self._count(-self._tickets)
 
+    @property
+    def are_too_many(self) -> bool:
+        """Whether they are beyond BOOKINGS_FREELY."""
+        return self._state is not None and self._state.left < 0
+
     def refuse_if_too_many(self) -> None:
         """Raise `TooManyRequests` beyond BOOKINGS_FREELY, but to who asks again for an answer."""
-        if self._state is not None and self._state.left < 0 and not self._is_answered():
+        if self._state is not None and self.are_too_many and not self._is_answered():
             raise self._state.refusal()
 
     def _is_answered(self) -> bool:

@@ -1,162 +1,50 @@
 """What pages and API accept: one set of models, with the same field names in forms and JSON."""
 
-import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cache
 from itertools import islice
 from typing import Annotated, Any, Literal, Self, TypeVar
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-from email_validator import EmailNotValidError, validate_email
 from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    PlainValidator,
     StrictStr,
     ValidationError,
-    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from webapp.errors import InvalidInput, Problem
 from webapp.events.services import EventDetails
-from webapp.storage.columns import MAX_CAPACITY, MAX_EMAIL, MAX_ID, MAX_NAME
-from webapp.text.languages import LANGUAGES
-from webapp.web.paging import is_number
+from webapp.storage.columns import MAX_CAPACITY, MAX_NAME
+from webapp.web.fields import (
+    Email,
+    EventId,
+    LanguageCode,
+    Line,
+    Moment,
+    Reference,
+    RequiredLine,
+    Tickets,
+    UserId,
+    Whole,
+    Zone,
+    clean_email,
+    clean_text,
+    number_or_none,
+)
 
-MAX_TICKETS = 1_000
 MAX_DESCRIPTION = 20_000
-MAX_USER_ID = 64
+# So many days before an event attendees can be asked whether they are still coming, at most.
+MOST_COMING_DAYS = 30
 MOST_ERRORS = 10
 FIRST_YEAR, LAST_YEAR = 1970, 9998
 
 Model = TypeVar("Model", bound=BaseModel)
-
-
-def wrong(code: str, **parameters: object) -> PydanticCustomError:
-    """What a validator raises; it becomes a `Problem` of the field."""
-    return PydanticCustomError("problem", "{code}", {"code": code, **parameters})
-
-
-def clean_line(text: str) -> str:
-    """One line of text that every database and driver can keep."""
-    clean_text(text)
-    if "\n" in text or "\r" in text:
-        raise wrong("one_line")
-    return text.strip()
-
-
-def clean_text(text: str) -> str:
-    """Text without control characters or halves of a surrogate pair."""
-    if any(unicodedata.category(char) in ("Cc", "Cs") and char not in "\n\r\t" for char in text):
-        raise wrong("control_characters")
-    return text
-
-
-def clean_email(text: str) -> str:
-    """An e-mail address in the form that identifies: lower case."""
-    try:
-        return validate_email(clean_line(text), check_deliverability=False).normalized.lower()
-    except EmailNotValidError as error:
-        raise wrong("email") from error
-
-
-def user_id(value: object) -> int | str:
-    """An integrator's name for an attendee. White space around it would be lost by a database."""
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise wrong("integer_or_string")
-    if isinstance(value, int):
-        if not 0 <= value <= MAX_ID:
-            raise wrong("between", least=0, most=MAX_ID)
-        return value
-    if not 1 <= len(value) <= MAX_USER_ID or value != value.strip():
-        raise wrong("user_id", limit=MAX_USER_ID)
-    return clean_line(value)
-
-
-def known_language(code: str) -> str:
-    if code not in LANGUAGES:
-        raise wrong("one_of", allowed=", ".join(sorted(LANGUAGES)))
-    return code
-
-
-def known_zone(name: str) -> str:
-    if name not in all_zones():
-        raise wrong("time_zone")
-    return name
-
-
-@cache
-def all_zones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
-def moment(value: object) -> object:
-    """ISO 8601; an empty form field is no moment."""
-    if value is None or value == "":
-        return None
-    if isinstance(value, str):
-        try:
-            return datetime.fromisoformat(value)
-        except ValueError:
-            pass
-    elif isinstance(value, datetime):
-        return value
-    raise wrong("date_and_time")
-
-
-def not_blank(text: str) -> str:
-    if not text:
-        raise wrong("missing")
-    return text
-
-
-def number_or_none(value: object) -> object:
-    return None if value == "" else value
-
-
-def digits(value: object) -> object:
-    """A number as a form has it is written as people do: Python would take 1_0 and 1.0, too."""
-    if isinstance(value, str) and not is_number(value.strip()):
-        raise wrong("whole_number")
-    return value
-
-
-Line = Annotated[StrictStr, Field(max_length=MAX_NAME), AfterValidator(clean_line)]
-RequiredLine = Annotated[Line, Field(min_length=1), AfterValidator(not_blank)]
-Email = Annotated[StrictStr, Field(max_length=MAX_EMAIL), AfterValidator(clean_email)]
-Whole = Annotated[int, BeforeValidator(digits)]
-EventId = Annotated[int, Field(ge=1, le=MAX_ID)]
-UserId = Annotated[
-    int | str,
-    PlainValidator(user_id),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 0, "maximum": MAX_ID},
-                {"type": "string", "minLength": 1, "maxLength": MAX_USER_ID},
-            ]
-        }
-    ),
-]
-Tickets = Annotated[Whole, Field(ge=1, le=MAX_TICKETS)]
-Reference = Annotated[StrictStr, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
-Zone = Annotated[StrictStr, AfterValidator(known_zone)]
-LanguageCode = Annotated[
-    StrictStr,
-    AfterValidator(known_language),
-    WithJsonSchema({"type": "string", "enum": sorted(LANGUAGES)}),
-]
-Moment = Annotated[
-    datetime | None,
-    BeforeValidator(moment),
-    WithJsonSchema({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}),
-]
 
 
 # What is not sent is left out of what an Idempotency-Key is bound to: so are keys of the release
@@ -236,6 +124,9 @@ EVENT_FIELDS = {
     "cancel_until": "cancelUntil",
     "max_tickets_per_booking": "maxTicketsPerBooking",
     "waiting_list_limit": "waitingListLimit",
+    "asks_address": "asksAddress",
+    "still_coming_days": "stillComingDays",
+    "still_coming_lapses": "stillComingLapses",
 }
 
 
@@ -258,6 +149,11 @@ class EventFields(Input):
     waitingListLimit: Annotated[
         Annotated[Whole, Field(ge=0, le=MAX_CAPACITY)] | None, BeforeValidator(number_or_none)
     ] = None
+    asksAddress: bool = False
+    stillComingDays: Annotated[
+        Annotated[int, Field(ge=1, le=MOST_COMING_DAYS)] | None, BeforeValidator(number_or_none)
+    ] = None
+    stillComingLapses: bool = False
     status: Literal["draft", "published"] = "published"
 
     @model_validator(mode="after")
@@ -374,4 +270,6 @@ def _problem(kind: str, given: Mapping[str, Any]) -> Problem:
             return Problem("text")
         case _ if kind.startswith("int_"):
             return Problem("whole_number")
+        case _ if kind.startswith("bool_"):
+            return Problem("true_or_false")
     return Problem("unusable")

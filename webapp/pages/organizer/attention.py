@@ -17,10 +17,11 @@ class Kind(IntEnum):
 
     TODAY = 1
     UNDELIVERED = 2
-    DRAFT = 3
-    STANDS_STILL = 4
-    WAITING = 5
-    QUIET = 6
+    HELD = 3
+    DRAFT = 4
+    STANDS_STILL = 5
+    WAITING = 6
+    QUIET = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +37,15 @@ def needs_of(
     events: Iterable[EventRow],
     *,
     undelivered: Collection[int],
+    held: Collection[int] = (),
     standstills: Mapping[int, Standstill],
     now: datetime,
 ) -> list[Need]:
     """What the events need, most urgent first and then soonest first, those without a date last.
 
-    `undelivered` are the ids of events with mails that could not be delivered, `standstills` tell
-    what holds up a list: `{event_id: standstill}`. Samples and cancelled events need nothing.
+    `undelivered` are the ids of events with mails that could not be delivered, `held` of those with
+    questions that a mail server which is away holds back; `standstills` tell what holds up a list:
+    `{event_id: standstill}`. Samples and cancelled events need nothing.
     """
     found = [
         Need(kind, event, standstills.get(event.id))
@@ -51,6 +54,7 @@ def needs_of(
         for kind in _kinds(
             event,
             has_undelivered=event.id in undelivered,
+            is_held=event.id in held,
             stands_still=event.id in standstills,
             now=now,
         )
@@ -67,13 +71,15 @@ def needs_of(
 
 
 def _kinds(
-    event: EventRow, *, has_undelivered: bool, stands_still: bool, now: datetime
+    event: EventRow, *, has_undelivered: bool, is_held: bool, stands_still: bool, now: datetime
 ) -> Iterable[Kind]:
     start, is_draft = event.starts_at, event.status == "draft"
     if start and not is_draft and _is_on(event, now):
         yield Kind.TODAY
     if has_undelivered:
         yield Kind.UNDELIVERED
+    if is_held:
+        yield Kind.HELD
     if start and start <= now:
         return
     if is_draft:

@@ -13,6 +13,7 @@ from webapp.booking import queries
 from webapp.booking import services as bookings
 from webapp.booking.commands import Status, is_active, takes_tickets
 from webapp.booking.inventory import free_for_head, inventory_of
+from webapp.booking.open_questions import answers_of, may_have_asked, open_questions, question_of
 from webapp.booking.ranks import rank_of, ranks_of
 from webapp.booking.standstill import standstills
 from webapp.errors import AlreadyBooked, DomainError
@@ -33,6 +34,8 @@ from webapp.web.paging import page_of
 from webapp.web.schemas import PageBooking, WantedTickets, from_form
 
 PAGE = 50
+# Beside the statuses, what the list can be narrowed to: bookings with an open question.
+ASKED = "asked"
 BOOKING = f"{EVENT}/bookings/<int(max=2147483647):position>"
 
 
@@ -53,6 +56,7 @@ def event(event_id: int) -> ResponseReturnValue:
         block="main" if "refused_form" in g else "bookings",
         event=g.event,
         standstill=standstills([g.event], actor=me()).get(event_id),
+        answers=answers_of(g.event, actor=me()),
         # The list alone is asked for much more often than the page, and shows no picture.
         draw_sales=lambda: chart_of(sales_of(g.event, actor=me())),
         **_listed(event_id),
@@ -140,6 +144,7 @@ def booking(event_id: int, position: int) -> ResponseReturnValue:
         rank=rank,
         free=free_for_head(g.event, found.tickets, now) if rank == 1 else 0,
         more=more if takes_tickets(found.status) else 0,
+        question=question_of(g.event, found),
         lines=queries.history(g.event, actor=me(), position=position),
         me=str(me()),
     )
@@ -180,6 +185,16 @@ def take_free(event_id: int, position: int) -> ResponseReturnValue:
     return move_to(url_for("organizer.booking", event_id=event_id, position=position))
 
 
+@bp.post(f"{BOOKING}/keep")
+@form_on("organizer.booking")
+def keep_booking(event_id: int, position: int) -> ResponseReturnValue:
+    """Answer for an attendee what they were asked."""
+    found = queries.booking_at(g.event, position, actor=me())
+    bookings.keep_booking(event_id, position=position, reference=found.reference, actor=me())
+    flash(_("The booking is kept. Nobody has to answer any more."))
+    return move_to(url_for("organizer.booking", event_id=event_id, position=position))
+
+
 @bp.get(f"{BOOKING}/cancel")
 def confirm_cancel_booking(event_id: int, position: int) -> ResponseReturnValue:
     """Ask once more before a booking is cancelled."""
@@ -201,16 +216,26 @@ def cancel_booking(event_id: int, position: int) -> ResponseReturnValue:
 def _listed(event_id: int) -> dict[str, Any]:
     """The bookings that are asked for, a page of them."""
     status = request.args.get("status", "")
-    status = status if status in list(Status) else ""
+    status = status if status in (*Status, ASKED) else ""
     search = request.args.get("search", "").strip()[:MAX_NAME]
     after = cursor_argument("after") or 0
     read = partial(
-        queries.event_bookings, g.event, actor=me(), status=status, search=search, after=after
+        queries.event_bookings,
+        g.event,
+        actor=me(),
+        status="" if status == ASKED else status,
+        asked=status == ASKED,
+        search=search,
+        after=after,
     )
     page, next_after = page_of(read, PAGE, lambda booking: booking.position)
     return {
         # Nothing is held yet.
-        "statuses": [name for name in Status if name is not Status.HELD],
+        "statuses": [
+            *(name for name in Status if name is not Status.HELD),
+            *([ASKED] if status == ASKED or may_have_asked(g.event) else []),
+        ],
+        "questions": open_questions(g.event, [booking.position for booking in page]),
         "bookings": page,
         "ranks": ranks_on(event_id, page),
         "status": status,

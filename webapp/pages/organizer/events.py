@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp import clock
 from webapp.booking import queries
+from webapp.booking.open_questions import answers_of
 from webapp.booking.standstill import standstills
 from webapp.errors import EditConflict, Problem
 from webapp.events import samples
@@ -19,7 +20,7 @@ from webapp.events import services as events_service
 from webapp.events.pictures import create_event_like
 from webapp.events.queries import next_events, own_event, own_events
 from webapp.events.services import EventDetails
-from webapp.mail.announcements import with_parked
+from webapp.mail.announcements import undelivered
 from webapp.pages import forms
 from webapp.pages.forms import Overtaken, form_on
 from webapp.pages.organizer import bp, cursor_argument, me, organizer_id
@@ -28,11 +29,12 @@ from webapp.pages.organizer.wording import meanwhile, moved_up
 from webapp.storage.rows import EventRow
 from webapp.text.formatting import local_input
 from webapp.text.languages import Language
+from webapp.web.fields import all_zones
 from webapp.web.htmx import fragment, move_to, show, wants_fragment
 from webapp.web.language import gettext as _
 from webapp.web.language import language, ngettext
 from webapp.web.paging import number_in, page_of
-from webapp.web.schemas import EVENT_FIELDS, EventFields, all_zones, from_form
+from webapp.web.schemas import EVENT_FIELDS, EventFields, from_form
 
 PAGE = 25
 A_DAY = timedelta(days=1)
@@ -49,10 +51,12 @@ def events() -> ResponseReturnValue:
     before = cursor_argument("before")
     read = partial(own_events, organizer_id(), before=before)
     page, next_before = page_of(read, PAGE, lambda event: event.id)
+    needs, is_resting = _needs(page) if before is None else ([], False)
     return show(
         "organizer/events.html",
         events=page,
-        needs=_needs(page) if before is None else [],
+        needs=needs,
+        is_resting=is_resting,
         is_continued=before is not None,
         next_before=next_before,
         has_samples=any(event.is_sample for event in page),
@@ -179,8 +183,13 @@ def figures(event_id: int) -> ResponseReturnValue:
     """The counts of an event, for a page that is open."""
     if not wants_fragment():
         return redirect(url_for("organizer.event", event_id=event_id), code=303)
-    still = standstills([g.event], actor=me()).get(event_id)
-    return fragment("organizer/event.html", "figures", event=g.event, standstill=still)
+    return fragment(
+        "organizer/event.html",
+        "figures",
+        event=g.event,
+        standstill=standstills([g.event], actor=me()).get(event_id),
+        answers=answers_of(g.event, actor=me()),
+    )
 
 
 @bp.get(f"{EVENT}/history")
@@ -199,17 +208,20 @@ def history(event_id: int) -> ResponseReturnValue:
     )
 
 
-def _needs(newest: Sequence[EventRow]) -> list[Need]:
-    """What needs attention among the newest events and those that start next."""
+def _needs(newest: Sequence[EventRow]) -> tuple[list[Need], bool]:
+    """What needs attention among the newest events and those that start next; if all mails rest."""
     now = clock.now()
     soonest = next_events(organizer_id(), since=now - A_DAY, limit=PAGE)
     looked_at = {event.id: event for event in (*newest, *soonest)}
-    return needs_of(
+    mails = undelivered(looked_at.values(), actor=me())
+    needs = needs_of(
         looked_at.values(),
-        undelivered=with_parked(looked_at.values(), actor=me()),
+        undelivered=mails.parked,
+        held=mails.held,
         standstills=standstills(looked_at.values(), actor=me()),
         now=now,
     )
+    return needs, mails.is_resting
 
 
 def _like() -> int | None:

@@ -17,10 +17,11 @@ from webapp.pages.organizer import bp, cursor_argument, me
 from webapp.pages.organizer.bookings import BOOKING
 from webapp.pages.organizer.events import EVENT
 from webapp.text.sentences import delivery_problem
+from webapp.web.fields import RequiredLine, clean_text
 from webapp.web.htmx import fragment, move_to, show
 from webapp.web.language import gettext as _
 from webapp.web.language import language
-from webapp.web.schemas import Input, RequiredLine, clean_text, from_form
+from webapp.web.schemas import Input, from_form
 
 LONGEST_TEXT = 10_000
 

@@ -17,10 +17,11 @@ from webapp.pages.organizer.events import EVENT
 from webapp.pages.organizer.wording import meanwhile
 from webapp.text.sentences import problem_sentence
 from webapp.web.error_responses import show_http_error
+from webapp.web.fields import Line
 from webapp.web.htmx import move_to, show
 from webapp.web.language import gettext as _
 from webapp.web.language import language
-from webapp.web.schemas import Input, Line, from_form
+from webapp.web.schemas import Input, from_form
 from webapp.web.security import current_login
 
 # So much is read that a file which is somewhat too large is refused with what was typed kept.
