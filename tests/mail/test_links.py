@@ -78,7 +78,7 @@ def test_button_behind_the_mail_replaces_the_link_and_following_it_does_not(
     assert "a mail is on its way" in ask(thief, old)
     drain()
     first, question = mailbox.to(ADA)
-    assert question["Subject"] == "A new link for your booking?: Harvest Supper"
+    assert question["Subject"] == "A new link for your booking? Harvest Supper"
     path = pressed_by(question)
     for _ in range(2):
         assert "A new link for your booking?" in person.get(path).text
@@ -179,7 +179,7 @@ def test_new_address_is_asked_without_a_link_to_the_booking_and_the_old_one_is_t
     corrections.correct_booking(event_id, position=1, email=GRACE, reference=reference)
     drain()
     [question] = mailbox.to(GRACE)
-    assert question["Subject"] == "Is this your address?: Harvest Supper"
+    assert question["Subject"] == "Is this your address? Harvest Supper"
     assert not re.search(f"{reference}|Lovelace|{ADA}", words_of(question))
     path = pressed_by(question)
     for _ in range(2):

@@ -188,7 +188,7 @@ def test_who_comes_too_late_reads_that_it_has_lapsed_and_how_to_book_again(
     assert in_context(app, lambda: statuses(asking)) == ["lapsed"]
 
 
-def test_question_is_mailed_again_a_few_times_and_its_term_goes_on(
+def test_question_is_mailed_again_and_its_term_goes_on(
     app: Flask, person: Person, asking: int, now: Clock
 ) -> None:
     person.book(asking, "Ada")
@@ -198,10 +198,9 @@ def test_question_is_mailed_again_a_few_times_and_its_term_goes_on(
         go(now, minutes=5)
     own = f"/bookings/{row_of(app, asking).reference}"
     answers = [person.submit(own, f"{own}/ask") for _ in range(4)]
-    assert [answer.status_code for answer in answers] == [303] * 3 + [429]
-    assert int(answers[-1].headers["Retry-After"]) > 0
+    assert {answer.status_code for answer in answers} == {303}
     with app.app_context():
-        assert send_mails() == ["links"] * 3
+        assert send_mails() == ["links"] * 4
         assert term_at(asking, 1).lapses_at == told
 
 
