@@ -91,7 +91,7 @@ def test_full_event_puts_newcomer_on_waiting_list(api: Api, organizer: dict[str,
 
 def test_book_takes_tickets_name_and_address(api: Api, organizer: dict[str, str]) -> None:
     event_id = api.event(organizer)
-    made = api.book(event_id, "ada", tickets=3, name="Ada", email="Ada@Example.org")
+    made = api.book(event_id, "ada@example.org", tickets=3, name="Ada", email="Ada@Example.org")
     assert made["tickets"] == 3
     seen = api.get(f"/bookings/{made['bookingReference']}").get_json()
     assert (seen["name"], seen["email"], seen["tickets"]) == ("Ada", "ada@example.org", 3)

@@ -69,14 +69,17 @@ def test_text_with_an_at_sign_has_to_be_an_address(
     assert refused(api, **body, email="victim@example.org") == {"userId"}
 
 
-def test_id_without_an_at_sign_is_told_where_its_caller_says(
+def test_one_address_is_not_booked_twice_under_other_ids(
     api: Api, organizer: dict[str, str]
 ) -> None:
     event_id = api.event(organizer)
     for user_id in (1, "bob"):
-        made = api.book(event_id, user_id, email="Victim@example.org")
-        assert seen(api, made) == (str(user_id), "victim@example.org")
+        body = {"userId": user_id, "eventId": event_id}
+        assert refused(api, **body, email="Victim@example.org") == {"email"}
+        assert seen(api, api.book(event_id, user_id)) == (str(user_id), None)
     assert seen(api, api.book(event_id, "victim@example.org"))[0] == "victim@example.org"
+    again = {"userId": "VICTIM@example.org", "eventId": event_id}
+    assert api.post("/events/book", again).status_code == 409
 
 
 def test_organizer_names_any_address_for_their_own_event_alone(

@@ -74,9 +74,10 @@ def book() -> Response:
     """Book tickets.
 
     Confirmed while there is room and nobody waits, else put on the waiting list. Unless the event's
-    organizer asks, a userId with an @ has to be an e-mail address, which is told of the booking;
-    email can then only repeat it. Whatever its case, it is one attendee. The booking's mails and
-    calendar entries are in its language, or in that of the installation where it names none.
+    organizer asks, a userId with an @ has to be an e-mail address, which is told of the booking,
+    and email can only repeat it: so an address has one booking. Whatever its case, it is one
+    attendee. The booking's mails and calendar entries are in its language, or in that of the
+    installation where it names none.
 
     One client books a limited number of an event's tickets in 15 minutes (BOOKINGS_FREELY); beyond
     that it is told to come back later (429). Organizers are not counted.
@@ -89,10 +90,10 @@ def book() -> Response:
     by_stranger = not actor.is_organizer
     attendee_id, email = attendee_id_of(asked.userId, checked=by_stranger), asked.email
     is_named_by_address = by_stranger and "@" in attendee_id
+    # Nobody books in the name of an address that does not hear of it, nor twice with one address.
+    if by_stranger and email not in (None, attendee_id):
+        raise InvalidInput({"email": Problem("another_address")})
     if is_named_by_address:
-        # Nobody books in the name of an address that does not hear of it.
-        if email not in (None, attendee_id):
-            raise InvalidInput({"email": Problem("another_address")})
         email = attendee_id
     key = idempotency_key("book", asked)
     try:
