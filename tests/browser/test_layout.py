@@ -28,7 +28,9 @@ new PerformanceObserver(list => list.getEntries().forEach(one => {
 """
 
 
-@pytest.mark.parametrize("viewport", [NARROW, DESK], ids=["narrow", "desk"])
+@pytest.mark.parametrize(
+    "viewport", [NARROW, pytest.param(DESK, marks=pytest.mark.long)], ids=["narrow", "desk"]
+)
 def test_nothing_moves_aside_while_figures_change(
     site: Site, visitor: Visitor, viewport: ViewportSize
 ) -> None:

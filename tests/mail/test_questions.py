@@ -230,7 +230,7 @@ def test_another_address_can_be_asked_in_place_of_a_wrong_one(
     set_address(Token(event_id, 1, state_of(booking_at(event_id, 1)), "grace@example.org"))
     drain()
     assert subjects(mailbox, "grace@example.org")[-1] == "Your ticket is booked"
-    assert subjects(mailbox) == ["Is this your address?"]
+    assert subjects(mailbox) == ["Please answer to keep your place"]
 
 
 def test_who_is_asked_is_sent_nothing_else_before_the_answer(
