@@ -19,9 +19,16 @@ from webapp.web.rate_limits import FIND_FORMS, limited, network
 bp = Blueprint("links", __name__)
 
 
+@bp.get("/bookings/<reference>/new-link")
+def confirm_ask(reference: str) -> ResponseReturnValue:
+    """Whether the attendee wants a new link; here, so that the booking's page needs no session."""
+    found = find_booking(reference)
+    return show("links/ask.html", booking=found.booking, event=found.event)
+
+
 @bp.post("/bookings/<reference>/new-link")
 @limited(FIND_FORMS)
-@form_on("attendee.booking")
+@form_on("links.confirm_ask")
 def ask(reference: str) -> ResponseReturnValue:
     """Mail a token to the booking's address, and answer the same whether or not there is one."""
     event_id, position = locate(reference)
