@@ -4,7 +4,7 @@ It comes after `load` in the same transaction: rows, figures, history and what h
 committed together or not at all.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,11 +12,8 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Update,
-    and_,
     bindparam,
-    case,
     insert,
-    or_,
     update,
 )
 
@@ -27,7 +24,7 @@ from webapp.booking.ledger import InconsistentLedger
 from webapp.booking.questions import ask_still_coming
 from webapp.booking.terms import asks_promoted
 from webapp.storage import outbox
-from webapp.storage.tables import activities, bookings, terms
+from webapp.storage.tables import activities, bookings, deliveries, terms
 
 # Made once, so that the text of each is also made once.
 _insert_bookings, _insert_history = insert(bookings), insert(activities)
@@ -65,6 +62,18 @@ _promote = (
         bookings.c.position <= bindparam("last"),
     )
     .values(status=Status.CONFIRMED)
+)
+
+_enqueue = outbox.entries(
+    bookings.c.email.is_not(None),
+    bookings.c.event_id == bindparam("of_event"),
+    bookings.c.position.in_(bindparam("positions", expanding=True)),
+    what=bindparam("kind", type_=deliveries.c.what.type),
+    network=bindparam("by_network", type_=deliveries.c.network.type),
+    recipient=bookings.c.email,
+    event_id=bookings.c.event_id,
+    position=bookings.c.position,
+    in_order_of=(bookings.c.position,),
 )
 
 
@@ -111,12 +120,7 @@ def save_rows(connection: Connection, changes: Sequence[EventChange], *, now: da
     if asked:
         connection.execute(insert(terms), asked)
     _write_history(connection, changes, now)
-    for kind, places in _mails(changes).items():
-        whom = [
-            and_(bookings.c.event_id == event_id, bookings.c.position.in_(list(networks)))
-            for event_id, networks in places.items()
-        ]
-        enqueue_mails(connection, kind, or_(*whom), network=_network_of(places), now=now)
+    _enqueue_mails(connection, changes, now)
     for change in changes:
         if change.ledger.promoted and asks_promoted(change.event, now):
             promoted = bookings.c.position.in_(list(change.ledger.promoted))
@@ -189,26 +193,46 @@ def _activity(line: HistoryLine) -> dict[str, Any]:
     }
 
 
-def _mails(changes: Iterable[EventChange]) -> dict[str, dict[int, dict[int, str | None]]]:
-    """Mails to enqueue: `{kind: {event_id: {position: the network that caused it}}}`.
+def _enqueue_mails(connection: Connection, changes: Iterable[EventChange], now: datetime) -> None:
+    """Enqueue what has to be told, to those who left an address.
 
-    A new booking without an address gets none. Of one that moves up with fewer tickets than it
-    asked for, the mail of the promotion tells it all.
+    Of one that moves up with fewer tickets than it asked for, the mail of the promotion tells all.
     """
-    mails: dict[str, dict[int, dict[int, str | None]]] = {}
+    # The addresses of new bookings are known; those of others are read where they are written.
+    new: list[dict[str, outbox.Value]] = []
+    others: dict[tuple[int, str, str | None], list[int]] = {}
     for change in changes:
+        event_id = change.event.id
         for line in change.ledger.history:
             if line.what is ActivityKind.REDUCED and line.position in change.ledger.promoted:
                 continue
+            kind = _mail_of(line, asks=line.position in change.asked)
+            # Who keeps a place has read the mail that asked: that is no stranger.
+            network = None if line.what is ActivityKind.KEPT else line.actor.network
             made = change.details.get(line.position)
-            if made is None or made.email is not None:
-                kind = _mail_of(line, asks=line.position in change.asked)
-                if kind:
-                    networks = mails.setdefault(kind, {}).setdefault(change.event.id, {})
-                    # Who keeps a place has read the mail that asked: that is no stranger.
-                    is_kept = line.what is ActivityKind.KEPT
-                    networks[line.position] = None if is_kept else line.actor.network
-    return mails
+            if kind and made is None:
+                others.setdefault((event_id, kind, network), []).append(line.position)
+            elif kind and made is not None and made.email is not None:
+                new.append(
+                    {
+                        "what": kind,
+                        "recipient": made.email,
+                        "event_id": event_id,
+                        "position": line.position,
+                        "network": network,
+                    }
+                )
+    if new:
+        outbox.enqueue_rows(connection, new, now=now)
+    for (event_id, kind, network), positions in others.items():
+        values = {
+            "of_event": event_id,
+            "positions": positions,
+            "kind": kind,
+            "by_network": network,
+            "now": now,
+        }
+        connection.execute(_enqueue, values)
 
 
 def _mail_of(line: HistoryLine, *, asks: bool) -> str:
@@ -223,26 +247,6 @@ def _mail_of(line: HistoryLine, *, asks: bool) -> str:
             # The question has said it; an address that never answered is left alone.
             return line.what.value if line.term is TermKind.COMING else ""
     return line.what.value
-
-
-def _network_of(places: Mapping[int, Mapping[int, str | None]]) -> outbox.Value:
-    """The network of each booking, from `{event_id: {position: network}}`."""
-    networks = {network for of_event in places.values() for network in of_event.values()}
-    if len(networks) == 1:
-        return networks.pop()
-    by_position = {
-        event_id: case(
-            {position: network for position, network in of_event.items() if network},
-            value=bookings.c.position,
-        )
-        for event_id, of_event in places.items()
-        if any(of_event.values())
-    }
-    if len(places) == 1:
-        return next(iter(by_position.values()))
-    return case(
-        *((bookings.c.event_id == event_id, found) for event_id, found in by_position.items())
-    )
 
 
 def enqueue_mails(

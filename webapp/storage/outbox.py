@@ -14,10 +14,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Insert,
+    bindparam,
+    delete,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from webapp import clock
+from webapp.storage.columns import UtcDateTime
 from webapp.storage.rows import DeliveryRow
 from webapp.storage.tables import deliveries, paces
 from webapp.storage.transaction import Conflict, execute, read, write
@@ -40,11 +51,17 @@ LONGEST_PROBLEM = 500
 FORGOTTEN_AT_ONCE = 1000
 
 # The same for all rows, or a column of another table.
-Value = ColumnElement[Any] | str | int | None
+Value = ColumnElement[Any] | Mapping[str, Any] | str | int | None
+
+# What each row begins with, unless its writer says otherwise.
+NEW: Mapping[str, Value] = {"channel": MAIL, "bulk": False, "state": "pending", "attempts": 0}
 
 # What else is done in the transaction in which a row changes, before that. It takes the locks that
 # come before those of deliveries.
 Step = Callable[[Connection], object]
+
+_insert = insert(deliveries)
+_now = bindparam("now", type_=UtcDateTime)
 
 # Rows as `DeliveryRow`: under the names that the columns have in Python.
 whole_rows = select(*[column.label(column.key) for column in deliveries.c])
@@ -65,45 +82,40 @@ def enqueue(
     connection: Connection,
     kind: str,
     *where: ColumnElement[bool],
-    recipient: Value,
-    event_id: Value = None,
-    position: Value = None,
-    details: Mapping[str, Any] | None = None,
-    bulk: bool = False,
-    dedupe_key: Value = None,
-    network: Value = None,
-    channel: str = MAIL,
     now: datetime,
     in_order_of: Sequence[ColumnElement[Any]] = (),
+    **columns: Value,
 ) -> None:
-    """Write rows to be sent from `now` on; `details` is what the sender needs besides.
+    """Write rows to be sent from `now` on, as `entries` says. Those of an event under its lock."""
+    statement = entries(*where, in_order_of=in_order_of, what=kind, **columns)
+    connection.execute(statement, {"now": now})
 
-    `network` is the one from which a stranger causes it.
-    A value may be a column of another table: then there is a row for each row of that table that
-    meets `where`, written (and so sent) `in_order_of` its columns. Rows that name an event are
-    written under its lock.
+
+def entries(
+    *where: ColumnElement[bool], in_order_of: Sequence[ColumnElement[Any]] = (), **columns: Value
+) -> Insert:
+    """The statement that writes rows to be sent from a moment on, which it takes as `now`.
+
+    It names at least `what` and `recipient`. `details` is what the sender needs besides, `network`
+    the one from which a stranger causes it. A value may be a column of another table: then there is
+    a row for each row of that table that meets `where`, written (and so sent) `in_order_of` its
+    columns.
     """
-    row = {
-        "channel": channel,
-        "what": kind,
-        "recipient": recipient,
-        "event_id": event_id,
-        "position": position,
-        "details": details,
-        "bulk": bulk,
-        "dedupe_key": dedupe_key,
-        "network": network,
-        "state": "pending",
-        "attempts": 0,
-        "next_try_at": now,
-        "created_at": now,
-    }
+    row = {**NEW, "next_try_at": _now, "created_at": _now, **columns}
     values = [
         value if isinstance(value, ColumnElement) else literal(value, deliveries.c[name].type)
         for name, value in row.items()
     ]
     source = select(*values).where(*where).order_by(*in_order_of)
-    connection.execute(insert(deliveries).from_select(list(row), source))
+    return insert(deliveries).from_select(list(row), source)
+
+
+def enqueue_rows(
+    connection: Connection, rows: Iterable[Mapping[str, Value]], *, now: datetime
+) -> None:
+    """Write rows of which every value is known, all with the same columns, in their order."""
+    times = {"next_try_at": now, "created_at": now}
+    connection.execute(_insert, [{**NEW, **times, **row} for row in rows])
 
 
 def readdress(connection: Connection, event_id: int, position: int, *, old: str, new: str) -> None:

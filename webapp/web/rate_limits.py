@@ -62,7 +62,12 @@ def network() -> str:
     """A client as it is kept: a keyed hash tells them apart and not where they are."""
     secret = current_app.secret_key
     assert isinstance(secret, str)
-    return hmac.digest(secret.encode(), client().encode(), "sha256").hex()[:32]
+    return _network_hash(secret, client())
+
+
+@lru_cache(maxsize=4096)
+def _network_hash(secret: str, client: str) -> str:
+    return hmac.digest(secret.encode(), client.encode(), "sha256").hex()[:32]
 
 
 def hashed(text: str) -> str:
