@@ -21,6 +21,12 @@ def hidden_fields(page: httpx.Response) -> dict[str, str]:
     return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.text))
 
 
+def log_in(client: httpx.Client, username: str, password: str) -> None:
+    fields = hidden_fields(client.get("/login"))
+    answer = client.post("/login", data={**fields, "username": username, "password": password})
+    assert answer.status_code == 303
+
+
 def send(client: httpx.Client, path: str, data: bytes) -> httpx.Response:
     fields = hidden_fields(client.get(path))
     return client.post(path, data=fields, files={"picture": ("x.jpg", data)})
@@ -33,9 +39,7 @@ def test_worker_that_dies_over_a_picture_takes_its_decoder_along(
     event_id = make_event(server)
     path = f"/organizer/events/{event_id}/picture"
     with httpx.Client(base_url=server.url, timeout=30) as client:
-        username, password = BASIC
-        fields = hidden_fields(client.get("/login"))
-        client.post("/login", data={**fields, "username": username, "password": password})
+        log_in(client, *BASIC)
         assert send(client, path, drawn((4000, 3000), "JPEG")).status_code == 303
         shown = urls_on_text(client.get(path).text)
         [worker] = server.worker_pids()
