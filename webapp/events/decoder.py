@@ -82,7 +82,10 @@ def limit_oneself(task: Task) -> None:
         resource.RLIMIT_CORE: 0,
     }
     for kind, limit in limits.items():
-        resource.setrlimit(kind, (limit, limit))
+        _, most = resource.getrlimit(kind)
+        # Where it may have even less, nobody but root may ask for more.
+        least = limit if most == resource.RLIM_INFINITY else min(limit, most)
+        resource.setrlimit(kind, (least, least))
 
 
 def decode(data: bytes, task: Task) -> Image.Image:

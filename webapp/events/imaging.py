@@ -28,9 +28,9 @@ LARGE = (1200, 1200)
 SMALL = (240, 160)
 QUALITY = 80
 
-# What one picture may cost. Wait and work together are less than a stop leaves a request.
+# What one picture may cost; on a busy machine it takes a while to get its processor seconds.
 CPU_SECONDS = 5
-SECONDS = 6.0
+SECONDS = 20.0
 PATIENCE_SECONDS = 3.0
 MEMORY = 512 * 1024 * 1024
 # So many at a time in each worker, and of each organizer one: nobody's hold up all others'.
