@@ -34,7 +34,7 @@ from webapp.web.rate_limits import limiter
 
 pytest_plugins = ["tests.support.budget", "tests.support.fixtures"]
 
-SERVERS = ("mariadb", "redis", "galera", "chromium", "wrk")
+SERVERS = ("mariadb", "redis", "galera", "chromium", "wrk", "nginx", "haproxy", "caddy")
 EXTRA_DATABASE_URL = os.environ.get("TEST_DATABASE_URL")
 DATABASES = ["sqlite", "mariadb", *(["extra"] if EXTRA_DATABASE_URL else [])]
 DATABASE_NAME = f"nextup_test_{os.getpid()}"
@@ -108,11 +108,12 @@ def needed_servers(item: pytest.Item) -> set[str]:
     callspec = getattr(item, "callspec", None)
     urls = ("database_url", "any_url", "server_url")
     databases = {callspec.params.get(url) for url in urls} if callspec else set()
+    proxies = {name for name in SERVERS if callspec and callspec.params.get("kind") == name}
     fixtures = {name.removesuffix("_server") for name in getattr(item, "fixturenames", ())}
     if "durable" in fixtures:
         fixtures.add("mariadb")
     browser = {"chromium"} if item.get_closest_marker("browser") else set()
-    return databases | fixtures | browser
+    return databases | proxies | fixtures | browser
 
 
 @pytest.fixture(autouse=True)

@@ -105,6 +105,12 @@ def test_pure_modules_import_the_standard_library_and_each_other_only(name: str)
     assert not {one.split(".")[0] for one in found} & IMPURE
 
 
+def test_decoder_of_pictures_knows_nothing_of_the_application() -> None:
+    """Each picture starts one anew, and what breaks it should find nothing."""
+    found = {name.split(".")[0] for name in imports(WEBAPP / "events/decoder.py")}
+    assert found - sys.stdlib_module_names == {"PIL"}
+
+
 def test_only_transactions_begin_and_commit() -> None:
     """One module holds the retries, so one module holds the commits."""
     committing = {

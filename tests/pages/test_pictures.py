@@ -14,6 +14,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
 from tests.pages.conftest import PASSWORD, Person, forms_of, text_of
+from tests.support.hostile_pictures import png_chunk
 from webapp.accounts import services as accounts
 from webapp.events import imaging
 from webapp.verify.services import verify
@@ -51,7 +52,15 @@ def send(person: Person, path: str, data: bytes, **fields: str) -> TestResponse:
 
 
 def urls_on(page: TestResponse) -> list[str]:
-    return re.findall(r'<img[^>]* src="(/events/[^"]+)"', page.text)
+    return urls_on_text(page.text)
+
+
+def urls_on_text(page: str) -> list[str]:
+    return re.findall(r'<img[^>]* src="(/events/[^"]+)"', page)
+
+
+def developed_from(data: bytes) -> imaging.ProcessedImage:
+    return imaging.process_image(data, account_id=1)
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -105,7 +114,7 @@ def test_nothing_but_pixels_is_kept(owner: Person, person: Person, make_event: M
 def test_picture_is_turned_upright() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    developed = imaging.process_image(drawn(kind="JPEG", exif=exif))
+    developed = developed_from(drawn(kind="JPEG", exif=exif))
     assert developed.name.endswith("-400x600")
     with Image.open(io.BytesIO(developed.large)) as image:
         assert image.size == (400, 600)
@@ -118,12 +127,12 @@ def test_every_kind_of_pixel_can_be_read(mode: str) -> None:
     file = io.BytesIO()
     kind = {"CMYK": "JPEG"}.get(mode, "PNG")
     Image.new(mode, (2000, 40)).save(file, kind)
-    developed = imaging.process_image(file.getvalue())
+    developed = developed_from(file.getvalue())
     assert developed.name.endswith("-1200x24")
 
 
 def test_large_picture_becomes_a_small_file() -> None:
-    developed = imaging.process_image(drawn((5000, 3000), "JPEG", quality=95))
+    developed = developed_from(drawn((5000, 3000), "JPEG", quality=95))
     assert developed.name.endswith("-1200x720")
     assert len(developed.large) < 100_000
     assert len(developed.small) < 10_000
@@ -132,16 +141,9 @@ def test_large_picture_becomes_a_small_file() -> None:
 def bomb(width: int, height: int) -> bytes:
     """A PNG of a few hundred bytes that says it is enormous."""
 
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-        )
-
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    body = zlib.compress(bytes(100_000))
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
-    )
+    chunks = {b"IHDR": header, b"IDAT": zlib.compress(bytes(100_000)), b"IEND": b""}
+    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks.items())
 
 
 REFUSED = {
@@ -168,6 +170,23 @@ def test_what_is_no_picture_is_refused_and_the_words_are_kept(
     assert problem in text_of(answer)
     assert f'value="{WORDS}"' in answer.text
     assert urls_on(person.get("/")) == []
+
+
+def test_who_finds_every_place_taken_is_told_at_the_field(
+    owner: Person, person: Person, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event_id = make_event()
+    monkeypatch.setattr(imaging, "PATIENCE_SECONDS", 0.01)
+    with monkeypatch.context() as crowded:
+        crowded.setattr(imaging, "_at_work", {-1, -2})
+        answer = upload(owner, event_id, drawn())
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "2"
+    assert "yours is not saved yet" in text_of(answer)
+    assert 'id="picture-error">Choose it again, and send it in a few seconds.' in answer.text
+    assert f'value="{WORDS}"' in answer.text
+    assert urls_on(person.get("/")) == []
+    assert upload(owner, event_id, drawn()).status_code == 303
 
 
 def test_body_beyond_all_measure_is_refused_unread(owner: Person, make_event: MakeEvent) -> None:

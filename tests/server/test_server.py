@@ -55,11 +55,11 @@ def refusal(server: AppServer) -> str:
     return server.output()
 
 
-def make_event(server: AppServer, tickets: int = 100) -> int:
+def make_event(server: AppServer, tickets: int = 100, *, login: tuple[str, str] = BASIC) -> int:
     answer = httpx.post(
         f"{server.url}/api/events/initialize",
         json={"eventName": "conference", "totalTickets": tickets},
-        auth=BASIC,
+        auth=login,
     )
     assert answer.status_code == 201
     return int(answer.json()["eventId"])

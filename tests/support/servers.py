@@ -351,27 +351,29 @@ class AppServer(Server):
 
     def worker_pids(self) -> list[int]:
         """The processes that answer requests."""
-        return [child for child in self._children() if _listens(child)]
-
-    def _children(self) -> list[int]:
-        try:
-            tasks = list(Path(f"/proc/{self.pid}/task").iterdir())
-            lists = [(task / "children").read_text() for task in tasks]
-        except FileNotFoundError:
-            return []
-        return [int(child) for children in lists for child in children.split()]
+        return [child for child in children_of(self.pid) if _listens(child)]
 
     def kill(self) -> None:
         # They lead groups of their own.
-        children = self._children() if self.running else []
+        children = children_of(self.pid) if self.running else []
         super().kill()
         for pid in children:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not any(map(_alive, children)), timeout=10)
+        wait_until(lambda: not any(map(alive, children)), timeout=10)
 
 
-def _alive(pid: int) -> bool:
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has started and not yet waited for."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        lists = [(task / "children").read_text() for task in tasks]
+    except FileNotFoundError:
+        return []
+    return [int(child) for children in lists for child in children.split()]
+
+
+def alive(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:

@@ -24,10 +24,10 @@ def set_picture(
     """Give an event a picture in place of the one it had, and say in words what it shows.
 
     `seen` is the revision of the event that the caller has read; see `change_event`.
-    Raises `EventNotFound`, `EventClosed` when it is cancelled, `EditConflict`, `InvalidInput`
-    (picture).
+    Raises `EventNotFound`, `EventClosed` when it is cancelled, `EditConflict`, `InvalidInput` and
+    `Unavailable` (picture).
     """
-    image = process_image(data)
+    image = process_image(data, account_id=actor.account_id)
 
     def keep(connection: Connection) -> None:
         _drop(connection, event_id=event_id)

@@ -72,6 +72,9 @@ SENTENCES = {
     ),
     "unauthorized.wrong_login": "Name or password is wrong. Check both and try again.",
     "unavailable": "We are very busy or the database is away. Try again in a few seconds.",
+    "unavailable.pictures": (
+        "Pictures take too long to be read just now, so yours is not saved yet."
+    ),
     "waiting_list_full": "This event is sold out and its waiting list is full.",
     # HTTP's own errors: what a person can do about them.
     "bad_request": "The request could not be read. Go back and try again.",
@@ -119,6 +122,10 @@ PROBLEMS = {
     "one_of": "Use one of %(allowed)s.",
     "picture_removed_meanwhile": "Meanwhile removed.",
     "picture_replaced_meanwhile": "Meanwhile replaced: it is shown above.",
+    "picture_too_demanding": (
+        "This picture takes too much time or memory to be read. Save it smaller, as a plain JPEG."
+    ),
+    "pictures_busy": "Choose it again, and send it in a few seconds.",
     "reference_alone": "Use it alone, without userId and eventId.",
     "reference_or_ids": "Fill in userId and eventId, or bookingReference.",
     "sales_close_before_open": "Booking has to close after it opens.",
