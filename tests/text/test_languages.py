@@ -116,7 +116,6 @@ def test_list_by_months_tells_the_day_once() -> None:
     assert words(leaf(MAY, BERLIN, ENGLISH)) == "3 May"
 
 
-
 @pytest.mark.parametrize("number", [0, 1, 999, 1000, 1_234_567])
 def test_number_in_english_is_grouped_by_commas(number: int) -> None:
     assert ENGLISH.number(number) == f"{number:,}"
