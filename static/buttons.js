@@ -1,4 +1,4 @@
-// What buttons do that need no server: copy what they name, print the page.
+// What buttons do that need no server: copy what they name, count a field up or down, print.
 "use strict";
 
 // The words come with the script, in the language of the page.
@@ -17,9 +17,16 @@ async function copy(button) {
   }
 }
 
+function step(button) {
+  const field = document.getElementById(button.dataset.steps);
+  field.stepUp(button.dataset.by);
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
 // Parts of the page come anew, so no button is listened to on its own.
 document.addEventListener("click", ({ target }) => {
-  const button = target.closest("[data-copies], [data-print]");
+  const button = target.closest("[data-copies], [data-steps], [data-print]");
   if (button?.dataset.copies) copy(button);
+  else if (button?.dataset.steps) step(button);
   else if (button) window.print();
 });

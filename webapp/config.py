@@ -26,6 +26,7 @@ MYSQL_DRIVERS = ("mysql", "mysql+pymysql", "mariadb", "mariadb+pymysql")
 SECRET_KEY_FILE = "secret_key"  # noqa: S105 - the name of a file
 SECRET_KEY_LENGTH = 16
 DEFAULT_THREADS = 64
+SITE_NAME = "Nextup"
 
 
 class SettingsError(Exception):
@@ -69,7 +70,7 @@ class Settings:
         read = _Reader(environ)
         host = read.text("HOST", "127.0.0.1")
         port = read.integer("PORT", 3000, least=1, most=65535)
-        site_name = read.text("SITE_NAME", "Nextup")
+        site_name = read.text("SITE_NAME", SITE_NAME)
         base_url = _base_url(read, host=host, port=port)
         username = read.optional("ORGANIZER_USERNAME")
         password = read.optional("ORGANIZER_PASSWORD")

@@ -91,3 +91,22 @@ def test_pages_reflow_at_four_times_the_size(site: Site, visitor: Visitor) -> No
     ):
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") == ZOOMED["width"], path
+
+
+def test_way_to_the_form_stays_in_sight(site: Site, visitor: Visitor) -> None:
+    event_id = site.make_event("Well Described", 9, description="Dance.\n\n" * 60, **WHEN)
+    page = visitor(scripts=False)
+    page.goto(f"/events/{event_id}")
+    bar, name = page.get_by_role("link", name="9 left Book"), page.get_by_label("Your name")
+    expect(name).not_to_be_in_viewport()
+    expect(bar).to_be_in_viewport(ratio=1)
+    bar.click()
+    expect(name).to_be_in_viewport()
+    wide = visitor(viewport=DESK)
+    wide.goto(f"/events/{event_id}")
+    wide.mouse.wheel(0, 2000)
+    expect(wide.get_by_text("All events")).not_to_be_in_viewport()
+    expect(wide.get_by_role("button", name="Book")).to_be_in_viewport(ratio=1)
+    wide.get_by_role("button", name="One more").click()
+    expect(wide.get_by_label("Tickets")).to_have_value("2")
+    expect(wide.locator(".forecast")).to_contain_text("You get all 2 at once.")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from markupsafe import Markup
 
-from webapp.text.formatting import hours, in_words, moment, month, span, weekday
+from webapp.text.formatting import hours, in_month, in_words, leaf, moment, month, span
 from webapp.text.languages import ENGLISH, LANGUAGES, Language, read_language
 
 GERMAN = LANGUAGES["de"]
@@ -107,9 +107,13 @@ def test_what_is_remembered_for_one_language_is_not_told_in_another() -> None:
         assert "Mai" in words(span(event(MAY), GERMAN))
 
 
-def test_month_and_weekday() -> None:
-    assert (month(MAY, ENGLISH), weekday(MAY, ENGLISH)) == ("May 2027", "Mon")
-    assert (month(MAY, GERMAN), weekday(MAY, GERMAN)) == ("Mai 2027", "Mo")
+def test_list_by_months_tells_the_day_once() -> None:
+    assert (month(MAY, ENGLISH), month(MAY, GERMAN)) == ("May 2027", "Mai 2027")
+    evening, night = (event(MAY, MAY + timedelta(hours=hours)) for hours in (2, 5))
+    assert words(in_month(evening, ENGLISH)) == "Mon 3 · 19:30-21:30 CEST"
+    assert words(in_month(evening, GERMAN)) == "Mo., 3. · 19:30-21:30 MESZ"
+    assert words(in_month(night, GERMAN)) == words(span(night, GERMAN))
+    assert words(leaf(MAY, BERLIN, ENGLISH)) == "3 May"
 
 
 @pytest.mark.parametrize("number", [0, 1, 999, 1000, 1_234_567])

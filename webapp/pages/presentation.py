@@ -13,7 +13,7 @@ from jinja2 import pass_environment
 from markupsafe import Markup
 
 from webapp.booking.commands import is_active, takes_tickets
-from webapp.config import current_settings
+from webapp.config import SITE_NAME, current_settings
 from webapp.storage.rows import EventRow
 from webapp.text import formatting
 from webapp.text.templates import Templates
@@ -25,19 +25,21 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 
 def init_app(app: Flask) -> None:
     static = StaticFiles(app)
+    site_name = app.extensions["settings"].site_name
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
         grouped=formatting.grouped,
         hours=spoken(formatting.hours),
+        in_month=spoken(formatting.in_month),
+        initial=formatting.initial,
+        leaf=spoken(formatting.leaf),
         local_input=formatting.local_input,
-        local=formatting.local,
         markdown=markdown,
         moment=spoken(formatting.moment),
         number=spoken(lambda value, language: language.number(value)),
         percent_of=formatting.percent_of,
         qr_code=qr_code,
         span=spoken(formatting.span),
-        weekday=spoken(formatting.weekday),
         whole_day=spoken(formatting.whole_day),
     )
     app.jinja_env.tests.update(active=is_active, taking_tickets=takes_tickets)
@@ -46,7 +48,9 @@ def init_app(app: Flask) -> None:
         event_path=event_path,
         htmx_integrity=htmx.SCRIPT_INTEGRITY,
         htmx_url=htmx.SCRIPT_URL,
-        site_name=app.extensions["settings"].site_name,
+        # Where nobody has said whose site it is, it says nothing of a host either.
+        host=site_name if site_name != SITE_NAME else "",
+        site_name=site_name,
         static_path=static.path,
     )
     app.view_functions["static"] = static.view

@@ -82,6 +82,38 @@ def _hours(
     )
 
 
+def in_month(event: EventTimes, language: Language) -> Markup:
+    """When an event is, for a list by months: Sat 5 · 18:00-21:00 CET."""
+    assert event.starts_at is not None
+    return _in_month(event.starts_at, event.ends_at, event.time_zone, language)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _in_month(
+    starts_at: datetime, ends_at: datetime | None, time_zone: str, language: Language
+) -> Markup:
+    begins = local(starts_at, time_zone)
+    if ends_at is not None and local(ends_at, time_zone).date() != begins.date():
+        return _span(starts_at, ends_at, time_zone, language)
+    times = _hours(starts_at, ends_at, time_zone, language)
+    return Markup("{} · {}").format(language.date("Ed", begins.date()), times)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def leaf(value: datetime, time_zone: str, language: Language) -> Markup:
+    """Day and month as a leaf of a calendar, beside a date in words."""
+    there = local(value, time_zone).date()
+    return Markup('<span class="leaf" aria-hidden="true"><b>{}</b> {}</span>').format(
+        there.day, language.date("MMM", there)
+    )
+
+
+@lru_cache(maxsize=REMEMBERED)
+def initial(name: str) -> str:
+    """The letter that stands for a name without a picture; empty where it has none."""
+    return next((letter.upper() for letter in name if letter.isalnum()), "")
+
+
 def day(there: date, language: Language) -> str:
     """A date with its day of the week: Mon 3 May 2027."""
     return language.date("yMMMMEEEd", there)
@@ -90,11 +122,6 @@ def day(there: date, language: Language) -> str:
 def whole_day(there: date, language: Language) -> str:
     """A date without its day of the week: 3 May 2027."""
     return _part_of_date("yMMMMd", there, language)
-
-
-def weekday(there: datetime, language: Language) -> str:
-    """The day of the week, in short."""
-    return _part_of_date("E", there.date(), language)
 
 
 def month(there: datetime, language: Language) -> str:

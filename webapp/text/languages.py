@@ -19,7 +19,7 @@ from markupsafe import Markup, escape
 from webapp.config import CATALOGUES
 
 # What CLDR's English, which is American, writes otherwise.
-ENGLISH_DATES = {"yMMMMEEEd": "EEE d MMMM y", "yMMMMd": "d MMMM y"}
+ENGLISH_DATES = {"yMMMMEEEd": "EEE d MMMM y", "yMMMMd": "d MMMM y", "Ed": "EEE d"}
 # Up to here a number is written the same everywhere.
 UNGROUPED = 1000
 
