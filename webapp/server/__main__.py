@@ -16,13 +16,14 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from webapp.config import Settings, SettingsError, load_settings
+from webapp.server.connections import connections_allowed
 from webapp.server.granian import Supervisor, load_application
 from webapp.server.startup import StartError, make_files, prepare
+from webapp.web.bodies import threads_needed
 
 # Every request is over within about this time, so a worker that still runs then hangs.
 STOP_SECONDS = 10
 HEADER_READ_MILLISECONDS = 15_000
-CONNECTIONS_PER_WORKER = 1024
 
 
 def main() -> int:
@@ -93,8 +94,8 @@ def serve(settings: Settings, password: str | None) -> int:
         # One thread of the server's own is enough to feed Python's, and wakes fewer of them.
         runtime_mode=RuntimeModes.st,
         workers=settings.workers,
-        blocking_threads=settings.threads,
-        backpressure=CONNECTIONS_PER_WORKER,
+        blocking_threads=threads_needed(settings.threads),
+        backpressure=connections_allowed(),
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_SECONDS,
         log_level=LogLevels.error,
