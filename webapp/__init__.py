@@ -3,7 +3,6 @@
 import os
 
 from flask import Flask
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp import api, cli, logs
 from webapp.config import ROOT, Settings, SettingsError, load_settings
@@ -22,7 +21,7 @@ from webapp.pages import (
     unsubscribe,
 )
 from webapp.storage import engines
-from webapp.web import bodies, error_responses, health, htmx, ids, rate_limits, security
+from webapp.web import bodies, error_responses, health, htmx, ids, proxies, rate_limits, security
 from webapp.web.fast_flask import FastFlask, LazyCSRFProtect
 
 
@@ -51,9 +50,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         WTF_CSRF_TIME_LIMIT=None,
     )
     bodies.init_app(app)
-    if settings.trusted_proxies:
-        hops = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
+    proxies.init_app(app)
     engines.configure(app, settings)
     migrate.init_app(app, directory=str(ROOT / "migrations"))
     csrf = LazyCSRFProtect(app)
