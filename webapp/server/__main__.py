@@ -15,7 +15,7 @@ from granian.constants import HTTPModes, Interfaces, RuntimeModes
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
-from webapp.config import Settings, SettingsError, load_settings
+from webapp.config import Settings, SettingsError, lacks_base_url, load_settings
 from webapp.server.connections import connections_allowed
 from webapp.server.granian import Supervisor, load_application
 from webapp.server.startup import StartError, make_files, prepare
@@ -103,6 +103,11 @@ def serve(settings: Settings, password: str | None) -> int:
         log_dictconfig={"handlers": {}, "loggers": {"_granian": {"propagate": True}}},
     )
     server.announcement = f"Nextup is ready: {settings.base_url}  (Ctrl-C stops it)"
+    if lacks_base_url(settings):
+        server.announcement += (
+            f"\nIt listens to other machines, but links lead to {settings.base_url}:"
+            " set BASE_URL to the address that visitors use."
+        )
     if password:
         server.announcement += (
             f"\nLog in at {settings.base_url}/login as organizer with the password {password}"
