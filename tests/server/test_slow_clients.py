@@ -59,7 +59,7 @@ def server(server_folder: Path) -> Iterator[AppServer]:
 
 @pytest.fixture(scope="module")
 def impatient(server_folder: Path) -> Iterator[AppServer]:
-    with Impatient(server_folder / "impatient", environ={**SETTINGS, "THREADS": "4"}) as server:
+    with Impatient(server_folder / "impatient", environ={**SETTINGS, "THREADS": "8"}) as server:
         yield server
 
 
@@ -159,6 +159,12 @@ def test_idle_connections_hold_up_nobody(server: AppServer, connect: Connect) ->
         connect(server)
     with client(server) as visitor:
         assert visitor.get("/").status_code == 200
+
+
+def test_long_head_is_refused_before_it_takes_much_memory(server: AppServer) -> None:
+    with client(server) as visitor:
+        answers = [visitor.get("/", headers={"X-Long": size * "x"}) for size in (30_000, 100_000)]
+    assert [answer.status_code for answer in answers] == [200, 431]
 
 
 def test_answers_that_nobody_takes_hold_up_nobody_and_are_given_up(

@@ -90,10 +90,10 @@ def late() -> Iterator[Callable[[], LateBody]]:
 
 
 class Server:
-    """Threads that answer at once, so many of them in turn."""
+    """As many threads as there are requests, of which so many may wait for bodies."""
 
-    def __init__(self, app: FastFlask, turns: int = 64) -> None:
-        self.whole = WholeBodies(app, app.wsgi_app, turns)
+    def __init__(self, app: FastFlask, threads: int = 64) -> None:
+        self.whole = WholeBodies(app, app.wsgi_app, threads)
 
     def ask(
         self,
@@ -189,14 +189,13 @@ def test_body_without_a_length_is_read_to_its_end(app: FastFlask) -> None:
             assert body.tell() == size
 
 
-def test_late_body_takes_no_turn_and_a_few_threads_of_its_client(
+def test_bodies_that_are_late_hold_few_threads_for_each_client(
     app: FastFlask, late: Callable[[], LateBody]
 ) -> None:
-    server = Server(app, turns=4)
-    waiting = [late() for _ in range(4)]
+    server = Server(app, threads=16)
+    waiting = [late() for _ in range(8)]
     sent = [server.send(body, length=6) for body in waiting]
     assert all(map(waited_for, waiting))
-    # All turns are free.
     assert server.ask("/") == ("200", "page")
     assert server.send(Body(b"x" * 9), client="192.0.2.2").end() == ("200", "9")
     # Another one of the same client is refused unread, whichever address of its network it has.
@@ -209,11 +208,11 @@ def test_late_body_takes_no_turn_and_a_few_threads_of_its_client(
     assert server.send(Body(b"x" * 9)).end() == ("200", "9")
 
 
-def test_many_clients_take_the_threads_that_wait_and_no_turn(
+def test_many_clients_hold_no_more_than_the_threads_that_may_wait(
     app: FastFlask, late: Callable[[], LateBody]
 ) -> None:
-    server = Server(app, turns=1)
-    waiting = [late() for _ in range(bodies.READERS)]
+    server = Server(app, threads=4)
+    waiting = [late() for _ in range(4)]
     sent = [server.send(body, client=f"192.0.2.{n}") for n, body in enumerate(waiting)]
     assert all(map(waited_for, waiting))
     assert server.send(Body(b"x" * 9), client="198.51.100.1").end() == ("503", "busy")
@@ -224,8 +223,8 @@ def test_many_clients_take_the_threads_that_wait_and_no_turn(
     assert server.send(Body(b"x" * 9), client="198.51.100.1").end() == ("200", "9")
 
 
-def test_late_uploads_leave_turns_to_others(app: FastFlask, late: Callable[[], LateBody]) -> None:
-    server = Server(app, turns=4)
+def test_few_large_bodies_come_at_a_time(app: FastFlask, late: Callable[[], LateBody]) -> None:
+    server = Server(app, threads=4)
     upload = late()
     sent = server.send(upload, "/large", length=LARGEST_BODY + 1)
     assert waited_for(upload)

@@ -24,6 +24,7 @@ from webapp.web.bodies import threads_needed
 # Every request is over within about this time, so a worker that still runs then hangs.
 STOP_SECONDS = 10
 HEADER_READ_MILLISECONDS = 15_000
+LARGEST_HEAD = 64 * 1024
 
 
 def main() -> int:
@@ -89,7 +90,9 @@ def serve(settings: Settings, password: str | None) -> int:
         port=settings.port,
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADER_READ_MILLISECONDS),
+        http1_settings=HTTP1Settings(
+            header_read_timeout=HEADER_READ_MILLISECONDS, max_buffer_size=LARGEST_HEAD
+        ),
         websockets=False,
         # One thread of the server's own is enough to feed Python's, and wakes fewer of them.
         runtime_mode=RuntimeModes.st,

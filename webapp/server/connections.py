@@ -22,7 +22,7 @@ LOOK_SECONDS = 5.0
 # An upload may take longer, as long as it comes so fast.
 UPLOAD_BYTES_PER_SECOND = 8 * 1024
 
-CONNECTIONS_PER_WORKER = 4096
+CONNECTIONS_PER_WORKER = 2048
 # Files, and connections to the database.
 OTHER_DESCRIPTORS = 256
 DESCRIPTORS = "/proc/self/fd"

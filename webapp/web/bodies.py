@@ -1,15 +1,13 @@
-"""Bodies of requests: each is read whole before the application has its turn with the request.
+"""Bodies of requests: each is read whole before the application sees the request.
 
-The server hands a request to a thread before its body is there, and a read waits until it is. So
-there are more threads than turns: a body that is late holds a thread that has nothing else to do,
-and each client holds a few of those.
+The server hands a request to a thread before its body is there, and a read waits until it is,
+whoever sends it. So a server has threads to spare for that, and each client may hold few of them.
 """
 
 import logging
 import time
 from collections.abc import Iterable
 from io import BytesIO
-from queue import SimpleQueue
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Threads that wait for bodies, for each thread that has a turn.
-READERS = 4
 # No form of ours is near it but the one for pictures, whose view reads it and has its own limit.
 LARGEST_BODY = 256 * 1024
 CHUNK = 64 * 1024
@@ -37,9 +33,9 @@ LATE_SECONDS = 1.0
 TELL_SECONDS = 60.0
 
 
-def threads_needed(turns: int) -> int:
-    """How many threads a server needs that answers `turns` requests at the same time."""
-    return turns + READERS * turns
+def threads_needed(threads: int) -> int:
+    """How many a server needs so that so many are left when all who may wait for bodies do."""
+    return 2 * threads + threads // 4
 
 
 class Readers:
@@ -65,18 +61,16 @@ class Readers:
         """The moment by which `end` knows it; None where it is one too many."""
         now = time.monotonic()
         with self._lock:
-            begun = self._begun.get(client, [])
-            has_late = len(begun) >= self._late
-            if has_late and (
+            if self._count >= self._most:
+                return None
+            begun = self._begun.setdefault(client, [])
+            if len(begun) >= self._late and (
                 2 * self._count >= self._most
                 or len(begun) >= self._each
                 or begun[self._late - 1] < now - LATE_SECONDS
             ):
                 return None
-            if self._count >= self._most:
-                return None
             self._count += 1
-            self._begun[client] = begun
             begun.append(now)
         return now
 
@@ -90,48 +84,40 @@ class Readers:
 
 
 class WholeBodies:
-    """WSGI middleware around `app`, which answers at most `turns` requests at the same time."""
+    """WSGI middleware around `app`: at most `threads` wait for bodies, and few for each client."""
 
-    def __init__(self, flask: Flask, app: "WSGIApplication", turns: int) -> None:
+    def __init__(self, flask: Flask, app: "WSGIApplication", threads: int) -> None:
         self._flask, self._app = flask, app
-        few = max(1, turns // 4)
-        self._small = Readers(READERS * turns, each=turns, late=few)
-        # They have a turn while the view reads them.
-        self._large = Readers(few, each=max(1, few // 4), late=max(1, few // 4))
-        self._turns: SimpleQueue[None] = SimpleQueue()
-        for _ in range(turns):
-            self._turns.put(None)
+        half, quarter, eighth, sixteenth = (max(1, threads // part) for part in (2, 4, 8, 16))
+        # Those that have a good network stay for a moment, so many do at the same time.
+        self._small = Readers(threads, each=half, late=eighth)
+        # The view reads them, with what it holds meanwhile.
+        self._large = Readers(quarter, each=sixteenth, late=sixteenth)
         self._tell_at = 0.0
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
+        if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ:
+            answer = self._fetch(environ, start_response)
+            if answer is not None:
+                return answer
+        return self._app(environ, start_response)
+
+    def _fetch(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes] | None:
+        """Read the body into memory; an answer where it is not for the view, or not yet."""
+        most = LARGEST_BODY + 1
         if "CONTENT_LENGTH" in environ:
             # It promises Werkzeug an end at the right place, which Granian makes where a client
             # went away. Without it Werkzeug counts, and so notices.
             environ.pop("wsgi.input_terminated", None)
-            length = int(environ["CONTENT_LENGTH"] or 0)
-            if length > LARGEST_BODY:
+            most = int(environ["CONTENT_LENGTH"] or 0)
+            if most > LARGEST_BODY:
                 return self._pass_on(environ, start_response)
-            if length:
-                return self._keep(length, environ, start_response)
-        elif "HTTP_TRANSFER_ENCODING" in environ:
-            return self._keep(LARGEST_BODY + 1, environ, start_response)
-        return self._in_turn(environ, start_response)
-
-    def _in_turn(
-        self, environ: "WSGIEnvironment", start_response: "StartResponse"
-    ) -> Iterable[bytes]:
-        self._turns.get()
-        try:
-            return self._app(environ, start_response)
-        finally:
-            self._turns.put(None)
-
-    def _keep(
-        self, most: int, environ: "WSGIEnvironment", start_response: "StartResponse"
-    ) -> Iterable[bytes]:
-        """Read up to `most` bytes, and go on with them."""
+            if not most:
+                return None
         client, stream = client_at(environ["REMOTE_ADDR"]), environ["wsgi.input"]
         moment = self._small.begin(client)
         if moment is None:
@@ -146,7 +132,7 @@ class WholeBodies:
             # It said no length, so the view would take what has been read for all of it.
             return self._answer(RequestEntityTooLarge(), environ, start_response)
         environ["wsgi.input"] = BytesIO(body)
-        return self._in_turn(environ, start_response)
+        return None
 
     def _pass_on(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -157,7 +143,7 @@ class WholeBodies:
         if moment is None:
             return self._refuse(client, environ, start_response)
         try:
-            chunks = self._in_turn(environ, start_response)
+            chunks = self._app(environ, start_response)
             drain(environ["wsgi.input"])
             return chunks
         finally:
