@@ -1,10 +1,17 @@
 """What strangers make a process remember has an end: docs/security.md has the whole table."""
 
 import gc
+import itertools
+import os
+import threading
 import tracemalloc
+from pathlib import Path
 
+import pytest
 from flask.testing import FlaskClient
 
+from tests.support.servers import wait_until
+from webapp import logs
 from webapp.web import language, rate_limits
 
 
@@ -33,3 +40,25 @@ def test_no_more_is_remembered_than_fits() -> None:
         language._asked_for(f"x{number}")
     assert rate_limits._network.cache_info().currsize <= 4096
     assert language._asked_for.cache_info().currsize <= 256
+
+
+def test_lines_that_cannot_be_written_hold_up_who_writes_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(logs, "WAITING_LINES", 100)
+    output = logs.Output(logs.LogFile(Path(os.devnull)))
+    written = itertools.count()
+
+    def write() -> None:
+        for _ in range(200):
+            output.write(("", ""))
+            next(written)
+
+    writer = threading.Thread(target=write)
+    with output._writing:
+        writer.start()
+        assert wait_until(lambda: len(output._entries) > 100, timeout=10)
+        writer.join(0.1)
+        assert len(output._entries) == 101
+    writer.join(10)
+    assert (next(written), len(output._entries)) == (200, 0)
