@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from webapp.config import Settings, SettingsError
+from webapp.config import Settings, SettingsError, lacks_base_url
 
 FOLDER = Path("/srv/nextup/instance")
 SECRET = "hunter2hunter2hunter2"
@@ -55,6 +55,7 @@ def test_empty_value_counts_as_not_set() -> None:
         ("SITE_NAME", "two\nlines"),
         ("BASE_URL", "tickets.example.org"),
         ("BASE_URL", "https://tickets.example.org/"),
+        ("BASE_URL", "https://www.example.org/tickets"),
         ("BASE_URL", "ftp://tickets.example.org"),
         ("BASE_URL", "https://tickets.example.org:port"),
         ("BASE_URL", "https://user:password@tickets.example.org"),
@@ -221,3 +222,20 @@ def test_language_is_the_first_that_we_have_whatever_a_desktop_says(
     given: str, language: str
 ) -> None:
     assert read(LANGUAGE=given).language == language
+
+
+@pytest.mark.parametrize(
+    ("environ", "lacks"),
+    [
+        ({}, False),
+        ({"HOST": "0.0.0.0"}, True),
+        ({"HOST": "::"}, True),
+        ({"HOST": "192.0.2.7"}, False),
+        ({"HOST": "::1"}, False),
+        ({"HOST": "0.0.0.0", "BASE_URL": "https://tickets.example.org"}, False),
+    ],
+)
+def test_links_lead_nowhere_for_others_without_an_address_for_them(
+    environ: dict[str, str], lacks: bool
+) -> None:
+    assert lacks_base_url(read(**environ)) is lacks

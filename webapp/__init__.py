@@ -3,7 +3,6 @@
 import os
 
 from flask import Flask
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp import api, cli, logs
 from webapp.config import ROOT, Settings, SettingsError, load_settings
@@ -22,12 +21,8 @@ from webapp.pages import (
     unsubscribe,
 )
 from webapp.storage import engines
-from webapp.web import error_responses, health, htmx, ids, rate_limits, security
+from webapp.web import bodies, error_responses, health, htmx, ids, proxies, rate_limits, security
 from webapp.web.fast_flask import FastFlask, LazyCSRFProtect
-
-# No form of ours is near it but the one for pictures, which has its own limit; what is larger is
-# refused before it is read.
-LARGEST_BODY = 256 * 1024
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -49,14 +44,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["settings"] = settings
     app.config.from_mapping(
         SECRET_KEY=settings.secret_key,
-        MAX_CONTENT_LENGTH=LARGEST_BODY,
-        MAX_FORM_MEMORY_SIZE=LARGEST_BODY,
+        MAX_CONTENT_LENGTH=bodies.LARGEST_BODY,
+        MAX_FORM_MEMORY_SIZE=bodies.LARGEST_BODY,
         MAX_FORM_PARTS=100,
         WTF_CSRF_TIME_LIMIT=None,
     )
-    if settings.trusted_proxies:
-        hops = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
+    bodies.init_app(app)
+    proxies.init_app(app)
     engines.configure(app, settings)
     migrate.init_app(app, directory=str(ROOT / "migrations"))
     csrf = LazyCSRFProtect(app)

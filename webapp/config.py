@@ -130,6 +130,12 @@ def load_settings() -> Settings:
     return Settings.from_environ(environ, instance_path=instance_path)
 
 
+def lacks_base_url(settings: Settings) -> bool:
+    """Whether others reach this machine, and links lead nowhere for them."""
+    own = f"http://{reachable_host(settings.host)}:{settings.port}"
+    return settings.base_url == own and reachable_host(settings.host).strip("[]") != settings.host
+
+
 def current_settings() -> Settings:
     """The settings of the application that is running."""
     return cast(Settings, current_app.extensions["settings"])
@@ -274,9 +280,9 @@ def _base_url(read: _Reader, *, host: str, port: int) -> str:
         if read.optional("MAIL_URL") is not None:
             raise SettingsError("BASE_URL: is needed with MAIL_URL, for the links in mails")
         return f"http://{reachable_host(host)}:{port}"
-    if not _is_web_address(given) or given.endswith("/"):
+    if not _is_web_address(given) or urlsplit(given).path:
         raise SettingsError(
-            "BASE_URL: must look like https://tickets.example.org, without a / at its end"
+            "BASE_URL: must look like https://tickets.example.org, without a / or a path behind it"
         )
     return given
 

@@ -5,7 +5,7 @@ import argparse
 from granian.constants import HTTPModes, Interfaces, RuntimeModes
 from granian.log import LogLevels
 
-from webapp.server.__main__ import CONNECTIONS_PER_WORKER
+from webapp.server.connections import CONNECTIONS_PER_WORKER
 from webapp.server.granian import PinnedServer
 
 

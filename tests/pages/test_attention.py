@@ -15,6 +15,7 @@ from webapp.accounts import services as accounts
 from webapp.pages.organizer.attention import Kind, needs_of
 from webapp.storage.engines import write_engine
 from webapp.storage.tables import deliveries, events
+from webapp.web import proxies
 
 MakeEvent = Callable[..., int]
 Book = Callable[..., str]
@@ -188,3 +189,20 @@ def test_events_of_others_need_no_attention(
     page = stranger.get("/organizer").text
     assert "Nobody has booked" in page
     assert "Theirs" not in page
+
+
+def test_proxy_that_is_not_named_is_told_with_how_to_make_sure(
+    make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proxies, "WINDOW_SECONDS", 0.0)
+    app = make_app(own=True)
+    with app.app_context():
+        accounts.create_organizer(username="owner", password=PASSWORD)
+    owner = Person(app)
+    assert owner.log_in().status_code == 303
+    assert "TRUSTED_PROXIES" not in owner.get("/organizer").text
+    for _ in range(proxies.ENOUGH_REQUESTS * 10):
+        owner.client.get("/login", headers={"X-Forwarded-For": "203.0.113.7"})
+    told = owner.get("/organizer").text
+    assert "All visitors look like one" in told
+    assert "nobody can reach Nextup past it" in told

@@ -94,13 +94,14 @@ def test_nobody_else_on_the_machine_can_read_what_it_writes(unstarted: AppServer
 
 
 def test_first_start_makes_key_organizer_and_samples(start_server: StartServer) -> None:
-    server = start_server()
+    server = start_server(HOST="0.0.0.0")
     key = server.instance_path / "secret_key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert len(key.read_text()) == 64
     assert [path.name for path in server.instance_path.glob("secret_key*")] == ["secret_key"]
     first = server.output()
     assert f"Nextup is ready: {server.url}" in first
+    assert "set BASE_URL to the address that visitors use" in first
     assert first.count("as organizer with the password") == 1
     password = first.partition("with the password ")[2].split()[0]
     assert password not in (server.instance_path / "log" / "nextup.log").read_text()
@@ -122,6 +123,7 @@ def test_second_start_keeps_everything_and_says_no_password(start_server: StartS
     assert (server.instance_path / "secret_key").read_text() == key
     assert count_events(server) == events > 0
     assert "password" not in server.output()
+    assert "BASE_URL" not in server.output()
 
 
 def count_events(server: AppServer) -> int:

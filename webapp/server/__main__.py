@@ -15,14 +15,16 @@ from granian.constants import HTTPModes, Interfaces, RuntimeModes
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
-from webapp.config import Settings, SettingsError, load_settings
+from webapp.config import Settings, SettingsError, lacks_base_url, load_settings
+from webapp.server.connections import connections_allowed
 from webapp.server.granian import Supervisor, load_application
 from webapp.server.startup import StartError, make_files, prepare
+from webapp.web.bodies import threads_needed
 
 # Every request is over within about this time, so a worker that still runs then hangs.
 STOP_SECONDS = 10
 HEADER_READ_MILLISECONDS = 15_000
-CONNECTIONS_PER_WORKER = 1024
+LARGEST_HEAD = 64 * 1024
 
 
 def main() -> int:
@@ -88,13 +90,15 @@ def serve(settings: Settings, password: str | None) -> int:
         port=settings.port,
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=HEADER_READ_MILLISECONDS),
+        http1_settings=HTTP1Settings(
+            header_read_timeout=HEADER_READ_MILLISECONDS, max_buffer_size=LARGEST_HEAD
+        ),
         websockets=False,
         # One thread of the server's own is enough to feed Python's, and wakes fewer of them.
         runtime_mode=RuntimeModes.st,
         workers=settings.workers,
-        blocking_threads=settings.threads,
-        backpressure=CONNECTIONS_PER_WORKER,
+        blocking_threads=threads_needed(settings.threads),
+        backpressure=connections_allowed(),
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_SECONDS,
         log_level=LogLevels.error,
@@ -102,6 +106,11 @@ def serve(settings: Settings, password: str | None) -> int:
         log_dictconfig={"handlers": {}, "loggers": {"_granian": {"propagate": True}}},
     )
     server.announcement = f"Nextup is ready: {settings.base_url}  (Ctrl-C stops it)"
+    if lacks_base_url(settings):
+        server.announcement += (
+            f"\nIt listens to other machines, but links lead to {settings.base_url}:"
+            " set BASE_URL to the address that visitors use."
+        )
     if password:
         server.announcement += (
             f"\nLog in at {settings.base_url}/login as organizer with the password {password}"

@@ -12,19 +12,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flask import Response
 from granian.server.mp import MPServer
 
+from webapp.server.connections import Watcher
 from webapp.server.deliverer import DelivererSupervisor, end_with_parent
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 T = TypeVar("T")
 
 START_SECONDS = 30.0
 # A worker that dies right after its start is started again, but not in a busy loop.
 RESPAWN_PAUSE_SECONDS = 0.5
-# A body up to this size is in the server's hands before it is read.
-SMALL_BODY = 64 * 1024
-LARGEST_DRAINED_BODY = 64 * 1024 * 1024
 
 
 class PinnedServer(MPServer):
@@ -104,30 +102,8 @@ def load_application() -> "WSGIApplication":
     from wsgi import app
 
     app.response_class = SingleChunkResponse
-    return with_whole_bodies(app)
-
-
-def with_whole_bodies(app: "WSGIApplication") -> "WSGIApplication":
-    """Have `app` use a body only if all of it came, and read what it leaves of a large one.
-
-    What is left unread makes Granian close the connection, and a client that is still sending sees
-    that in place of the refusal.
-    """
-
-    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        if "CONTENT_LENGTH" in environ:
-            # It promises Werkzeug an end at the right place, which Granian makes where a client
-            # went away. Without it Werkzeug counts, and has no need to look for more.
-            environ.pop("wsgi.input_terminated", None)
-        chunks = app(environ, start_response)
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-        if length > SMALL_BODY or "HTTP_TRANSFER_ENCODING" in environ:
-            left = LARGEST_DRAINED_BODY
-            while left > 0 and (chunk := environ["wsgi.input"].read(SMALL_BODY)):
-                left -= len(chunk)
-        return chunks
-
-    return answer
+    Watcher(app.extensions["settings"].port).start()
+    return app
 
 
 class SingleChunkResponse(Response):

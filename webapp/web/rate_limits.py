@@ -36,7 +36,11 @@ def client() -> str:
     The address is the one of the hop that TRUSTED_PROXIES names, without its port. All that is no
     address is one client, "unknown": else whoever makes some up could be as many as they like.
     """
-    address = request.remote_addr or ""
+    return client_at(request.remote_addr or "")
+
+
+def client_at(address: str) -> str:
+    """The client that an address as the server or a proxy names it belongs to."""
     return _network(address) if len(address) <= LONGEST_ADDRESS else NO_ADDRESS
 
 

@@ -34,6 +34,7 @@ from webapp.web.htmx import fragment, move_to, show, wants_fragment
 from webapp.web.language import gettext as _
 from webapp.web.language import language, ngettext
 from webapp.web.paging import number_in, page_of
+from webapp.web.proxies import has_unnamed_proxy
 from webapp.web.schemas import EVENT_FIELDS, EventFields, from_form
 
 PAGE = 25
@@ -61,6 +62,7 @@ def events() -> ResponseReturnValue:
         next_before=next_before,
         has_samples=any(event.is_sample for event in page),
         only_samples=all(event.is_sample for event in page),
+        has_unnamed_proxy=has_unnamed_proxy(),
         now=clock.now(),
     )
 
