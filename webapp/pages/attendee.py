@@ -275,14 +275,16 @@ def cancel(reference: str) -> ResponseReturnValue:
 
 def _on_offer(event: EventRow, *, had_form: bool) -> dict[str, Any]:
     """What the page of an event shows; `wanted` are the tickets that the form asks for so far."""
-    offer = offer_of(event)
+    offer, now = offer_of(event), clock.now()
     return {
         "event": event,
         "offer": offer,
         "wanted": min(max(1, request.values.get("tickets", 1, type=int)), offer.most),
         # Who has filled in the form when the last ticket goes keeps it: somebody may still cancel.
-        "has_form": not offer.refusal or (offer.is_full and had_form),
-        "asks": asks_addresses(event, clock.now()),
+        # Before the opening it is there to be filled in; its button opens by the page's clock.
+        "has_form": not offer.refusal or bool(offer.opens_at) or (offer.is_full and had_form),
+        "asks": asks_addresses(event, now),
+        "server_time": f"{now.timestamp():.3f}",
     }
 
 
