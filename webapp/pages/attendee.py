@@ -39,6 +39,7 @@ from webapp.storage.rows import EventRow
 from webapp.text import formatting
 from webapp.text.formatting import local
 from webapp.text.languages import language_of
+from webapp.web.compression import pack
 from webapp.web.htmx import fragment, move_to, show, show_anew, wants_fragment
 from webapp.web.language import chosen_language, language, ngettext
 from webapp.web.language import gettext as _
@@ -83,7 +84,7 @@ def events() -> ResponseReturnValue:
         offer_of=offer_of,
     )
     response.headers["Cache-Control"] = "private, no-cache"
-    return response
+    return pack(response)
 
 
 @bp.get(EVENT, defaults={"slug": ""})
@@ -91,7 +92,7 @@ def events() -> ResponseReturnValue:
 def event(event_id: int, slug: str) -> ResponseReturnValue:
     """One event: what it is, what is left, and the form to book."""
     found = find_event(event_id)
-    if request.method == "GET" and slug != formatting.slug(found.name):
+    if request.method != "POST" and slug != formatting.slug(found.name):
         return redirect(event_path(found), code=301)
     return show("attendee/event.html", **_on_offer(found, had_form=request.method == "POST"))
 
