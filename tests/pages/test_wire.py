@@ -164,6 +164,6 @@ def test_times_are_told_as_html_has_them(rules: list[tuple[Rule, str]], visitor:
     for path in pages(rules):
         for told in re.findall(r'datetime="([^"]*)"', visitor.get(path).text):
             assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d", told), path
-            assert datetime.fromisoformat(told)
+            datetime.fromisoformat(told)
             found += 1
     assert found > (10 if visitor.get("/organizer").status_code == 200 else 3)
