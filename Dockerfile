@@ -1,4 +1,4 @@
-FROM python:3.13-slim
+FROM python:3.14-slim
 
 ENV PYTHONUNBUFFERED=1 HOST=0.0.0.0 INSTANCE_PATH=/var/lib/nextup
 

@@ -114,11 +114,11 @@ def ask(request: urllib.request.Request) -> Answer:
             return Answer(error.code, error.headers, error.read())
 
 
-def new_event(server: AppServer, *, tickets: int, name: str = "Hot") -> int:
+def new_event(server: AppServer, *, tickets: int, name: str = "Hot", **fields: object) -> int:
     """Make an event that is open and return its id."""
     request = urllib.request.Request(
         f"{server.url}/api/events/initialize",
-        data=json.dumps({"eventName": name, "totalTickets": tickets}).encode(),
+        data=json.dumps({"eventName": name, "totalTickets": tickets, **fields}).encode(),
         headers={"Content-Type": "application/json", "Authorization": BASIC},
     )
     answer = ask(request)

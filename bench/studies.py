@@ -12,6 +12,7 @@ from urllib.parse import urljoin
 from bench import stage as stages
 from bench import wrk
 from bench.figures import Figure, Target
+from bench.opening import opening
 from bench.processes import resident_bytes
 from bench.stage import get, new_event
 from bench.tasks import PLENTY, Round
@@ -145,6 +146,7 @@ def memory(now: Round, *, bookings: int) -> list[Figure]:
 class Study:
     key: str
     run: Callable[[Round], list[Figure]]
+    takes_a_minute: bool = False
 
 
 def all_studies(*, bookings: int) -> list[Study]:
@@ -154,6 +156,7 @@ def all_studies(*, bookings: int) -> list[Study]:
         Study("polling", polling),
         Study("visit", visit),
         Study("start", start),
+        Study("opening", opening, takes_a_minute=True),
     ]
 
 

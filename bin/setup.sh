@@ -17,18 +17,26 @@ stop() {
   exit 1
 }
 
-# Prints the first Python that is new enough, or stops with what to install.
+# Whether a Python runs and is new enough.
+works() {
+  "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+}
+
+# Prints the newest Python that can make a .venv, or stops with what to install.
 find_python() {
-  local candidate
-  for candidate in python3 python3.14 python3.13 python3.12 python3.11; do
-    if command -v "$candidate" >/dev/null &&
-      "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-      "$candidate" -c 'import venv, ensurepip' 2>/dev/null ||
-        stop "Python's venv module is missing. Install it: apt install python3-venv"
-      printf '%s' "$candidate"
-      return
+  local candidate without_venv=
+  for candidate in python3.14 python3.13 python3.12 python3.11 python3; do
+    if works "$candidate"; then
+      # On Debian both come apart from Python itself, for each version of it.
+      if "$candidate" -c 'import venv, ensurepip' 2>/dev/null; then
+        printf '%s' "$candidate"
+        return
+      fi
+      without_venv+=" $candidate"
     fi
   done
+  [ -z "$without_venv" ] ||
+    stop "The venv module is missing for:$without_venv. Install it: apt install python3-venv"
   stop "Nextup needs Python 3.11 or newer. Install it: apt install python3 python3-venv"
 }
 
@@ -45,17 +53,19 @@ installed() {
 # .venv/complete is there only while nothing is half-done; after an interruption all begins anew.
 install_requirements() (
   installed "$1" && exit
-  interpreter=$(find_python)
   trap 'exit 130' INT TERM
   # Two starts at once: the second waits here, then finds everything done.
   exec 9<"$root"
   flock 9
   installed "$1" && exit
-  echo "Installing $1 into .venv; this is needed once" >&2
-  if [ ! -e .venv/complete ] || ! "$python" -c '' 2>/dev/null; then
+  # One that works stays, whatever else has been installed since.
+  if [ ! -e .venv/complete ] || ! works "$python"; then
+    interpreter=$(find_python)
+    echo "Making .venv with $interpreter" >&2
     rm -rf .venv
     "$interpreter" -m venv .venv >&2 || stop "Could not make .venv with $interpreter."
   fi
+  echo "Installing $1 into .venv; this is needed once" >&2
   rm -f .venv/complete ".venv/$1.installed"
   status=0
   "$python" -m pip install --quiet --requirement "$1" >.venv/pip.log 2>&1 || status=$?

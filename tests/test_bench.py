@@ -1,13 +1,16 @@
 """The bench sells under load, and says so when an answer and the database disagree."""
 
+import random
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from flask import Flask
 
+from bench import opening
 from bench.stage import settings
 from bench.truth import Truth
 from bench.wrk import Load
@@ -73,3 +76,9 @@ def test_answer_that_the_database_does_not_bear_out_is_noticed(
     truth.cancelled(event_id, Load(1, 1, 1.0, 1.0, 1.0, 1.0, 1.0, {"200": 1}, promoted=1))
     found = truth.check(settings(database_url), tmp_path)
     assert [line.removeprefix(f"events {event_id} to {event_id}: ") for line in found] == noticed
+
+
+def test_those_who_wait_for_an_opening_ask_at_moments_of_their_own() -> None:
+    looks = opening.looks(opening.VISITORS, random.Random(7))
+    assert 0 < min(looks) < max(looks) < opening.LAST_SECONDS
+    assert max(Counter(map(int, looks)).values()) <= opening.MOST_PER_SECOND

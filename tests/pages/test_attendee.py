@@ -10,6 +10,7 @@ from flask import Flask
 
 from tests.pages.conftest import Person, forms_of, text_of
 from tests.support.tools import history
+from webapp import clock
 from webapp.booking import services as bookings
 from webapp.booking.commands import organizer
 from webapp.events import services as events
@@ -468,7 +469,6 @@ def test_closed_event_says_why(
     for event_id, name in ((alone, "Grace"), (full, "Grace"), (full, "Alan")):
         book(event_id, name)
     closed = {
-        make_event(sales_open_at=later): "Booking opens on",
         alone: "Sold out There is no waiting list.",
         full: "Sold out The waiting list is full, too.",
         make_event(sales_close_at=later - timedelta(days=9)): "Booking has closed.",
@@ -482,6 +482,34 @@ def test_closed_event_says_why(
         page = person.client.get(f"/events/{event_id}", follow_redirects=True)
         assert sentence in text_of(page)
         assert "Your name" not in page.text
+
+
+def test_form_that_is_sent_before_the_opening_is_kept_and_can_be_sent_then(
+    person: Person, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opens = datetime.now(UTC) + timedelta(days=3)
+    event_id = make_event(sales_open_at=opens)
+    path = f"/events/{event_id}-harvest-supper"
+    page = person.get(path)
+    assert "Booking opens on" in text_of(page)
+    assert f'data-opens-at="{opens.timestamp()}"' in page.text
+    told = float(re.findall(r'id="server-time" value="([0-9.]+)"', page.text)[0])
+    assert abs(told - datetime.now(UTC).timestamp()) < 60
+    part = person.get(f"/events/{event_id}/availability?form=yes", fragment=True)
+    assert "HX-Retarget" not in part.headers
+    again = person.get(
+        f"/events/{event_id}/availability?form=yes",
+        fragment=True,
+        **{"If-None-Match": part.headers["ETag"]},
+    )
+    assert again.status_code == 304
+    early = person.submit(path, name="Ada", email="ada@example.org")
+    assert early.status_code == 409
+    assert "Booking opens on" in text_of(early)
+    kept = forms_of(early)[path]
+    assert kept["name"] == "Ada"
+    monkeypatch.setattr(clock, "now", lambda: opens)
+    assert person.client.post(path, data=kept).status_code == 303
 
 
 def test_form_sent_too_late_is_refused_in_words(

@@ -21,6 +21,7 @@ from webapp.pages.forms import Overtaken
 from webapp.pages.organizer.bookings import AttendeeHasBooking
 from webapp.text.languages import ENGLISH
 from webapp.text.sentences import HEADINGS, PROBLEMS, SENTENCES, problem_sentence, sentence_of
+from webapp.web import security
 from webapp.web.error_responses import HTTP_CODES, KINDS
 
 NOON = datetime(2027, 5, 3, 12, tzinfo=UTC)
@@ -141,6 +142,6 @@ def test_log_in_is_asked_for_by_the_api_and_never_by_a_page(own_app: Flask) -> N
 
     own_app.add_url_rule("/page", view_func=refuse)
     page = own_app.test_client().get("/page")
-    assert (page.status_code, page.headers.get("WWW-Authenticate")) == (401, None)
+    assert (page.status_code, page.headers.get("WWW-Authenticate")) == (401, security.ASK_BY_PAGE)
     answer = own_app.test_client().post("/api/events/initialize", json={})
     assert (answer.status_code, "Basic" in answer.headers["WWW-Authenticate"]) == (401, True)

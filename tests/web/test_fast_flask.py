@@ -2,8 +2,6 @@
 
 import gc
 import tracemalloc
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +10,8 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from werkzeug.routing import BuildError
 
-from webapp.pages.presentation import StaticFiles
 from webapp.web import fast_flask
 from webapp.web.fast_flask import FastFlask
-
-WithSheet = Callable[[str], tuple[Flask, StaticFiles]]
 
 
 def view(**_: object) -> str:
@@ -167,41 +162,6 @@ def test_address_outside_a_request_names_the_host(ours: Flask) -> None:
         assert ours.url_for("one.list") == "/one/list"
     with ours.app_context():
         assert ours.url_for("one.list") == "http://tickets.example.org/one/list"
-
-
-@pytest.fixture
-def with_sheet(tmp_path: Path) -> WithSheet:
-    """Make an application whose style sheet has this text."""
-
-    def make(text: str) -> tuple[Flask, StaticFiles]:
-        folder = tmp_path / text
-        folder.mkdir()
-        (folder / "a.css").write_text(text)
-        app = FastFlask("ours", static_folder=str(folder), static_url_path="/static")
-        static = StaticFiles(app)
-        app.view_functions["static"] = static.view
-        return app, static
-
-    return make
-
-
-def test_static_file_is_the_one_of_the_application(with_sheet: WithSheet) -> None:
-    first, second = with_sheet("first"), with_sheet("second")
-    paths = []
-    for app, static in (first, second, first):
-        with app.test_request_context():
-            paths.append(static.path("a.css"))
-        answer = app.test_client().get(paths[-1])
-        assert "immutable" in answer.headers["Cache-Control"]
-        answer.close()
-    assert paths[0] == paths[2] != paths[1]
-
-
-def test_static_file_is_found_below_every_mount(with_sheet: WithSheet) -> None:
-    app, static = with_sheet("one")
-    for mount in ("", "/tickets", "/other"):
-        with app.test_request_context(base_url=f"http://localhost{mount}"):
-            assert static.path("a.css").startswith(f"{mount}/static/a.css?v=")
 
 
 def test_templates_call_whatever_jinja_lets_them_call(ours: Flask, plain: Flask) -> None:

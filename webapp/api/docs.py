@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from flask import render_template
+from flask import Response, make_response, render_template
 
 from webapp.api.blueprint import bp
 from webapp.api.openapi import CALLS, described
+from webapp.web.compression import pack
 from webapp.web.error_responses import KINDS
 
 WHO = {
@@ -17,8 +18,8 @@ WHO = {
 
 
 @bp.get("/docs")
-def docs() -> str:
-    return render_template(
+def docs() -> Response:
+    page = render_template(
         "api/docs.html",
         document=described(),
         who={view.__name__: WHO[call.who] for view, call in CALLS.items()},
@@ -27,6 +28,7 @@ def docs() -> str:
         object_of=object_of,
         kind_of=kind_of,
     )
+    return pack(make_response(page))
 
 
 def object_of(answer: Mapping[str, Any]) -> str:

@@ -12,8 +12,10 @@ from pydantic import BaseModel, TypeAdapter
 from werkzeug.routing import Rule
 
 from webapp.api.blueprint import bp
-from webapp.api.wire import answer_if_changed
+from webapp.api.wire import encode
 from webapp.config import current_settings
+from webapp.extensions import PerApp
+from webapp.web.compression import Content
 from webapp.web.schemas import MOST_ERRORS
 
 API_VERSION = "1"
@@ -105,7 +107,11 @@ class documented:
 @documented(cached=True)
 def document() -> Response:
     """This document."""
-    return answer_if_changed(described())
+    return _document.own.answer("no-cache")
+
+
+# It takes longer to make than anything else that is asked for, and stays the same.
+_document = PerApp(lambda: Content(encode(described()).encode(), "application/json"))
 
 
 def described() -> dict[str, Any]:

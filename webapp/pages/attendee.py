@@ -39,6 +39,7 @@ from webapp.storage.rows import EventRow
 from webapp.text import formatting
 from webapp.text.formatting import local
 from webapp.text.languages import language_of
+from webapp.web.compression import pack
 from webapp.web.htmx import fragment, move_to, show, show_anew, wants_fragment
 from webapp.web.language import chosen_language, language, ngettext
 from webapp.web.language import gettext as _
@@ -83,7 +84,7 @@ def events() -> ResponseReturnValue:
         offer_of=offer_of,
     )
     response.headers["Cache-Control"] = "private, no-cache"
-    return response
+    return pack(response)
 
 
 @bp.get(EVENT, defaults={"slug": ""})
@@ -91,7 +92,7 @@ def events() -> ResponseReturnValue:
 def event(event_id: int, slug: str) -> ResponseReturnValue:
     """One event: what it is, what is left, and the form to book."""
     found = find_event(event_id)
-    if request.method == "GET" and slug != formatting.slug(found.name):
+    if request.method != "POST" and slug != formatting.slug(found.name):
         return redirect(event_path(found), code=301)
     return show("attendee/event.html", **_on_offer(found, had_form=request.method == "POST"))
 
@@ -275,14 +276,16 @@ def cancel(reference: str) -> ResponseReturnValue:
 
 def _on_offer(event: EventRow, *, had_form: bool) -> dict[str, Any]:
     """What the page of an event shows; `wanted` are the tickets that the form asks for so far."""
-    offer = offer_of(event)
+    offer, now = offer_of(event), clock.now()
     return {
         "event": event,
         "offer": offer,
         "wanted": min(max(1, request.values.get("tickets", 1, type=int)), offer.most),
         # Who has filled in the form when the last ticket goes keeps it: somebody may still cancel.
-        "has_form": not offer.refusal or (offer.is_full and had_form),
-        "asks": asks_addresses(event, clock.now()),
+        # Before the opening it is there to be filled in; its button opens by the page's clock.
+        "has_form": not offer.refusal or bool(offer.opens_at) or (offer.is_full and had_form),
+        "asks": asks_addresses(event, now),
+        "server_time": f"{now.timestamp():.3f}",
     }
 
 

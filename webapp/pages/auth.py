@@ -39,7 +39,7 @@ def login() -> ResponseReturnValue:
 
 def ask_to_log_in() -> ResponseReturnValue:
     """Stop a request of somebody who is not logged in; what they typed comes back afterwards."""
-    if request.method == "GET":
+    if request.method in ("GET", "HEAD"):
         wanted = request.full_path.rstrip("?")
         return move_to(url_for("auth.login", next=wanted if len(wanted) <= LONGEST_PATH else None))
     if is_from_another_site():

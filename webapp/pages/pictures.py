@@ -9,9 +9,9 @@ from webapp.booking.queries import find_event
 from webapp.errors import EventNotFound
 from webapp.events.imaging import SMALL
 from webapp.events.pictures import Size, picture_data
-from webapp.pages.presentation import IMMUTABLE
 from webapp.storage.rows import EventRow
 from webapp.web.security import current_login
+from webapp.web.static_files import IMMUTABLE
 
 bp = Blueprint("pictures", __name__)
 

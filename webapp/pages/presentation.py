@@ -1,14 +1,10 @@
 """What templates can use: filters, addresses, the code of a ticket."""
 
-import hashlib
-import posixpath
 from collections.abc import Callable
-from functools import cache
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import segno
-from flask import Flask, Response, current_app, request
+from flask import Flask, current_app
 from jinja2 import pass_environment
 from markupsafe import Markup
 
@@ -19,8 +15,7 @@ from webapp.text import formatting
 from webapp.text.templates import Templates
 from webapp.web import htmx
 from webapp.web.markdown import markdown
-
-IMMUTABLE = "public, max-age=31536000, immutable"
+from webapp.web.static_files import StaticFiles
 
 
 def init_app(app: Flask) -> None:
@@ -64,33 +59,6 @@ def spoken(write: Callable[..., str]) -> Callable[..., str]:
         return write(*values, templates.language)
 
     return filter_
-
-
-class StaticFiles:
-    """The files of static/, each at an address with a version: browsers may keep it for ever."""
-
-    def __init__(self, app: Flask) -> None:
-        self._app = app
-        self._send = app.view_functions["static"]
-        # Files do not change while we run.
-        self._version = cache(self._hashed)
-
-    def path(self, name: str) -> str:
-        """The address of a file: another one once there is something else in the file."""
-        return self._app.url_for("static", filename=name, v=self._version(name))
-
-    def view(self, filename: str) -> Response:
-        """Flask's view of static/, which also lets browsers keep what they asked for by version."""
-        response = cast(Response, self._send(filename=filename))
-        # A roundabout way to it, such as css/../a.css, is the same file and no further one to hash.
-        if request.args.get("v") == self._version(posixpath.normpath(filename)):
-            response.headers["Cache-Control"] = IMMUTABLE
-        return response
-
-    def _hashed(self, name: str) -> str:
-        """What is in a file, in 12 characters."""
-        content = Path(self._app.static_folder or "", name).read_bytes()
-        return hashlib.sha256(content).hexdigest()[:12]
 
 
 def qr_code(text: str) -> Markup:

@@ -33,7 +33,7 @@ def moment(value: datetime, time_zone: str, language: Language) -> Markup:
 
 def _time(there: datetime, text: str) -> Markup:
     """A time as people and as programs read it: the offset tells which clocks are meant."""
-    return Markup('<time datetime="{}">{}</time>').format(there.isoformat(), text)
+    return Markup('<time datetime="{}">{}</time>').format(there.isoformat(timespec="seconds"), text)
 
 
 def span(event: EventTimes, language: Language) -> Markup:

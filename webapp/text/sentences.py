@@ -85,7 +85,7 @@ SENTENCES = {
     "not_found": "There is nothing here. Check the address, or start from the list of events.",
     "rate_limited": "That was too often. Wait a little and try again.",
     "unauthorized": "Log in to see this.",
-    "unsupported_media_type": "Send JSON with the content type application/json.",
+    "unsupported_media_type": "Send JSON with the content type application/json, not compressed.",
 }
 
 # {code of a problem: sentence}

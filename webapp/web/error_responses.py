@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
-from flask import Flask, Response, jsonify, render_template, request
+from flask import Flask, Response, current_app, jsonify, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from jinja2_fragments.flask import render_block
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, UnsupportedMediaType
 
 from webapp.config import current_settings
 from webapp.errors import DomainError, Unavailable
@@ -57,6 +58,8 @@ KINDS = {
     "waiting_list_full": Kind(409, "Waiting list full"),
     **{code: Kind(status, HTTPStatus(status).phrase) for status, code in HTTP_CODES.items()},
 }
+# What HTTP's own errors tell beside their body.
+TOLD_HEADERS = ("Accept-Encoding", "Allow", "Content-Range", "Retry-After")
 RETRY_AFTER_SECONDS = "2"
 CHALLENGE = 'Basic realm="Nextup", charset="UTF-8", Bearer realm="Nextup"'
 
@@ -64,6 +67,8 @@ CHALLENGE = 'Basic realm="Nextup", charset="UTF-8", Bearer realm="Nextup"'
 def init_app(app: Flask) -> None:
     app.register_error_handler(DomainError, show_domain_error)
     app.register_error_handler(HTTPException, show_http_error)
+    # Before anything reads the body.
+    app.before_request_funcs.setdefault(None, []).insert(0, refuse_encoded_body)
 
 
 def status_of(error: DomainError) -> int:
@@ -91,12 +96,39 @@ def show_domain_error(error: DomainError) -> Response:
 def show_http_error(error: HTTPException) -> ResponseReturnValue:
     if isinstance(error.response, Response):
         return error.response
+    if error is request.routing_exception and (path := without_slash()):
+        return redirect(path, code=308)
     status = error.code or 500
     title = HTTPStatus(status).phrase
     code = HTTP_CODES.get(status, title.lower().replace(" ", "_"))
-    headers = {k: v for k, v in error.get_headers() if k in ("Allow", "Retry-After")}
+    headers = {k: v for k, v in error.get_headers() if k in TOLD_HEADERS}
     detail = language().gettext(SENTENCES.get(code, f"{title}."))
     return _show(status, code, title, detail, headers=headers)
+
+
+def without_slash() -> str:
+    """The address without the slash at its end, if there is something to read; else nothing."""
+    environ = request.environ
+    path, urls = request.path, current_app.create_url_adapter(request)
+    if path[-1] != "/" or environ["REQUEST_METHOD"] not in ("GET", "HEAD") or urls is None:
+        return ""
+    try:
+        urls.match(path.rstrip("/"), method="GET")
+    except HTTPException:
+        return ""
+    query = environ.get("QUERY_STRING", "")
+    return quote(request.root_path + path.rstrip("/")) + (f"?{query}" if query else "")
+
+
+def refuse_encoded_body() -> None:
+    """Raise `UnsupportedMediaType` for a compressed body: read as it is, it would be nonsense."""
+    if request.environ.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
+        raise EncodedBody
+
+
+class EncodedBody(UnsupportedMediaType):
+    def get_headers(self, *arguments: Any) -> list[tuple[str, str]]:
+        return [*super().get_headers(*arguments), ("Accept-Encoding", "identity")]
 
 
 def _show(

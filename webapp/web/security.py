@@ -45,6 +45,8 @@ HEADERS = {
 }
 # What a page depends on beside its address.
 VARIES_BY = ("HX-Request-Type", "Accept-Language", "Cookie")
+# HTTP wants a challenge with each 401. Browsers open no window of their own for this one.
+ASK_BY_PAGE = 'Cookie realm="Nextup", form-action="/login"'
 STRICT_TRANSPORT = "max-age=31536000"
 
 is_cookie_of_ours = re.compile(r"(__Host-)?nextup(-.*)?").fullmatch
@@ -128,13 +130,20 @@ def local_path(path: str | None, *, otherwise: str) -> str:
 
 
 def _keep_private(response: Response) -> Response:
-    """A page is its visitor's own and in their language, and another one for htmx."""
+    """A page is its visitor's own and in their language, and another one for htmx.
+
+    Nothing is kept that does not say so.
+    """
     if (response.content_type or "").startswith("text/html"):
         response.headers.setdefault("Cache-Control", "private, no-store")
+        if response.status_code == 401:
+            response.headers["WWW-Authenticate"] = ASK_BY_PAGE
         if "Vary" in response.headers:
             response.vary.update(VARIES_BY)
         else:
             response.headers["Vary"] = ", ".join(VARIES_BY)
+    else:
+        response.headers.setdefault("Cache-Control", "no-store")
     return response
 
 
