@@ -54,6 +54,7 @@ ERRORS: list[DomainError] = [
     *map(Unauthorized, ("login_needed", "reference_or_login_needed", "wrong_credentials")),
     WrongLogin(),
     errors.Unavailable(),
+    errors.Unavailable("pictures"),
 ]
 
 

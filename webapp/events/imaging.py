@@ -36,7 +36,6 @@ MEMORY = 512 * 1024 * 1024
 # So many at a time in each worker, and of each organizer one: nobody's hold up all others'.
 MOST_AT_ONCE = 2
 LONGEST_LINE = 200
-TOLD = ("no_picture", "too_many_pixels", "picture_too_demanding")
 
 DECODER = Path(__file__).with_name("decoder.py")
 log = logging.getLogger(__name__)
@@ -153,6 +152,11 @@ def _made(made: IO[bytes], status: int) -> ProcessedImage:
 
 
 def _problem(code: str, limit: int) -> Problem:
-    if code not in TOLD:
-        raise ValueError("not what a decoder writes")
-    return Problem(code, limit=limit)
+    match code:
+        case "no_picture":
+            return Problem("no_picture")
+        case "too_many_pixels":
+            return Problem("too_many_pixels", limit=limit)
+        case "picture_too_demanding":
+            return Problem("picture_too_demanding")
+    raise ValueError("not what a decoder writes")
