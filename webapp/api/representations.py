@@ -10,6 +10,7 @@ from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
+from webapp import clock
 from webapp.booking.commands import Actor, Outcome, Status
 from webapp.booking.inventory import available
 from webapp.booking.queries import BookingView, free_now
@@ -18,7 +19,7 @@ from webapp.web.schemas import EventFields
 
 
 class EventStatus(TypedDict):
-    """How an event stands. `availableTickets` is 0 while somebody waits."""
+    """How an event stands. Until it starts, `availableTickets` is 0 while somebody waits."""
 
     eventId: int
     eventName: str
@@ -143,7 +144,7 @@ def event_status(event: EventRow) -> EventStatus:
         "eventId": event.id,
         "eventName": event.name,
         "totalTickets": event.capacity,
-        "availableTickets": available(event),
+        "availableTickets": available(event, clock.now()),
         "bookedTickets": event.confirmed,
         "waitingListCount": event.waiting,
         "status": event.status,

@@ -6,14 +6,13 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
-from sqlalchemy import Connection, bindparam, func, insert, literal, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select
 
 from webapp import clock
 from webapp.booking import batch
 from webapp.booking.change import EventChange
 from webapp.booking.codes import new_reference
 from webapp.booking.commands import (
-    ActivityKind,
     Actor,
     CancelEvent,
     Outcome,
@@ -21,6 +20,7 @@ from webapp.booking.commands import (
     SetCapacity,
     Status,
 )
+from webapp.booking.ending import end_bookings
 from webapp.booking.inventory import Closure, inventory_of
 from webapp.booking.refusals import error_of
 from webapp.booking.revisions import edited_since
@@ -241,7 +241,7 @@ def cancel_event(event_id: int, *, actor: Actor) -> None:
         line = {"what": "cancelled", "actor": str(actor)}
         change.history = [{**line, "details": {"status": [before, "cancelled"]}}]
         enqueue_mails(connection, "event_cancelled", *_active_of(event_id), now=now)
-        _end_bookings(connection, {**stamp_of(change, now), "actor": str(actor)})
+        end_bookings(connection, Status.CANCELLED, {**stamp_of(change, now), "actor": str(actor)})
         return True
 
     if batch.change_event(event_id, actor, decide):
@@ -259,23 +259,6 @@ def _check_mails(columns: Mapping[str, Any]) -> None:
 def _active_of(event_id: int) -> tuple[Any, ...]:
     """Conditions for the active bookings of an event."""
     return bookings.c.event_id == event_id, bookings.c.active == 1
-
-
-def _end_bookings(connection: Connection, stamp: Mapping[str, Any]) -> None:
-    """Cancel all active bookings of an event by two statements, however many there are."""
-    of_event = _active_of(stamp["event_id"])
-    line = {
-        **{name: literal(value, activities.c[name].type) for name, value in stamp.items()},
-        "what": literal(ActivityKind.CANCELLED.value),
-        "position": bookings.c.position,
-        "status_before": bookings.c.status,
-        "status_after": literal(Status.CANCELLED.value),
-        "tickets_before": bookings.c.tickets,
-        "tickets_after": bookings.c.tickets,
-    }
-    lines = select(*line.values()).where(*of_event)
-    connection.execute(insert(activities).from_select(list(line), lines))
-    connection.execute(update(bookings).where(*of_event).values(status=Status.CANCELLED))
 
 
 def _plain(value: object) -> object:

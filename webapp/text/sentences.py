@@ -40,6 +40,7 @@ SENTENCES = {
     "event_closed.draft": "This event is not published yet.",
     "event_closed.has_bookings": "This event has bookings. Cancel the event instead.",
     "event_closed.not_yet_open": "Booking opens on %(opens_at)s.",
+    "event_closed.over": "This event is over.",
     "event_closed.started": "This event has already started.",
     "event_not_found": "There is no such event. Check the address, or look at the list of events.",
     "idempotency_key_reused": "This key was used for a different request. Send a new key.",
@@ -59,6 +60,7 @@ SENTENCES = {
         "No more tickets can be had while somebody waits. The booking stays as it is."
     ),
     "sold_out": "This event is sold out and has no waiting list.",
+    "sold_out.started": "This event is sold out, and its waiting list ended with its start.",
     "token_needed": (
         "This cannot be answered here. Open the link in the mail that asks for it, and press the"
         " button there."
