@@ -17,8 +17,8 @@ from webapp.config import current_settings
 from webapp.storage.rows import EventRow
 from webapp.text import formatting
 from webapp.text.templates import Templates
-from webapp.web import htmx
 from webapp.web.markdown import markdown
+from webapp.web.third_party import HTMX
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 
@@ -44,8 +44,9 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals.update(
         absolute_url=absolute_url,
         event_path=event_path,
-        htmx_integrity=htmx.SCRIPT_INTEGRITY,
-        htmx_url=htmx.SCRIPT_URL,
+        htmx=HTMX,
+        htmx_version=HTMX.version,
+        htmx_is_local=app.extensions["settings"].htmx_is_local,
         site_name=app.extensions["settings"].site_name,
         static_path=static.path,
     )
