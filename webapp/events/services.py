@@ -29,6 +29,7 @@ from webapp.booking.services import log_promotions
 from webapp.booking.terms import cut_to_start
 from webapp.config import current_settings
 from webapp.errors import EditConflict, EventClosed, InvalidInput, Problem
+from webapp.events import running
 from webapp.logs import log_event
 from webapp.storage import idempotency
 from webapp.storage.account_tables import Organizer
@@ -114,6 +115,7 @@ def create_event(
         return connection.execute(query).first() is not None
 
     event_id = write(work, already_committed=already_committed)
+    running.forget()
     log_event("event created", event_id=event_id, actor=actor)
     return event_id
 
@@ -224,6 +226,7 @@ def change_event(
         return outcome
 
     outcome = batch.change_event(event_id, actor, decide)
+    running.forget()
     log_event(f"event {what}", event_id=event_id, actor=actor, promoted=len(outcome.promoted))
     log_promotions(event_id, outcome)
     return outcome.promoted

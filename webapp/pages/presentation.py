@@ -12,7 +12,9 @@ from flask import Flask, Response, current_app, request
 from jinja2 import pass_environment
 from markupsafe import Markup
 
+from webapp import clock
 from webapp.booking.commands import is_active, takes_tickets
+from webapp.booking.inventory import has_started, is_over
 from webapp.config import current_settings
 from webapp.storage.rows import EventRow
 from webapp.text import formatting
@@ -40,7 +42,12 @@ def init_app(app: Flask) -> None:
         weekday=spoken(formatting.weekday),
         whole_day=spoken(formatting.whole_day),
     )
-    app.jinja_env.tests.update(active=is_active, taking_tickets=takes_tickets)
+    app.jinja_env.tests.update(
+        active=is_active,
+        over=lambda event: is_over(event, clock.now()),
+        started=lambda event: has_started(event, clock.now()),
+        taking_tickets=takes_tickets,
+    )
     app.jinja_env.globals.update(
         absolute_url=absolute_url,
         event_path=event_path,

@@ -90,6 +90,11 @@ SENTENCES = {
 # {code of a problem: sentence}
 PROBLEMS = {
     "address_needed": "Give an e-mail address: this event asks it by mail.",
+    "after_the_day": (
+        "This is after the event: without an end it is over at midnight of the day on which it"
+        " starts."
+    ),
+    "after_the_end": "This is after the end of the event.",
     "another_address": "Leave it out, or repeat the address of userId.",
     "at_least": "Use a number of at least %(limit)s.",
     "at_most": "Use a number of at most %(limit)s.",
@@ -98,6 +103,7 @@ PROBLEMS = {
     "capacity_too_low": "Keep at least %(limit)s: so many are confirmed or wait together.",
     "changed_meanwhile": "Meanwhile changed to %(value)s.",
     "changed_meanwhile_see_below": "Meanwhile changed. How it reads now is shown below.",
+    "closing_is_past": "This lies in the past, so nobody can book. Change it if that is a slip.",
     "control_characters": "Use plain text without control characters.",
     "cursor": "Use the nextCursor of the page before.",
     "date_and_time": "Use a date and time such as 2027-05-03T19:30.",
@@ -119,12 +125,16 @@ PROBLEMS = {
     "object": "Send a JSON object.",
     "one_line": "Use one line of text.",
     "one_of": "Use one of %(allowed)s.",
+    "opens_after_start": (
+        "Booking has to open before the event starts, unless it closes at a later time of its own."
+    ),
     "picture_removed_meanwhile": "Meanwhile removed.",
     "picture_replaced_meanwhile": "Meanwhile replaced: it is shown above.",
     "reference_alone": "Use it alone, without userId and eventId.",
     "reference_or_ids": "Fill in userId and eventId, or bookingReference.",
     "sales_close_before_open": "Booking has to close after it opens.",
     "skipped_by_clocks": "The clocks change then: that time does not exist.",
+    "start_is_past": "This lies in the past, so nobody can book. Change it if that is a slip.",
     "status_by_calls": "Use the calls publish, unpublish and cancel.",
     "switched_off_meanwhile": "Meanwhile switched off.",
     "switched_on_meanwhile": "Meanwhile switched on.",

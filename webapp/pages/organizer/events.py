@@ -25,7 +25,7 @@ from webapp.pages import forms
 from webapp.pages.forms import Overtaken, form_on
 from webapp.pages.organizer import bp, cursor_argument, me, organizer_id
 from webapp.pages.organizer.attention import Need, needs_of
-from webapp.pages.organizer.wording import meanwhile, moved_up
+from webapp.pages.organizer.wording import meanwhile, moved_up, slips
 from webapp.storage.rows import EventRow
 from webapp.text.formatting import local_input
 from webapp.text.languages import Language
@@ -61,7 +61,6 @@ def events() -> ResponseReturnValue:
         next_before=next_before,
         has_samples=any(event.is_sample for event in page),
         only_samples=all(event.is_sample for event in page),
-        now=clock.now(),
     )
 
 
@@ -78,19 +77,21 @@ def remove_samples() -> ResponseReturnValue:
 def new_event() -> ResponseReturnValue:
     """The form for a new event, filled in where it is to be like another one."""
     event, time_zone, like = None, "UTC", _like()
-    original = None
+    original, is_zone_open = None, False
     if like is not None:
         original = own_event(like, organizer_id=organizer_id())
         details = asdict(events_service.details_of(original))
         # The bookings stay where they are.
         event, time_zone = SimpleNamespace(**details, confirmed=0), original.time_zone
-    elif latest := own_events(organizer_id(), limit=1):
-        time_zone = latest[0].time_zone
+    else:
+        chosen = [one.time_zone for one in own_events(organizer_id()) if not one.is_sample]
+        time_zone, is_zone_open = (chosen[0], False) if chosen else ("UTC", True)
     return show(
         "organizer/new_event.html",
         event=event,
         original=original,
         time_zone=time_zone,
+        is_zone_open=is_zone_open,
         zones=zones_by_region(language()),
     )
 
@@ -109,7 +110,8 @@ def create_event() -> ResponseReturnValue:
         key=forms.idempotency_key("create", caller=caller, like=like, **form.model_dump()),
     )
     if form.status == "published":
-        flash(_("Your event is published. Share its link, and the first booking can arrive."))
+        published = _("Your event is published. Share its link, and the first booking can arrive.")
+        flash(slips(event_id, _("Your event is published.")) or published)
     else:
         flash(_("Saved as a draft. Only you can see it until you publish it."))
     return move_to(url_for("organizer.event", event_id=event_id))
@@ -139,7 +141,8 @@ def save(event_id: int) -> ResponseReturnValue:
     except EditConflict as conflict:
         g.event = conflict.row
         raise Overtaken(_overtaken(conflict), seen=conflict.row.revision) from conflict
-    flash(" ".join([_("Saved."), moved_up(promoted)]).strip())
+    saved = slips(event_id, _("Saved.")) or _("Saved.")
+    flash(" ".join([saved, moved_up(promoted)]).strip())
     return move_to(url_for("organizer.event", event_id=event_id))
 
 
@@ -148,7 +151,8 @@ def save(event_id: int) -> ResponseReturnValue:
 def publish(event_id: int) -> ResponseReturnValue:
     """Let everybody see and book the event."""
     events_service.publish_event(event_id, actor=me())
-    flash(_("Published. Share the link, and the first booking can arrive."))
+    published = _("Published. Share the link, and the first booking can arrive.")
+    flash(slips(event_id, _("Your event is published.")) or published)
     return move_to(url_for("organizer.event", event_id=event_id))
 
 
