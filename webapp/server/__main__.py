@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from granian.constants import HTTPModes, Interfaces, RuntimeModes
 from granian.http import HTTP1Settings
@@ -23,6 +24,7 @@ from webapp.server.startup import StartError, make_files, prepare
 STOP_SECONDS = 10
 HEADER_READ_MILLISECONDS = 15_000
 CONNECTIONS_PER_WORKER = 1024
+EVERYWHERE, LOOPBACK = ("0.0.0.0", "::"), ("127.0.0.1", "::1", "localhost")  # noqa: S104
 
 
 def main() -> int:
@@ -102,6 +104,11 @@ def serve(settings: Settings, password: str | None) -> int:
         log_dictconfig={"handlers": {}, "loggers": {"_granian": {"propagate": True}}},
     )
     server.announcement = f"Nextup is ready: {settings.base_url}  (Ctrl-C stops it)"
+    if settings.host in EVERYWHERE and urlsplit(settings.base_url).hostname in LOOPBACK:
+        server.announcement += (
+            f"\nLinks in pages and mails begin with {settings.base_url}, which opens on this"
+            " machine alone: set BASE_URL to the address that visitors use"
+        )
     if password:
         server.announcement += (
             f"\nLog in at {settings.base_url}/login as organizer with the password {password}"
