@@ -25,7 +25,7 @@ from webapp.pages import forms
 from webapp.pages.forms import Overtaken, form_on
 from webapp.pages.organizer import bp, cursor_argument, me, organizer_id
 from webapp.pages.organizer.attention import Need, needs_of
-from webapp.pages.organizer.wording import meanwhile, moved_up, slips
+from webapp.pages.organizer.wording import meanwhile, moved_up, with_slips
 from webapp.storage.rows import EventRow
 from webapp.text.formatting import local_input
 from webapp.text.languages import Language
@@ -111,7 +111,7 @@ def create_event() -> ResponseReturnValue:
     )
     if form.status == "published":
         published = _("Your event is published. Share its link, and the first booking can arrive.")
-        flash(slips(event_id, _("Your event is published.")) or published)
+        flash(with_slips(event_id, _("Your event is published."), if_none=published))
     else:
         flash(_("Saved as a draft. Only you can see it until you publish it."))
     return move_to(url_for("organizer.event", event_id=event_id))
@@ -141,8 +141,7 @@ def save(event_id: int) -> ResponseReturnValue:
     except EditConflict as conflict:
         g.event = conflict.row
         raise Overtaken(_overtaken(conflict), seen=conflict.row.revision) from conflict
-    saved = slips(event_id, _("Saved.")) or _("Saved.")
-    flash(" ".join([saved, moved_up(promoted)]).strip())
+    flash(" ".join([with_slips(event_id, _("Saved.")), moved_up(promoted)]).strip())
     return move_to(url_for("organizer.event", event_id=event_id))
 
 
@@ -152,7 +151,7 @@ def publish(event_id: int) -> ResponseReturnValue:
     """Let everybody see and book the event."""
     events_service.publish_event(event_id, actor=me())
     published = _("Published. Share the link, and the first booking can arrive.")
-    flash(slips(event_id, _("Your event is published.")) or published)
+    flash(with_slips(event_id, _("Your event is published."), if_none=published))
     return move_to(url_for("organizer.event", event_id=event_id))
 
 

@@ -45,15 +45,15 @@ def moved_up(promoted: Collection[int]) -> str:
     )
 
 
-def slips(event_id: int, done: str) -> str:
-    """What was done to an event, and what of its dates may be a slip; empty when nothing is."""
+def with_slips(event_id: int, done: str, *, if_none: str = "") -> str:
+    """What was done to an event and which of its dates may be slips; `if_none` where none is."""
     event = own_event(event_id, organizer_id=organizer_id())
     labels = {"startsAt": _("Starts"), "salesCloseAt": _("Booking closes")}
     told = [
         f"{labels[field]}: {problem_sentence(problem, language())}"
         for field, problem in warnings_of(event, clock.now()).items()
     ]
-    return " ".join([done, *told]) if told else ""
+    return " ".join([done, *told]) if told else if_none or done
 
 
 def meanwhile(value: object, time_zone: str) -> Problem:
