@@ -1,4 +1,5 @@
-// Tells the visitor's own time beside that of an event where their clocks differ.
+// Tells the visitor's own time beside that of an event where their clocks differ, and has a form
+// for which nobody has chosen a time zone yet begin with theirs.
 "use strict";
 
 const { told } = document.currentScript.dataset;
@@ -42,6 +43,20 @@ function tellAll() {
   for (const moment of document.querySelectorAll(".moment:not(:has(.your-time))")) tell(moment);
 }
 
-tellAll();
+function chooseOwnZone() {
+  const select = document.querySelector("select[data-own-zone]");
+  if (!select) return;
+  delete select.dataset.ownZone;
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  const own = [...select.options].find((option) => option.value === timeZone);
+  if (own) own.selected = true;
+}
+
+function lookAround() {
+  tellAll();
+  chooseOwnZone();
+}
+
+lookAround();
 // Parts of the page come anew.
-new MutationObserver(tellAll).observe(document.body, { childList: true, subtree: true });
+new MutationObserver(lookAround).observe(document.body, { childList: true, subtree: true });

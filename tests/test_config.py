@@ -29,6 +29,8 @@ def test_defaults_need_nothing_but_the_instance_folder() -> None:
     assert settings.mail_from == "Nextup <noreply@localhost>"
     assert settings.mail_per_second == 100
     assert settings.cors_origins == ()
+    assert not settings.htmx_is_local
+    assert read(HTMX_URL="local").htmx_is_local
 
 
 def test_empty_value_counts_as_not_set() -> None:
@@ -61,6 +63,7 @@ def test_empty_value_counts_as_not_set() -> None:
         ("BASE_URL", "https://user:password@tickets.example.org"),
         ("MAIL_FROM", "nobody"),
         ("MAIL_PER_SECOND", "0"),
+        ("HTMX_URL", "https://cdn.example.org/htmx.js"),
         ("CORS_ORIGINS", "*"),
         ("CORS_ORIGINS", "https://www.example.org/path"),
         ("DATABASE_URL", "postgresql://user@host/name"),

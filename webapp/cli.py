@@ -17,6 +17,7 @@ from webapp.config import current_settings
 from webapp.errors import DomainError, Unavailable
 from webapp.events import samples
 from webapp.mail import worker
+from webapp.server.fetching import fetch_in_background
 from webapp.text import extraction
 from webapp.text.languages import ENGLISH, LANGUAGES
 from webapp.text.sentences import sentence_of
@@ -179,6 +180,8 @@ def deliver(until_idle: bool, resume: bool) -> None:
         )
     with refusals_in_one_line():
         if not resume:
+            if not until_idle:
+                fetch_in_background(current_settings())
             worker.deliver(until_idle=until_idle)
         elif heartbeat.resume():
             click.echo("Mails are sent again, and who does not answer in time lapses.")

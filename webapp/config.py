@@ -57,6 +57,7 @@ class Settings:
     base_url: str
     site_name: str
     language: str
+    htmx_is_local: bool
     trusted_proxies: int
     cors_origins: tuple[str, ...]
     instance_path: str
@@ -97,6 +98,7 @@ class Settings:
             base_url=base_url,
             site_name=site_name,
             language=_language(read),
+            htmx_is_local=_htmx_is_local(read),
             trusted_proxies=read.integer("TRUSTED_PROXIES", 0, least=0, most=16),
             cors_origins=_cors_origins(read),
             instance_path=str(instance_path),
@@ -272,6 +274,13 @@ def _language(read: _Reader) -> str:
             if each in known:
                 return each
     return "en"
+
+
+def _htmx_is_local(read: _Reader) -> bool:
+    given = read.optional("HTMX_URL")
+    if given not in (None, "local"):
+        raise SettingsError("HTMX_URL: must be local, for our own copy, or not set, for its CDN")
+    return given == "local"
 
 
 def _base_url(read: _Reader, *, host: str, port: int) -> str:

@@ -116,6 +116,8 @@ class EventClosed(DomainError):
 
 
 class SoldOut(DomainError):
+    """No ticket is left and nobody can wait; `reason` is "started" where that ended the list."""
+
     code = "sold_out"
 
 

@@ -15,6 +15,7 @@ from webapp.booking.commands import (
     Claim,
     Command,
     HistoryLine,
+    ListEnd,
     Outcome,
     Refusal,
     SetCapacity,
@@ -83,15 +84,31 @@ class KeptBook:
             self.claims[position].status = Status.LAPSED
         for position in ledger.cancelled:
             self.claims[position].status = Status.CANCELLED
+        lines = ledger.history
+        if ledger.list_end:
+            lines = self._end_list(ledger.list_end, lines)
         if any(isinstance(command, CancelEvent) for command, _ in commands):
             for claim in self.claims.values():
                 if is_active(claim.status):
                     claim.status = Status.CANCELLED
-        self.history += ledger.history
+        self.history += lines
         self.moved_up_lately.update(
             line.position for line in ledger.history if line.what is ActivityKind.PROMOTED
         )
         return outcomes
+
+    def _end_list(self, end: ListEnd, lines: list[HistoryLine]) -> list[HistoryLine]:
+        """What the set statement does, and the lines with those that it writes."""
+        lapsing = self.waiting()
+        assert len(lapsing) == end.lapsed, "all who wait lapse, and nobody else"
+        told = []
+        for claim in lapsing:
+            claim.status = Status.LAPSED
+            step = (Status.WAITING, Status.LAPSED, claim.tickets, claim.tickets)
+            told.append(
+                HistoryLine(ActivityKind.LAPSED, SYSTEM, claim.position, *step, cause=end.cause)
+            )
+        return [*lines[: end.after], *told, *lines[end.after :]]
 
     def told(self, *given: Given, over: Iterable[int] = ()) -> list[tuple[object, ...]]:
         """The same, with the outcomes in the words of the model."""

@@ -48,8 +48,10 @@ class Event:
             return "refused", "too_few_tickets"
         if tickets > self.most or tickets > self.capacity:
             return "refused", "too_many_tickets"
-        if any(self.is_active(p) for p in self.positions_of(attendee)):
+        if any(self.holds(p) for p in self.positions_of(attendee)):
             return "refused", "already_booked"
+        if not self.promotes:
+            return self.sell_while_it_runs(attendee, tickets)
         ahead = len(self.waiting_positions())
         if ahead == 0 and self.confirmed_tickets() + tickets <= self.capacity:
             self.bookings.append(Booking(attendee, tickets, "confirmed"))
@@ -60,6 +62,22 @@ class Event:
             return "refused", "waiting_list_full"
         self.bookings.append(Booking(attendee, tickets, "waiting"))
         return "booked", len(self.bookings), "waiting", ahead + 1
+
+    def holds(self, position: int) -> bool:
+        """Whether a booking is in the way of another one; a place in a list that ended is not."""
+        waits = self.bookings[position - 1].status == "waiting"
+        return self.is_active(position) and (self.promotes or not waits)
+
+    def sell_while_it_runs(self, attendee: str, tickets: int) -> tuple[object, ...]:
+        if self.confirmed_tickets() + tickets > self.capacity:
+            return "refused", "sold_out"
+        self.end_list()
+        self.bookings.append(Booking(attendee, tickets, "confirmed"))
+        return "booked", len(self.bookings), "confirmed", None
+
+    def end_list(self) -> None:
+        for position in self.waiting_positions():
+            self.bookings[position - 1].status = "lapsed"
 
     def cancel(self, position: int, *, by_organizer: bool) -> tuple[object, ...]:
         if not 1 <= position <= len(self.bookings):
@@ -101,10 +119,14 @@ class Event:
             return "refused", "not_open"
         if tickets > self.most or tickets > self.capacity:
             return "refused", "too_many_tickets"
-        if self.waiting_positions():
+        if self.promotes and self.waiting_positions():
             return "refused", "others_wait"
+        if booking.status == "waiting":
+            return "refused", "list_ended"
         if self.confirmed_tickets() - booking.tickets + tickets > self.capacity:
             return "refused", "not_free"
+        if not self.promotes:
+            self.end_list()
         booking.tickets = tickets
         return "released", position, tickets, []
 
@@ -123,7 +145,7 @@ class Event:
         if booking.status == "confirmed":
             return "refused", "not_waiting"
         if not self.promotes:
-            return "refused", "not_open"
+            return "refused", "list_ended"
         if position != self.waiting_positions()[0]:
             return "refused", "not_next"
         if self.confirmed_tickets() + tickets > self.capacity:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import event as seen
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,7 +20,14 @@ from webapp.booking.commands import (
     Status,
     organizer,
 )
-from webapp.booking.inventory import Closure, available, closure_of, inventory_of, offer_of
+from webapp.booking.inventory import (
+    Closure,
+    available,
+    closure_of,
+    end_of,
+    inventory_of,
+    offer_of,
+)
 from webapp.booking.ledger import Ledger
 from webapp.booking.refusals import error_of
 from webapp.errors import DomainError, EventClosed, SoldOut, WaitingListFull
@@ -37,6 +45,7 @@ class Row:
 
     status: str
     starts_at: datetime | None
+    ends_at: datetime | None
     sales_open_at: datetime | None
     sales_close_at: datetime | None
     cancel_until: datetime | None
@@ -77,6 +86,7 @@ rows = st.integers(1, 8).flatmap(
         Row,
         status=st.sampled_from(["published"] * 10 + ["draft", "cancelled"]),
         starts_at=dates,
+        ends_at=dates,
         sales_open_at=dates,
         sales_close_at=dates,
         cancel_until=dates,
@@ -163,15 +173,39 @@ def test_one_booking_may_have_as_many_tickets_as_offered_and_not_one_more(
 @steady
 @given(rows, moments)
 def test_event_is_closed_for_the_first_of_the_reasons_there_are(row: Row, now: datetime) -> None:
+    start, closes = row.starts_at, row.sales_close_at
+    has_started = start is not None and now >= start
+    sells_on = start is not None and closes is not None and closes > start
     reasons = {
         Closure.DRAFT: row.status == "draft",
         Closure.CANCELLED: row.status == "cancelled",
-        Closure.STARTED: row.starts_at is not None and now >= row.starts_at,
+        Closure.OVER: has_started and row.ends_at is not None and now >= row.ends_at,
+        Closure.STARTED: has_started and not sells_on,
         Closure.NOT_YET_OPEN: row.sales_open_at is not None and now < row.sales_open_at,
-        Closure.CLOSED: row.sales_close_at is not None and now >= row.sales_close_at,
+        Closure.CLOSED: closes is not None and now >= closes,
     }
     first = next((reason for reason, holds in reasons.items() if holds), None)
     assert offer_of(row, now).closure is closure_of(row, now) is first
+
+
+@pytest.mark.parametrize(
+    ("zone", "starts", "midnight"),
+    [
+        ("Europe/Berlin", "2027-05-03T17:30+00:00", "2027-05-03T22:00+00:00"),
+        ("Pacific/Auckland", "2027-05-03T17:30+00:00", "2027-05-04T12:00+00:00"),
+        # The day on which clocks go back has 25 hours, and in Lebanon one begins at one o'clock.
+        ("Europe/Berlin", "2027-10-30T22:00+00:00", "2027-10-31T23:00+00:00"),
+        ("Asia/Beirut", "2026-03-28T12:00+00:00", "2026-03-28T22:00+00:00"),
+    ],
+)
+def test_event_without_an_end_is_over_at_midnight_where_it_is(
+    zone: str, starts: str, midnight: str
+) -> None:
+    start, over = datetime.fromisoformat(starts), datetime.fromisoformat(midnight)
+    assert end_of(starts_at=start, ends_at=None, time_zone=zone) == over
+    ends = start + timedelta(days=3)
+    assert end_of(starts_at=start, ends_at=ends, time_zone=zone) == ends
+    assert end_of(starts_at=None, ends_at=None, time_zone=zone) is None
 
 
 @steady
@@ -192,11 +226,11 @@ def test_booking_opens_at_the_moment_that_is_offered_and_not_before(
 def test_tickets_are_for_sale_whether_or_not_booking_is_open(row: Row, now: datetime) -> None:
     offer = offer_of(row, now)
     if offer.closure is None:
-        assert available(row) == offer.left
-    whenever = replace(row, status="published", starts_at=None, sales_open_at=None)
-    whenever = replace(whenever, sales_close_at=None)
+        assert available(row, now) == offer.left
+    whenever = replace(row, status="published", sales_open_at=None, ends_at=None)
+    whenever = replace(whenever, sales_close_at=START + timedelta(hours=9))
     left = offer_of(whenever, now).left
-    assert available(row) == (0 if row.status == "cancelled" else left)
+    assert available(row, now) == (0 if row.status == "cancelled" else left)
 
 
 @steady

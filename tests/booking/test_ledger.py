@@ -51,6 +51,8 @@ class Over:
     positions: tuple[int, ...]
 
 
+OPEN, STARTED = ("open", "too late to cancel", "runs"), ("started", "runs")
+
 Step = Given | Rules | Over
 
 ATTENDEES = "ABCDEFG"
@@ -72,7 +74,7 @@ def by_anybody(commands: st.SearchStrategy[Command]) -> st.SearchStrategy[Step]:
 sizes_of_event: st.SearchStrategy[Step] = st.builds(SetCapacity, st.integers(0, 9))
 rules: st.SearchStrategy[Step] = st.builds(
     Rules,
-    st.sampled_from(["open", "open", "too late to cancel", "started", "closed"]),
+    st.sampled_from(["open", "open", "too late to cancel", "started", "closed", "runs"]),
     st.sampled_from([None, None, 0, 2]),
     st.booleans(),
 )
@@ -119,11 +121,10 @@ def batches_of(story: list[Step], sizes: list[int]) -> list[list[Step]]:
 
 
 def allow(inventory: Inventory, rules: Rules) -> Inventory:
-    started = rules.phase == "started"
     return replace(
         inventory,
-        closure=None if rules.phase in ("open", "too late to cancel") else Closure.CLOSED,
-        promotes=not started,
+        closure=None if rules.phase in OPEN else Closure.CLOSED,
+        promotes=rules.phase not in STARTED,
         attendees_may_cancel=rules.phase in ("open", "closed"),
         waiting_list_limit=rules.waiting_limit,
     )
@@ -145,8 +146,8 @@ def keep(book: KeptBook, batch: list[Step]) -> list[tuple[object, ...]]:
 def tell(event: model.Event, step: Step) -> tuple[object, ...]:
     """Run a step on the model."""
     if isinstance(step, Rules):
-        event.is_open = step.phase in ("open", "too late to cancel")
-        event.promotes = step.phase != "started"
+        event.is_open = step.phase in OPEN
+        event.promotes = step.phase not in STARTED
         event.may_cancel = step.phase in ("open", "closed")
         event.waiting_limit = step.waiting_limit
         if step.a_day_later:
@@ -562,7 +563,7 @@ def test_nobody_but_the_head_takes_and_no_more_than_is_free() -> None:
     ]
     assert [book.claims[p].tickets for p in book.with_status(Status.WAITING)] == [4, 3]
     book.inventory.promotes = False
-    assert book.told(TakeFree(2, 2)) == [("refused", "not_open")]
+    assert book.told(TakeFree(2, 2)) == [("refused", "list_ended")]
 
 
 def test_head_that_moved_up_meanwhile_keeps_all_its_tickets() -> None:
@@ -579,6 +580,51 @@ def test_nobody_is_promoted_once_the_event_has_started() -> None:
     book.inventory.promotes = False
     assert book.told(CancelBooking(1)) == [("released", 1, 1, [])]
     assert book.with_status(Status.WAITING) == [2]
+
+
+def running_book() -> KeptBook:
+    """Three of four tickets are taken, two wait for two each, and the event has started."""
+    book = full_book(3, 2, 2, capacity=4)
+    book.inventory.promotes = False
+    return book
+
+
+def test_first_sale_after_the_start_ends_the_list_before_it() -> None:
+    book = running_book()
+    leaving = CancelBooking(3)
+    assert book.told(leaving, BookTickets("late"), CancelBooking(2))[1:] == [
+        ("booked", 4, "confirmed", None),
+        ("released", 2, 2, []),
+    ]
+    assert [book.claims[p].status for p in (2, 3)] == [Status.LAPSED, Status.CANCELLED]
+    told = [(line.what, line.position, line.cause) for line in book.history[-3:]]
+    assert told == [("cancelled", 3, None), ("lapsed", 2, 4), ("booked", 4, None)]
+    assert book.inventory.waiting == 0
+
+
+def test_what_is_refused_after_the_start_leaves_the_list_as_it_is() -> None:
+    book = running_book()
+    assert book.told(BookTickets("late", 2), ChangeTickets(1, 4 + 1), ChangeTickets(2, 3)) == [
+        ("refused", "sold_out"),
+        ("refused", "too_many_tickets"),
+        ("refused", "list_ended"),
+    ]
+    assert book.with_status(Status.WAITING) == [2, 3]
+
+
+def test_who_waited_in_vain_buys_after_the_start_like_anybody() -> None:
+    book = running_book()
+    waited = book.claims[3].attendee_id
+    assert book.told(BookTickets(waited)) == [("booked", 4, "confirmed", None)]
+    assert book.with_status(Status.LAPSED) == [2, 3]
+    assert book.told(BookTickets(waited)) == [("refused", "already_booked")]
+
+
+def test_more_tickets_after_the_start_end_the_list_as_well() -> None:
+    book = running_book()
+    assert book.told(ChangeTickets(1, 4)) == [("released", 1, 4, [])]
+    assert book.with_status(Status.LAPSED) == [2, 3]
+    assert [line.cause for line in book.history[-3:]] == [1, 1, None]
 
 
 def test_larger_capacity_promotes_and_smaller_one_keeps_what_is_confirmed() -> None:

@@ -14,6 +14,7 @@ from flask import Flask
 from playwright.sync_api import (
     Browser,
     BrowserContext,
+    BrowserType,
     Page,
     Route,
     ViewportSize,
@@ -23,7 +24,7 @@ from playwright.sync_api import (
 
 from tests.support.servers import ROOT, AppServer, find_program
 from webapp.mail.opting_out import token_for
-from webapp.web import htmx
+from webapp.web.third_party import FOLDER, HTMX
 
 HTMX_FILE = ROOT / "node_modules" / "htmx.org" / "dist" / "htmx.min.js"
 USERNAME, PASSWORD = "organizer", "a password for tests"
@@ -47,8 +48,10 @@ MEANT = [
 class Site:
     """The server under test, and what a test prepares there without the browser."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, assets: Path | None = None) -> None:
         self.url = url
+        # Where the server keeps its copies.
+        self.assets = assets or Path()
 
     def make_event(self, name: str, tickets: int, **fields: object) -> int:
         """Publish an event and return its id."""
@@ -97,7 +100,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     server = AppServer(tmp_path_factory.mktemp("site"), environ=environ)
     try:
         server.start()
-        yield Site(server.url)
+        yield Site(server.url, server.instance_path / FOLDER)
     finally:
         server.kill()
 
@@ -105,29 +108,45 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=find_program(
-                "chromium-headless-shell", "chromium", package="chromium-headless-shell"
-            ),
-            args=["--no-sandbox", "--disable-background-networking"],
-        )
+        chromium = launch(playwright.chromium)
         yield chromium
         chromium.close()
 
 
+def launch(kind: BrowserType, *arguments: str) -> Browser:
+    """A browser of its own, with further arguments."""
+    return kind.launch(
+        executable_path=find_program(
+            "chromium-headless-shell", "chromium", package="chromium-headless-shell"
+        ),
+        args=["--no-sandbox", "--disable-background-networking", *arguments],
+    )
+
+
 @pytest.fixture
 def visitor(site: Site, browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Somebody with a browser of their own: `visitor()`, `visitor(scripts=False)`."""
+    """Somebody with a browser of their own: `visitor()`, `visitor(scripts=False)`.
+
+    With `complains=False` the browser may complain, as where a test keeps something from it.
+    """
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
-    def arrive(*, scripts: bool = True, viewport: ViewportSize = PHONE, **options: Any) -> Page:
+    def arrive(
+        *,
+        scripts: bool = True,
+        viewport: ViewportSize = PHONE,
+        complains: bool = True,
+        **options: Any,
+    ) -> Page:
         context = browser.new_context(
             base_url=site.url, java_script_enabled=scripts, viewport=viewport, **options
         )
         context.set_default_timeout(10_000)
         contexts.append(context)
         context.route(lambda url: not url.startswith(site.url), answer_from_package)
+        if not complains:
+            return context.new_page()
         context.on("weberror", lambda error: complaints.append(str(error.error)))
         context.on("console", lambda message: complain(complaints, message.type, message.text))
         return context.new_page()
@@ -140,7 +159,7 @@ def visitor(site: Site, browser: Browser) -> Iterator[Callable[..., Page]]:
 
 def answer_from_package(route: Route) -> None:
     """The one script from elsewhere comes from its npm package; nothing else leaves the machine."""
-    if route.request.url == htmx.SCRIPT_URL:
+    if route.request.url == HTMX.url:
         headers = {"Access-Control-Allow-Origin": "*"}
         route.fulfill(path=Path(HTMX_FILE), content_type="text/javascript", headers=headers)
     else:

@@ -40,7 +40,7 @@ def test_nothing_moves_aside_while_figures_change(
     page.add_init_script(WATCH_SHIFTS)
     page.goto(f"/events/{event_id}")
     expect(page.locator(".about .your-time")).to_be_visible()
-    for tickets, told in ((9, "Only 3"), (4, "place 2")):
+    for tickets, told in ((10, "Only 2"), (4, "place 2")):
         site.book(event_id, f"guest {told}", tickets=tickets)
         expect(page.locator("#availability")).to_contain_text(told)
     shifts = page.evaluate("window.shifts")

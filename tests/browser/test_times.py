@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Site
 
@@ -67,3 +67,25 @@ def test_without_scripts_the_time_of_the_place_is_there(visitor: Visitor, site: 
     page = visitor(scripts=False, timezone_id="Asia/Tokyo")
     page.goto(f"/events/{event_id}")
     expect(page.locator(".about .moment")).to_have_text("Tue 1 July 2031, 19:30 CEST")
+
+
+def test_form_without_a_chosen_zone_begins_with_that_of_the_browser(
+    visitor: Visitor, log_in: Callable[[Page], None]
+) -> None:
+    page = visitor(timezone_id="Asia/Tokyo")
+    log_in(page)
+
+    def as_for_the_first_event(route: Route) -> None:
+        # The site of these tests has had many.
+        answer = route.fetch()
+        told = answer.text().replace('<select id="timeZone"', '<select data-own-zone id="timeZone"')
+        route.fulfill(response=answer, body=told)
+
+    page.route("**/organizer/events/new", as_for_the_first_event)
+    page.goto("/organizer/events/new")
+    zone = page.get_by_label("Time zone")
+    expect(zone).to_have_value("Asia/Tokyo")
+    # What is chosen after that stays.
+    zone.select_option("Europe/Berlin")
+    page.get_by_label("Name").fill("Evening")
+    expect(zone).to_have_value("Europe/Berlin")

@@ -7,8 +7,9 @@ from sqlalchemy import event as listened
 from sqlalchemy import insert
 
 from tests.support.changes import set_capacity
-from tests.support.fixtures import Clock, MakeEvent
+from tests.support.fixtures import Clock, MakeEvent, add_organizer
 from tests.support.tools import figures, fill, history, rows, statuses
+from webapp import clock
 from webapp.booking.commands import organizer
 from webapp.booking.inventory import available
 from webapp.booking.queries import find_event
@@ -24,7 +25,7 @@ from webapp.errors import (
 )
 from webapp.events import samples
 from webapp.events import services as events
-from webapp.events.queries import own_event, own_events, upcoming_events
+from webapp.events.queries import events_after, own_event, own_events, upcoming_events
 from webapp.events.samples import add_samples
 from webapp.events.services import EventDetails
 from webapp.storage.engines import write_engine
@@ -180,7 +181,7 @@ def test_cancelled_event_cancels_its_bookings_and_tells_who_left_an_address(
     events.cancel_event(event_id, actor=organizer(organizer_id))
     event = find_event(event_id)
     assert (event.status, event.confirmed, event.waiting) == ("cancelled", 0, 0)
-    assert (event.revision, available(event)) == (revision + 1, 0)
+    assert (event.revision, available(event, clock.now())) == (revision + 1, 0)
     assert statuses(event_id) == ["cancelled"] * 4
     assert statuses(other_id) == ["confirmed"]
     told = rows(
@@ -308,17 +309,72 @@ def test_organizers_see_and_change_their_own_events_only(
     )
 
 
-def test_upcoming_events_are_the_published_ones_that_have_not_started_soonest_first(
+def test_events_are_listed_from_their_announcement_until_they_end_soonest_first(
     make_event: MakeEvent, organizer_id: int, now: Clock
 ) -> None:
+    """Without an end that is at midnight of its day where it takes place; it is noon in London."""
     make_event("Undated")
     make_event("Later", starts_at=now.at(days=2))
     make_event("Sooner", starts_at=now.at(days=1))
     make_event("Now", starts_at=now.moment)
     make_event("Draft", published=False)
+    make_event("Festival", starts_at=now.at(days=-40), ends_at=now.at(hours=1))
+    make_event("Weekend", starts_at=now.at(hours=-20), ends_at=now.at(days=1))
+    make_event("Lunch", starts_at=now.at(hours=-2), ends_at=now.at(microseconds=1))
+    make_event("Breakfast", starts_at=now.at(hours=-4), ends_at=now.moment)
+    make_event("Yesterday", starts_at=now.at(hours=-13))
+    make_event("Today", starts_at=now.at(hours=-11))
+    # There midnight was at 11 o'clock of ours.
+    make_event("Tonga", starts_at=now.at(hours=-11), time_zone="Pacific/Tongatapu")
+    make_event("Past", starts_at=now.at(days=-40), ends_at=now.at(days=-1))
     gone = make_event("Cancelled", starts_at=now.at(days=1))
     events.cancel_event(gone, actor=organizer(organizer_id))
-    assert names(list(upcoming_events())) == ["Sooner", "Later", "Undated"]
+    listed = ["Festival", "Weekend", "Today", "Lunch", "Now", "Sooner", "Later", "Undated"]
+    assert names(list(upcoming_events())) == listed
+    paged: list[str] = []
+    after = None
+    while page := upcoming_events(after=after, limit=2):
+        paged += names(list(page))
+        after = page[-1].starts_at, page[-1].id
+    assert paged == listed
+    assert names(list(upcoming_events(search="festi"))) == ["Festival"]
+    now.go(hours=1)
+    assert names(list(upcoming_events())) == [
+        "Weekend",
+        "Today",
+        "Now",
+        "Sooner",
+        "Later",
+        "Undated",
+    ]
+
+
+def test_long_event_is_found_as_soon_as_it_is_changed(
+    make_event: MakeEvent, organizer_id: int, now: Clock
+) -> None:
+    times = {"starts_at": now.at(days=-40), "ends_at": now.at(days=-1)}
+    event_id = make_event("Festival", **times)
+    assert upcoming_events() == []
+    longer = EventDetails("Festival", 3, starts_at=times["starts_at"], ends_at=now.at(days=1))
+    events.edit_event(event_id, longer, actor=organizer(organizer_id))
+    assert names(list(upcoming_events())) == ["Festival"]
+    now.go(days=2)
+    assert upcoming_events() == []
+
+
+def test_after_an_event_come_those_of_its_organizer_or_else_of_all(
+    make_event: MakeEvent, organizer_id: int, now: Clock
+) -> None:
+    past = find_event(make_event("Past", starts_at=now.at(days=-9)))
+    assert events_after(past) == []
+    other = add_organizer("otto")
+    later = EventDetails("Another's", 3, starts_at=now.at(days=1))
+    events.create_event(later, actor=organizer(other), published=True)
+    assert names(list(events_after(past))) == ["Another's"]
+    for number in range(4):
+        make_event(f"Own {number}", starts_at=now.at(days=9 - number))
+    make_event("Draft", starts_at=now.at(days=1), published=False)
+    assert names(list(events_after(past))) == ["Own 3", "Own 2", "Own 1"]
 
 
 def test_pages_of_events_leave_nothing_out_and_repeat_nothing(

@@ -271,7 +271,7 @@ def test_unknown_addresses_say_what_to_do(person: Person, path: str) -> None:
             "For 4 you join the waiting list at place 1 ; up to 3 you get",
             "Join the waiting list",
         ),
-        (99, "For 10 you join", "Join the waiting list"),
+        (99, "Ask for 10 at most.", "Join the waiting list"),
         ("none", "You get your ticket at once.", "Book"),
         ("9" * 5000, "You get your ticket at once.", "Book"),
     ],
@@ -310,7 +310,7 @@ def test_only_what_changes_a_mind_is_read_aloud(
     event_id = make_event(tickets=12)
     path = f"/events/{event_id}/availability?form=yes"
     assert 'aria-live="off"' in person.get(path, fragment=True).text
-    book(event_id, "Grace", tickets=2)
+    book(event_id, "Grace", tickets=10)
     assert 'aria-live="polite"' in person.get(path, fragment=True).text
 
 
@@ -318,7 +318,7 @@ def test_availability_is_polled_cheaply(person: Person, make_event: MakeEvent, b
     event_id = make_event()
     path = f"/events/{event_id}/availability"
     first = person.get(path, fragment=True)
-    assert "5 of 5 tickets left" in text_of(first).replace("Only ", "").replace("  ", " ")
+    assert "5 of 5 tickets left" in text_of(first)
     same = person.get(path, fragment=True, **{"If-None-Match": first.headers["ETag"]})
     assert same.status_code == 304
     assert same.headers["Vary"] == first.headers["Vary"] == ", ".join(security.VARIES_BY)
@@ -472,7 +472,7 @@ def test_closed_event_says_why(
         alone: "Sold out There is no waiting list.",
         full: "Sold out The waiting list is full, too.",
         make_event(sales_close_at=later - timedelta(days=9)): "Booking has closed.",
-        make_event(starts_at=later - timedelta(days=9)): "already started",
+        make_event(starts_at=later - timedelta(days=9)): "This event is over.",
     }
     cancelled = make_event()
     with app.app_context():

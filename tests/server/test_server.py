@@ -134,10 +134,14 @@ def count_events(server: AppServer) -> int:
 def test_named_organizer_is_made_once_and_their_password_stays(start_server: StartServer) -> None:
     server = start_server(**ORGANIZER)
     assert "password" not in server.output()
+    assert "BASE_URL" not in server.output()
     server.stop()
     server.environ["ORGANIZER_PASSWORD"] = "another password"
+    # Who opens it from elsewhere would get links to their own machine.
+    server.environ["HOST"] = "0.0.0.0"
     server.start()
     make_event(server)
+    assert "set BASE_URL to the address that visitors use" in server.output()
 
 
 def test_two_parents_at_once_share_one_database_and_key(

@@ -35,17 +35,19 @@ class Busy:
     ended: int
     draft: int
     asked: int
+    running: int
 
 
 def fill() -> Busy:
     """Make events in every state; call it in an application context on an empty database."""
     owner = create_organizer(username="olga", password="a password for tests")
-    hot, started, ended, draft = (
-        _event(name, owner) for name in ("hot", "started", "ended", "draft")
+    hot, started, ended, draft, running = (
+        _event(name, owner) for name in ("hot", "started", "ended", "draft", "running")
     )
-    made = Busy(owner, hot, started, ended, draft, _asking(owner))
+    made = Busy(owner, hot, started, ended, draft, _asking(owner), running)
     _fill_hot(made)
     _fill_started(made)
+    _fill_running(made)
     _fill_asked(made)
     for attendee in "ab":
         book_tickets(made.ended, attendee_id=attendee, tickets=3, email="ada@example.org")
@@ -117,6 +119,19 @@ def _fill_started(made: Busy) -> None:
     past = EventDetails("started", 10, starts_at=clock.now() - timedelta(hours=1))
     edit_event(made.started, past, actor=organizer(made.organizer))
     cancel_booking(made.started, position=1, actor=organizer(made.organizer))
+
+
+def _fill_running(made: Busy) -> None:
+    """Ends with positions 1 and 4 confirmed; 2 and 3 lapsed with the list when 4 was sold."""
+    event = made.running
+    for attendee in "abc":
+        book_tickets(event, attendee_id=attendee, tickets=6)
+    now = clock.now()
+    runs = {"starts_at": now - timedelta(hours=1), "sales_close_at": now + timedelta(hours=1)}
+    runs["ends_at"] = now + timedelta(hours=2)
+    edit_event(event, EventDetails("running", 10, **runs), actor=organizer(made.organizer))  # type: ignore[arg-type]
+    book_tickets(event, attendee_id="d", tickets=3)
+    change_tickets(event, position=4, tickets=4)
 
 
 def go_on(made: Busy) -> None:

@@ -24,6 +24,8 @@ DATA_CLASSES = {"brand", "code", "link", "moment"}
 SHOWN_ATTRIBUTES = {"alt", "aria-label", "data-label", "label", "placeholder", "title"}
 # Time zones are called after places.
 ZONES = available_timezones()
+# Where scripts find files, and what these have to be.
+NOT_SHOWN = {"data-cdn", "data-copy", "data-integrity"}
 VOID = {"br", "hr", "img", "input", "link", "meta"}
 
 
@@ -59,7 +61,7 @@ class Reader(HTMLParser):
         values = {name: value or "" for name, value in attrs}
         for name in SHOWN_ATTRIBUTES & values.keys():
             self._read(values[name], depth=0)
-        for name in values:
+        for name in values.keys() - NOT_SHOWN:
             if tag == "script" and name.startswith("data-"):
                 self._read(values[name], depth=0)
         if tag not in VOID:

@@ -333,6 +333,8 @@ class AppServer(Server):
             "INSTANCE_PATH": str(self.instance_path),
             "HOST": "127.0.0.1",
             "PORT": str(self.port),
+            # Nothing listens there: what a server fetches by itself does not leave the machine.
+            "HTTPS_PROXY": "http://127.0.0.1:9",
             **self.environ,
         }
 

@@ -8,7 +8,7 @@ from flask import Flask
 from webapp import logs
 from webapp.booking import ranks
 from webapp.config import Settings
-from webapp.events import pictures, sales
+from webapp.events import pictures, running, sales
 from webapp.web import rate_limits
 from webapp.web.passwords import verified_logins
 
@@ -38,6 +38,7 @@ class SharedApp:
 def forget() -> None:
     """Drop what the process remembers: between tests the tables are emptied and ids begin again."""
     ranks.forget()
+    running.forget()
     pictures.picture_data.cache_clear()
     sales._tallies.clear()
     verified_logins.clear()

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from flask import Flask
 from sqlalchemy import Row, text
 
+from webapp import clock
 from webapp.booking import queries
 from webapp.booking.commands import Outcome, organizer
 from webapp.booking.inventory import available
@@ -71,7 +72,7 @@ def statuses(event_id: int) -> list[str]:
 def figures(event_id: int) -> tuple[int, int, int]:
     """Confirmed tickets, waiting bookings and what is for sale."""
     event = find_event(event_id, with_drafts=True)
-    return event.confirmed, event.waiting, available(event)
+    return event.confirmed, event.waiting, available(event, clock.now())
 
 
 def rows(query: str, **values: object) -> Sequence[Row[Any]]:

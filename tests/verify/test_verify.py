@@ -30,7 +30,7 @@ from webapp.booking.services import book_tickets, cancel_booking
 from webapp.config import Settings
 from webapp.events.services import EventDetails, create_event
 from webapp.extensions import Base, db
-from webapp.verify import code_rules, history_rules, term_rules
+from webapp.verify import code_rules, history_rules, list_rules, term_rules
 from webapp.verify import services as verify
 from webapp.verify.checks import EXAMPLES
 from webapp.verify.state_rules import state_checks
@@ -39,6 +39,7 @@ ALL_RULES = {
     *(rule.name for check in state_checks(clock.now()) for rule in check.rules),
     *history_rules.RULES,
     *term_rules.RULES,
+    *list_rules.RULES,
     *code_rules.RULES,
 }
 
@@ -285,6 +286,20 @@ DAMAGE = {
         " summary_id, next_try_at, created_at) SELECT 'mail', 'confirmed', 'a@example.org', 0, id,"
         " 'sent', 1, 4711, '2031-01-01 10:00:00.000000', created_at FROM event WHERE id = :hot",
     ),
+    "somebody joined the list of an event that had started": (
+        "nobody joins the list after the start",
+        "UPDATE activity SET status_after = 'waiting'"
+        " WHERE event_id = :running AND position = 4 AND what = 'booked'",
+    ),
+    "somebody lapsed with the list for nobody's sake": (
+        "only a sale ends the list",
+        "UPDATE activity SET cause = 1"
+        " WHERE event_id = :running AND position = 2 AND what = 'lapsed'",
+    ),
+    "somebody lapsed with the list before the start": (
+        "only a sale ends the list",
+        f"UPDATE event SET starts_at = '{FAR}' WHERE id = :running",
+    ),
     "an edit is taken back in secret": (
         "edits lead to the present",
         """UPDATE activity SET details = '{"capacity": [10, 12]}' WHERE event_id = :hot"""
@@ -302,7 +317,7 @@ def test_whatever_happens_through_the_services_is_clean(app: Flask) -> None:
         made = fill()
         report = verify.verify()
         assert report.broken == []
-        assert (report.events, report.bookings) == (5, 22)
+        assert (report.events, report.bookings) == (6, 26)
         assert report.rules == len(ALL_RULES)
         go_on(made)
         assert verify.verify().broken == []
@@ -355,6 +370,7 @@ def test_damage_is_found(bare: "Bare", what: str) -> None:
         bare.made.ended,
         bare.made.draft,
         bare.made.asked,
+        bare.made.running,
         1,
     }
 
@@ -371,7 +387,7 @@ def test_command_says_that_all_is_well(app: Flask) -> None:
         fill()
     result = app.test_cli_runner().invoke(args=["verify"])
     assert result.exit_code == 0
-    assert "5 events, 22 bookings" in result.output
+    assert "6 events, 26 bookings" in result.output
 
 
 def test_command_names_what_is_broken_and_fails(bare: "Bare") -> None:

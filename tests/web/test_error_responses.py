@@ -40,6 +40,7 @@ ERRORS: list[DomainError] = [
     EventClosed("has_bookings"),
     NOT_YET_OPEN,
     errors.SoldOut(),
+    errors.SoldOut("started"),
     errors.TokenNeeded(),
     errors.WaitingListFull(),
     *map(errors.BookingClosed, ("not_active", "lapsed", "too_late", "not_waiting")),

@@ -73,11 +73,13 @@ class KeepRequest(Input):
 def book() -> Response:
     """Book tickets.
 
-    Confirmed while there is room and nobody waits, else put on the waiting list. Unless the event's
-    organizer asks, a userId with an @ has to be an e-mail address, which is told of the booking,
-    and email can only repeat it: so an address has one booking. Whatever its case, it is one
-    attendee. The booking's mails and calendar entries are in its language, or in that of the
-    installation where it names none.
+    Confirmed while there is room and nobody waits, else put on the waiting list. That ends with the
+    event's start: where booking goes on after it, what finds no room is refused (sold_out).
+
+    Unless the event's organizer asks, a userId with an @ has to be an e-mail address, which is told
+    of the booking, and email can only repeat it: so an address has one booking. Whatever its case,
+    it is one attendee. The booking's mails and calendar entries are in its language, or in that of
+    the installation where it names none.
 
     One client books a limited number of an event's tickets in 15 minutes (BOOKINGS_FREELY); beyond
     that it is told to come back later (429). Organizers are not counted.

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from flask import Response, g
 from pydantic import Field
 
+from webapp import clock
 from webapp.api import representations as shapes
 from webapp.api.auth import required_account
 from webapp.api.blueprint import bp
@@ -19,10 +20,13 @@ from webapp.booking.queries import event_bookings, find_event
 from webapp.booking.ranks import ranks_of
 from webapp.errors import EventNotFound, InvalidInput, Problem
 from webapp.events import services as events
+from webapp.events.dates import warnings_of
 from webapp.events.queries import own_event, own_events, upcoming_events
 from webapp.events.services import EventDetails
 from webapp.storage.columns import MAX_NAME
 from webapp.storage.rows import EventRow
+from webapp.text.languages import ENGLISH
+from webapp.text.sentences import problem_sentence
 from webapp.web.fields import Whole
 from webapp.web.paging import number_in, page_of
 from webapp.web.schemas import EventFields, Input, from_json, placed
@@ -49,7 +53,7 @@ class BookingListing(EventListing):
 @documented(
     who="organizer",
     body=EventFields,
-    answer=shapes.EventDetails,
+    answer=shapes.MadeEvent,
     status=201,
     errors=(422,),
     idempotent=True,
@@ -58,7 +62,9 @@ def initialize() -> Response:
     """Make an event.
 
     With eventName and totalTickets alone it is published and open at once. A time without an
-    offset is in the event's time zone.
+    offset is in the event's time zone. Booking closes at the start, or at salesCloseAt, which may
+    lie behind that; the waiting list ends with the start. Where an event is published that nobody
+    can book any more, warnings name the field that may be a slip.
     """
     account = required_account()
     fields = from_json(EventFields, read_json())
@@ -68,7 +74,13 @@ def initialize() -> Response:
         published=fields.status == "published",
         key=idempotency_key("initialize", fields),
     )
-    return answer(shapes.new_event(event_id, fields), 201, location=f"/api/events/{event_id}")
+    warnings: dict[str, str] = {}
+    if any(moment and moment <= clock.now() for moment in (fields.startsAt, fields.salesCloseAt)):
+        made = own_event(event_id, organizer_id=account.id)
+        # Of the moment at which it was made, for who asks again.
+        warnings = warnings_told(made, made.created_at)
+    shown = shapes.new_event(event_id, fields, warnings=warnings)
+    return answer(shown, 201, location=f"/api/events/{event_id}")
 
 
 @bp.get("/events/status/<id:event_id>")
@@ -81,7 +93,11 @@ def status(event_id: int) -> Response:
 @bp.get("/events")
 @documented(query=EventListing, answer=shapes.EventPage, errors=(400,))
 def upcoming() -> Response:
-    """Upcoming events. Published and not started, soonest first; those without a date come last."""
+    """Upcoming events.
+
+    Published and not over, soonest first: so those that run come first. Those without a date come
+    last.
+    """
     asked = read_query(EventListing)
     after = start_and_id(asked.cursor) if asked.cursor else None
     read = partial(upcoming_events, search=asked.search, after=after)
@@ -206,7 +222,16 @@ def show_changed(
     event_id: int, organizer_id: int, promoted: Mapping[int, str] | None = None
 ) -> Response:
     now = own_event(event_id, organizer_id=organizer_id)
-    return answer(shapes.changed_event(now, promoted=list((promoted or {}).values())))
+    told = warnings_told(now, clock.now())
+    return answer(
+        shapes.changed_event(now, promoted=list((promoted or {}).values()), warnings=told)
+    )
+
+
+def warnings_told(event: EventRow, at: datetime) -> dict[str, str]:
+    """What may be a slip in the dates of an event, in sentences: `{field: sentence}`."""
+    problems = warnings_of(event, at)
+    return {field: problem_sentence(problem, ENGLISH) for field, problem in problems.items()}
 
 
 def cursor_after(event: EventRow) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
+from webapp import clock
 from webapp.booking.commands import Actor, Outcome, Status
 from webapp.booking.inventory import available
 from webapp.booking.queries import BookingView, free_now
@@ -18,7 +19,7 @@ from webapp.web.schemas import EventFields
 
 
 class EventStatus(TypedDict):
-    """How an event stands. `availableTickets` is 0 while somebody waits."""
+    """How an event stands. Until it starts, `availableTickets` is 0 while somebody waits."""
 
     eventId: int
     eventName: str
@@ -48,7 +49,13 @@ class EventDetails(EventStatus):
     stillComingLapses: bool
 
 
-class ChangedEvent(EventDetails):
+class MadeEvent(EventDetails):
+    """A new event; `warnings` tell of fields that may be a slip: `{field: sentence}`."""
+
+    warnings: NotRequired[dict[str, str]]
+
+
+class ChangedEvent(MadeEvent):
     """An event after a change; `promoted` are the bookings that a larger capacity confirmed."""
 
     promoted: list[str]
@@ -143,7 +150,7 @@ def event_status(event: EventRow) -> EventStatus:
         "eventId": event.id,
         "eventName": event.name,
         "totalTickets": event.capacity,
-        "availableTickets": available(event),
+        "availableTickets": available(event, clock.now()),
         "bookedTickets": event.confirmed,
         "waitingListCount": event.waiting,
         "status": event.status,
@@ -170,12 +177,22 @@ def event_details(event: EventRow) -> EventDetails:
     }
 
 
-def changed_event(event: EventRow, *, promoted: list[str]) -> ChangedEvent:
-    return {**event_details(event), "promoted": promoted}
+def changed_event(
+    event: EventRow, *, promoted: list[str], warnings: dict[str, str]
+) -> ChangedEvent:
+    shown: ChangedEvent = {
+        **event_details(event),
+        "promoted": promoted,
+        "warnings": warnings,
+    }
+    if not warnings:
+        del shown["warnings"]
+    return shown
 
 
-def new_event(event_id: int, fields: EventFields) -> Mapping[str, Any]:
+def new_event(event_id: int, fields: EventFields, *, warnings: dict[str, str]) -> Mapping[str, Any]:
     """An event as it was made; a repeated request tells the same whatever was booked since."""
+    told = {"warnings": warnings} if warnings else {}
     figures = {
         "id": event_id,
         "eventId": event_id,
@@ -186,7 +203,8 @@ def new_event(event_id: int, fields: EventFields) -> Mapping[str, Any]:
         "waitingListCount": 0,
         "status": fields.status,
     }
-    return figures | fields.model_dump(mode="json", include=set(EventDetails.__annotations__))
+    made = fields.model_dump(mode="json", include=set(EventDetails.__annotations__))
+    return figures | made | told
 
 
 def booked(event_id: int, outcome: Outcome, *, user_id: int | str) -> Booked:

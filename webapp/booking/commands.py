@@ -186,6 +186,7 @@ class Reason(StrEnum):
     NOT_FREE = "not_free"
     OTHERS_WAIT = "others_wait"
     CAPACITY_TOO_LOW = "capacity_too_low"
+    LIST_ENDED = "list_ended"
 
 
 @dataclass(slots=True)
@@ -221,6 +222,14 @@ class Outcome:
     repeated: bool = False
     asked: bool = False
 
+    @classmethod
+    def about(
+        cls, claim: Claim, *, promoted: dict[int, str] | None = None, repeated: bool = False
+    ) -> "Outcome":
+        """The outcome of a cancel or change of a booking."""
+        place = (claim.position, claim.reference, claim.status, claim.tickets)
+        return cls(*place, promoted=promoted or {}, repeated=repeated)
+
 
 class ActivityKind(StrEnum):
     """The kinds of line in a booking's history."""
@@ -233,6 +242,19 @@ class ActivityKind(StrEnum):
     ASKED = "asked"
     KEPT = "kept"
     RAISED = "raised"
+
+
+@dataclass(frozen=True, slots=True)
+class ListEnd:
+    """The waiting list ended when the booking at `cause` got tickets after the event's start.
+
+    `lapsed` bookings that still waited lapse then, between line `after` of the history and the next
+    one.
+    """
+
+    cause: int
+    lapsed: int
+    after: int
 
 
 @dataclass(slots=True)

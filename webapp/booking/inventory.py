@@ -4,13 +4,15 @@ Pure: figures and a moment come in, nothing is read.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from webapp.storage.rows import LockedEvent
 
 # How long who moved up may think it over, whatever the event's own deadline says.
 TIME_TO_GIVE_BACK = timedelta(hours=24)
+A_DAY = timedelta(days=1)
 
 
 class Closure(StrEnum):
@@ -18,6 +20,7 @@ class Closure(StrEnum):
 
     DRAFT = "draft"
     CANCELLED = "cancelled"
+    OVER = "over"
     STARTED = "started"
     NOT_YET_OPEN = "not_yet_open"
     CLOSED = "closed"
@@ -28,8 +31,9 @@ class Inventory:
     """The figures of an event and what its settings allow now.
 
     `confirmed` counts the tickets that are taken, `waiting` counts bookings. `waiting_list_limit`
-    is the most bookings that may wait: `None` for no limit, 0 for no waiting list.
-    `attendees_may_cancel` is about tickets: who waits may leave at any time.
+    is the most bookings that may wait: `None` for no limit, 0 for no waiting list. `promotes` says
+    that there is a list: it has ended once the event has started, and whoever is still on it is in
+    nobody's way. `attendees_may_cancel` is about tickets: who waits may leave at any time.
     """
 
     capacity: int
@@ -50,7 +54,7 @@ class Inventory:
     @property
     def available(self) -> int:
         """Tickets that a newcomer can have at once."""
-        return 0 if self.waiting else self.free
+        return 0 if self.waiting and self.promotes else self.free
 
     @property
     def most(self) -> int:
@@ -60,7 +64,14 @@ class Inventory:
     @property
     def has_place_in_list(self) -> bool:
         """Whether one more booking may wait."""
+        if not self.promotes:
+            return False
         return self.waiting_list_limit is None or self.waiting < self.waiting_list_limit
+
+    @property
+    def has_list(self) -> bool:
+        """Whether there is a waiting list, full or not."""
+        return self.promotes and self.waiting_list_limit != 0
 
     def more_for(self, tickets: int) -> int:
         """Tickets that a booking which has so many can have besides, at once."""
@@ -70,6 +81,27 @@ class Inventory:
 def has_started(event: LockedEvent, now: datetime) -> bool:
     """Whether the event has begun; one without a start never does."""
     return event.starts_at is not None and event.starts_at <= now
+
+
+def end_of(
+    *, starts_at: datetime | None, ends_at: datetime | None, time_zone: str
+) -> datetime | None:
+    """When an event is over: at its end, else at midnight after its start, where it takes place.
+
+    One without a start never is.
+    """
+    if starts_at is None or ends_at is not None:
+        return ends_at
+    there = starts_at.astimezone(ZoneInfo(time_zone))
+    return datetime.combine(there.date() + A_DAY, time(), there.tzinfo).astimezone(UTC)
+
+
+def is_over(event: LockedEvent, now: datetime) -> bool:
+    """Whether the event has ended."""
+    if not has_started(event, now):
+        return False
+    end = end_of(starts_at=event.starts_at, ends_at=event.ends_at, time_zone=event.time_zone)
+    return end is not None and end <= now
 
 
 def inventory_of(event: LockedEvent, now: datetime) -> Inventory:
@@ -89,18 +121,29 @@ def inventory_of(event: LockedEvent, now: datetime) -> Inventory:
 
 
 def closure_of(event: LockedEvent, now: datetime) -> Closure | None:
-    """Why nobody can book at `now`; `None` while the event is open."""
+    """Why nobody can book at `now`; `None` while the event is open.
+
+    Booking closes at the start, unless a closing of its own lies behind that.
+    """
     if event.status == "draft":
         return Closure.DRAFT
     if event.status == "cancelled":
         return Closure.CANCELLED
     if has_started(event, now):
-        return Closure.STARTED
+        if is_over(event, now):
+            return Closure.OVER
+        if not _sells_while_it_runs(event):
+            return Closure.STARTED
     if event.sales_open_at is not None and now < event.sales_open_at:
         return Closure.NOT_YET_OPEN
     if event.sales_close_at is not None and event.sales_close_at <= now:
         return Closure.CLOSED
     return None
+
+
+def _sells_while_it_runs(event: LockedEvent) -> bool:
+    closes, starts = event.sales_close_at, event.starts_at
+    return closes is not None and starts is not None and closes > starts
 
 
 def give_back_until(event: LockedEvent, promoted_at: datetime | None = None) -> datetime | None:
@@ -125,9 +168,9 @@ def free_for_head(event: LockedEvent, wanted: int, now: datetime) -> int:
     return free if inventory.promotes and inventory.waiting and free < wanted else 0
 
 
-def available(event: LockedEvent) -> int:
+def available(event: LockedEvent, now: datetime) -> int:
     """Tickets that a newcomer could have, whether or not booking is open."""
-    if event.waiting or event.status == "cancelled":
+    if event.status == "cancelled" or (event.waiting and not has_started(event, now)):
         return 0
     return event.capacity - event.confirmed
 
@@ -138,7 +181,8 @@ class Offer:
 
     `most` is how many one booking may have. Where nothing can be had, `closure` says why, or the
     event `is_full`: that may change with the next cancel. `has_waiting_list` tells whether it is
-    the list that is full. `opens_at` is when booking opens, if it will.
+    the list that is full; once the event `has_started` there is none. `opens_at` is when booking
+    opens, if it will.
     """
 
     left: int
@@ -147,6 +191,7 @@ class Offer:
     closure: Closure | None
     is_full: bool
     has_waiting_list: bool
+    has_started: bool
     opens_at: datetime | None
 
     @property
@@ -168,6 +213,7 @@ def offer_of(event: LockedEvent, now: datetime) -> Offer:
         most=inventory.most,
         closure=inventory.closure,
         is_full=is_open and not left and not has_place,
-        has_waiting_list=inventory.waiting_list_limit != 0,
+        has_waiting_list=inventory.has_list,
+        has_started=has_started(event, now),
         opens_at=event.sales_open_at if opens else None,
     )

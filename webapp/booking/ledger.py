@@ -21,6 +21,7 @@ from webapp.booking.commands import (
     Command,
     HistoryLine,
     KeepBooking,
+    ListEnd,
     Outcome,
     Reason,
     Refusal,
@@ -55,7 +56,8 @@ class Ledger:
 
     What has changed: `created` bookings in order of position, and of those that were there before
     the `lapsed`, the `cancelled`, the `resized` and the `promoted`, each `{position: claim}` as it
-    is now; `kept` are the positions whose terms have been answered.
+    is now; `kept` are the positions whose terms have been answered. With `list_end` all who still
+    wait have to lapse: most of them are unknown here, and none is among the `lapsed`.
     """
 
     inventory: Inventory
@@ -70,6 +72,7 @@ class Ledger:
     promoted: dict[int, Claim] = field(default_factory=dict)
     lapsed: dict[int, Claim] = field(default_factory=dict)
     kept: list[int] = field(default_factory=list)
+    list_end: ListEnd | None = field(init=False, default=None)
     _first_new: int = field(init=False)
     _known: dict[int, Claim] = field(init=False)
     _latest: dict[str, Claim] = field(init=False)
@@ -143,17 +146,21 @@ class Ledger:
         if tickets > inventory.most:
             return Refusal(Reason.TOO_MANY_TICKETS, inventory.most)
         held = self._latest.get(command.attendee_id)
-        if held is not None and is_active(held.status):
+        # Who still waits when the list has ended holds nothing any more.
+        has_ended = held is not None and held.status is Status.WAITING and not inventory.promotes
+        if held is not None and is_active(held.status) and not has_ended:
             return Refusal(Reason.ALREADY_BOOKED, position=held.position)
         if tickets <= inventory.available:
+            self._end_list(inventory.next_position)
             status, rank = Status.CONFIRMED, None
             inventory.confirmed += tickets
         elif inventory.has_place_in_list:
             inventory.waiting += 1
             status, rank = Status.WAITING, inventory.waiting
         else:
-            limit = inventory.waiting_list_limit
-            return Refusal(Reason.WAITING_LIST_FULL, limit) if limit else Refusal(Reason.SOLD_OUT)
+            if not inventory.has_list:
+                return Refusal(Reason.SOLD_OUT)
+            return Refusal(Reason.WAITING_LIST_FULL, inventory.waiting_list_limit)
         claim = Claim(
             inventory.next_position, command.attendee_id, tickets, status, command.reference
         )
@@ -165,21 +172,19 @@ class Ledger:
         return Outcome(claim.position, claim.reference, status, tickets, rank)
 
     def _cancel(self, command: CancelBooking, actor: Actor) -> Outcome | Refusal:
-        if command.attendee_id is not None:
-            claim = self._latest.get(command.attendee_id)
-        else:
-            claim = self._known.get(command.position or 0)
+        named = command.attendee_id
+        claim = self._known.get(command.position or 0) if named is None else self._latest.get(named)
         if claim is None:
             return Refusal(Reason.NO_SUCH_BOOKING)
         before = claim.status
         if not is_active(before):
-            return _about(claim, repeated=True)
+            return Outcome.about(claim, repeated=True)
         if not self._may_give_back(claim, actor):
             return Refusal(Reason.TOO_LATE)
         self._leave(claim, Status.CANCELLED)
         self._change(self.cancelled, claim)
         self._note(ActivityKind.CANCELLED, actor, claim, before, claim.tickets)
-        return _about(claim, promoted=self._promote(actor, cause=claim.position))
+        return Outcome.about(claim, promoted=self._promote(actor, cause=claim.position))
 
     def _change_tickets(self, command: ChangeTickets, actor: Actor) -> Outcome | Refusal:
         claim = self._active_at(command.position)
@@ -188,7 +193,7 @@ class Ledger:
         if command.tickets < 1:
             return Refusal(Reason.TOO_FEW_TICKETS, 1)
         if command.tickets == claim.tickets:
-            return _about(claim, repeated=True)
+            return Outcome.about(claim, repeated=True)
         if command.tickets > claim.tickets:
             return self._raise(claim, command.tickets, actor)
         if not self._may_give_back(claim, actor):
@@ -202,15 +207,18 @@ class Ledger:
             return Refusal(Reason.NOT_OPEN)
         if tickets > inventory.most:
             return Refusal(Reason.TOO_MANY_TICKETS, inventory.most)
-        if inventory.waiting:
+        if inventory.waiting and inventory.promotes:
             return Refusal(Reason.OTHERS_WAIT)
+        if claim.status is Status.WAITING:
+            return Refusal(Reason.LIST_ENDED)
         if tickets - before > inventory.available:
             return Refusal(Reason.NOT_FREE, inventory.available)
+        self._end_list(claim.position)
         inventory.confirmed += tickets - before
         claim.tickets = tickets
         self._change(self.resized, claim)
         self._note(ActivityKind.RAISED, actor, claim, claim.status, before)
-        return _about(claim)
+        return Outcome.about(claim)
 
     def _reduce(self, claim: Claim, tickets: int, actor: Actor) -> Outcome:
         before = claim.tickets
@@ -219,7 +227,7 @@ class Ledger:
         claim.tickets = tickets
         self._change(self.resized, claim)
         self._note(ActivityKind.REDUCED, actor, claim, claim.status, before)
-        return _about(claim, promoted=self._promote(actor, cause=claim.position))
+        return Outcome.about(claim, promoted=self._promote(actor, cause=claim.position))
 
     def _take(self, command: TakeFree, actor: Actor) -> Outcome | Refusal:
         claim = self._active_at(command.position)
@@ -229,10 +237,10 @@ class Ledger:
             return Refusal(Reason.TOO_FEW_TICKETS, 1)
         if claim.status is not Status.WAITING:
             if command.tickets == claim.tickets:
-                return _about(claim, repeated=True)
+                return Outcome.about(claim, repeated=True)
             return Refusal(Reason.NOT_WAITING)
         if not self.inventory.promotes:
-            return Refusal(Reason.NOT_OPEN)
+            return Refusal(Reason.LIST_ENDED)
         if self._next_waiting() is not claim or self._is_held_up(claim):
             return Refusal(Reason.NOT_NEXT)
         if command.tickets > self.inventory.free:
@@ -264,7 +272,7 @@ class Ledger:
             return claim
         term = self.terms.get(claim.position)
         if term is None or not term.is_open:
-            return _about(claim, repeated=True)
+            return Outcome.about(claim, repeated=True)
         is_shown = command.shows_address or actor.is_organizer
         if term.kind is TermKind.ADDRESS and not is_shown:
             return Refusal(Reason.UNPROVEN)
@@ -273,7 +281,7 @@ class Ledger:
         term.is_open = False
         self.kept.append(claim.position)
         self._note(ActivityKind.KEPT, actor, claim, claim.status, claim.tickets, term=term.kind)
-        return _about(claim)
+        return Outcome.about(claim)
 
     def _set_capacity(self, command: SetCapacity, actor: Actor) -> Outcome | Refusal:
         least = max(self.inventory.confirmed, command.largest_waiting, 1)
@@ -290,6 +298,15 @@ class Ledger:
             if is_active(claim.status):
                 claim.status = Status.CANCELLED
         return Outcome()
+
+    def _end_list(self, cause: int) -> None:
+        """After the start: all who still wait lapse before the booking at `cause` gets more."""
+        if self.inventory.waiting and not self.inventory.promotes:
+            self.list_end = ListEnd(cause, self.inventory.waiting, len(self.history))
+            self.inventory.waiting = 0
+            for claim in self._known.values():
+                if claim.status is Status.WAITING:
+                    claim.status = Status.LAPSED
 
     def _leave(self, claim: Claim, status: Status) -> None:
         """End an active booking: its tickets, or its place in the list, are free."""
@@ -361,17 +378,3 @@ class Ledger:
         self.history.append(
             HistoryLine(what, actor, claim.position, *statuses, *tickets, cause, term)
         )
-
-
-def _about(
-    claim: Claim, *, promoted: dict[int, str] | None = None, repeated: bool = False
-) -> Outcome:
-    """The outcome of a cancel or change of a booking."""
-    return Outcome(
-        claim.position,
-        claim.reference,
-        claim.status,
-        claim.tickets,
-        promoted=promoted or {},
-        repeated=repeated,
-    )

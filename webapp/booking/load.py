@@ -37,6 +37,7 @@ deciding_columns = (
     events.c.status,
     events.c.time_zone,
     events.c.starts_at,
+    events.c.ends_at,
     events.c.sales_open_at,
     events.c.sales_close_at,
     events.c.cancel_until,

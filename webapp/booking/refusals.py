@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from webapp.booking.commands import ATTENDEE, BookTickets, Reason, Refusal
-from webapp.booking.inventory import Closure, closure_of, inventory_of
+from webapp.booking.inventory import Closure, closure_of, has_started, inventory_of
 from webapp.booking.ledger import Ledger
 from webapp.errors import (
     AlreadyBooked,
@@ -29,8 +29,10 @@ def error_of(refusal: Refusal, event: LockedEvent, now: datetime) -> DomainError
             return AlreadyBooked(position=refusal.position)
         case Reason.NOT_OPEN:
             return why_closed(event, now)
+        case Reason.LIST_ENDED:
+            return EventClosed(closure_of(event, now) or Closure.STARTED)
         case Reason.SOLD_OUT:
-            return SoldOut()
+            return SoldOut("started" if has_started(event, now) else "")
         case Reason.WAITING_LIST_FULL:
             return WaitingListFull()
         case Reason.NO_SUCH_BOOKING:

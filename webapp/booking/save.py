@@ -18,7 +18,15 @@ from sqlalchemy import (
 )
 
 from webapp.booking.change import BookingDetails, EventChange
-from webapp.booking.commands import ActivityKind, Claim, HistoryLine, Status, TermKind
+from webapp.booking.commands import (
+    SYSTEM,
+    ActivityKind,
+    Claim,
+    HistoryLine,
+    Status,
+    TermKind,
+)
+from webapp.booking.ending import end_bookings
 from webapp.booking.figures import write_figures
 from webapp.booking.ledger import InconsistentLedger
 from webapp.booking.questions import ask_still_coming
@@ -101,6 +109,7 @@ def save_rows(connection: Connection, changes: Sequence[EventChange], *, now: da
     """Write everything but the figures of the events. Raises `InconsistentLedger`."""
     for change in changes:
         _write_changed_bookings(connection, change)
+        _end_list(connection, change, now)
     created = [
         _booking(change.event.id, claim, change.details[claim.position], now)
         for change in changes
@@ -146,6 +155,18 @@ def _write_changed_bookings(connection: Connection, change: EventChange) -> None
         _expect(len(ledger.promoted), connection, _promote, values)
 
 
+def _end_list(connection: Connection, change: EventChange, now: datetime) -> None:
+    """Have all lapse who still wait, behind what was decided before and ahead of the sale."""
+    end = change.ledger.list_end
+    if end is None:
+        return
+    _write_lines(connection, _lines_of(change, change.ledger.history[: end.after], now))
+    stamp = {**stamp_of(change, now), "actor": str(SYSTEM), "cause": end.cause}
+    still_waiting = bookings.c.status == Status.WAITING
+    if end_bookings(connection, Status.LAPSED, stamp, still_waiting) != end.lapsed:
+        raise InconsistentLedger(f"{end.lapsed} bookings should have lapsed with the list")
+
+
 def _expect(wanted: int, connection: Connection, statement: Update, values: Any) -> None:
     changed = connection.execute(statement, values).rowcount
     if changed != wanted:
@@ -153,19 +174,30 @@ def _expect(wanted: int, connection: Connection, statement: Update, values: Any)
 
 
 def _write_history(connection: Connection, changes: Sequence[EventChange], now: datetime) -> None:
-    lines = [
-        {**stamp_of(change, now), **_activity(line)}
-        for change in changes
-        for line in change.ledger.history
-    ]
+    lines: list[dict[str, Any]] = []
+    for change in changes:
+        ledger = change.ledger
+        # Those before the end of the list are written already.
+        left = ledger.history[ledger.list_end.after :] if ledger.list_end else ledger.history
+        lines += _lines_of(change, left, now)
+    _write_lines(connection, lines)
+    for change in changes:
+        for further in change.history:
+            connection.execute(_insert_history, {**stamp_of(change, now), **further})
+
+
+def _write_lines(connection: Connection, lines: list[dict[str, Any]]) -> None:
     if lines:
         # One statement for all of them names a column for all or for none.
         if any("details" in line for line in lines):
             lines = [{"details": None, **line} for line in lines]
         connection.execute(_insert_history, lines)
-    for change in changes:
-        for further in change.history:
-            connection.execute(_insert_history, {**stamp_of(change, now), **further})
+
+
+def _lines_of(
+    change: EventChange, history: Iterable[HistoryLine], now: datetime
+) -> list[dict[str, Any]]:
+    return [{**stamp_of(change, now), **_activity(line)} for line in history]
 
 
 def stamp_of(change: EventChange, now: datetime) -> dict[str, Any]:

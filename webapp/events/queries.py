@@ -1,13 +1,14 @@
 """Lists of events: an organizer's own, and those that everybody can see."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from sqlalchemy import Connection, bindparam, or_, select
 
 from webapp import clock
+from webapp.booking.inventory import is_over
 from webapp.errors import EventNotFound
-from webapp.storage.columns import MAX_ID
+from webapp.events.running import LATELY, long_running
 from webapp.storage.rows import EventRow
 from webapp.storage.tables import events
 from webapp.storage.transaction import read
@@ -16,13 +17,33 @@ from webapp.storage.transaction import read
 BY_ORGANIZER = "FORCE INDEX (ix_event_organizer_id)"
 # Each part is read in the order of the index, which has those without a date apart.
 _published = select(events).where(events.c.status == "published").limit(bindparam("limit"))
-_dated = _published.where(
+_from_there = (
     events.c.starts_at >= bindparam("earliest"),
     or_(events.c.starts_at > bindparam("start"), events.c.id > bindparam("id")),
+)
+# One that began has to have an end, or lately begun: whether it is over then is not for SQL.
+_dated = _published.where(
+    *_from_there,
+    or_(
+        events.c.starts_at > bindparam("now"),
+        events.c.ends_at > bindparam("now"),
+        events.c.ends_at.is_(None),
+    ),
+).order_by(events.c.starts_at, events.c.id)
+_long = _published.where(
+    events.c.id.in_(bindparam("ids", expanding=True)),
+    *_from_there,
+    events.c.starts_at < bindparam("lately"),
+    events.c.ends_at > bindparam("now"),
 ).order_by(events.c.starts_at, events.c.id)
 _undated = _published.where(events.c.starts_at.is_(None), events.c.id > bindparam("id")).order_by(
     events.c.id
 )
+
+
+# How many are named that come next.
+NEXT = 3
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def own_event(event_id: int, *, organizer_id: int) -> EventRow:
@@ -61,26 +82,50 @@ def next_events(organizer_id: int, *, since: datetime, limit: int = 50) -> list[
 def upcoming_events(
     *, search: str = "", after: tuple[datetime | None, int] | None = None, limit: int = 50
 ) -> list[EventRow]:
-    """Published events that have not started, soonest first and those without a date last.
+    """Published events that are not over, soonest first and those without a date last.
 
     `search` finds part of the name or place; `after` is start and id of the last one seen.
     """
-    dated, undated = _dated, _undated
+    long, dated, undated = _long, _dated, _undated
     if search:
         searched = (events.c.name, events.c.location)
         found = or_(*[column.icontains(search, autoescape=True) for column in searched])
-        dated, undated = dated.where(found), undated.where(found)
+        long, dated, undated = (query.where(found) for query in (long, dated, undated))
     now = clock.now()
-    start, event_id = after or (now, MAX_ID)
+    lately = now - LATELY
+    start, event_id = after or (BEGINNING, 0)
 
     def work(connection: Connection) -> list[EventRow]:
         rows: list[Any] = []
         if start is not None:
-            place = {"start": start, "id": event_id, "earliest": max(start, now)}
-            rows += connection.execute(dated, {**place, "limit": limit})
+            place = {"start": start, "id": event_id, "now": now, "lately": lately}
+            ids = long_running(connection, now) if start < lately else ()
+            if ids:
+                rows += connection.execute(
+                    long, {**place, "earliest": start, "ids": ids, "limit": limit}
+                )
+            place["earliest"] = max(start, lately)
+            while len(rows) < limit:
+                wanted = limit - len(rows)
+                found = connection.execute(dated, {**place, "limit": wanted}).all()
+                rows += (row for row in found if not is_over(row, now))
+                if len(found) < wanted:
+                    break
+                last = found[-1]
+                place |= {"start": last.starts_at, "id": last.id, "earliest": last.starts_at}
         if len(rows) < limit:
             behind = event_id if start is None else 0
             rows += connection.execute(undated, {"id": behind, "limit": limit - len(rows)})
         return rows
 
     return read(work)
+
+
+def events_after(event: EventRow) -> list[EventRow]:
+    """What comes next when an event is over: of its organizer, or else of all."""
+    now = clock.now()
+    query = _published.where(
+        events.c.organizer_id == event.organizer_id, events.c.starts_at > now
+    ).order_by(events.c.starts_at, events.c.id)
+    own = read(lambda connection: connection.execute(query, {"limit": NEXT}).all())
+    return cast(list[EventRow], own) or upcoming_events(limit=NEXT)

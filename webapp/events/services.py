@@ -6,14 +6,13 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
-from sqlalchemy import Connection, bindparam, func, insert, literal, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select
 
 from webapp import clock
 from webapp.booking import batch
 from webapp.booking.change import EventChange
 from webapp.booking.codes import new_reference
 from webapp.booking.commands import (
-    ActivityKind,
     Actor,
     CancelEvent,
     Outcome,
@@ -21,6 +20,7 @@ from webapp.booking.commands import (
     SetCapacity,
     Status,
 )
+from webapp.booking.ending import end_bookings
 from webapp.booking.inventory import Closure, inventory_of
 from webapp.booking.refusals import error_of
 from webapp.booking.revisions import edited_since
@@ -29,6 +29,7 @@ from webapp.booking.services import log_promotions
 from webapp.booking.terms import cut_to_start
 from webapp.config import current_settings
 from webapp.errors import EditConflict, EventClosed, InvalidInput, Problem
+from webapp.events import running
 from webapp.logs import log_event
 from webapp.storage import idempotency
 from webapp.storage.account_tables import Organizer
@@ -114,6 +115,7 @@ def create_event(
         return connection.execute(query).first() is not None
 
     event_id = write(work, already_committed=already_committed)
+    running.forget()
     log_event("event created", event_id=event_id, actor=actor)
     return event_id
 
@@ -224,6 +226,7 @@ def change_event(
         return outcome
 
     outcome = batch.change_event(event_id, actor, decide)
+    running.forget()
     log_event(f"event {what}", event_id=event_id, actor=actor, promoted=len(outcome.promoted))
     log_promotions(event_id, outcome)
     return outcome.promoted
@@ -241,7 +244,7 @@ def cancel_event(event_id: int, *, actor: Actor) -> None:
         line = {"what": "cancelled", "actor": str(actor)}
         change.history = [{**line, "details": {"status": [before, "cancelled"]}}]
         enqueue_mails(connection, "event_cancelled", *_active_of(event_id), now=now)
-        _end_bookings(connection, {**stamp_of(change, now), "actor": str(actor)})
+        end_bookings(connection, Status.CANCELLED, {**stamp_of(change, now), "actor": str(actor)})
         return True
 
     if batch.change_event(event_id, actor, decide):
@@ -259,23 +262,6 @@ def _check_mails(columns: Mapping[str, Any]) -> None:
 def _active_of(event_id: int) -> tuple[Any, ...]:
     """Conditions for the active bookings of an event."""
     return bookings.c.event_id == event_id, bookings.c.active == 1
-
-
-def _end_bookings(connection: Connection, stamp: Mapping[str, Any]) -> None:
-    """Cancel all active bookings of an event by two statements, however many there are."""
-    of_event = _active_of(stamp["event_id"])
-    line = {
-        **{name: literal(value, activities.c[name].type) for name, value in stamp.items()},
-        "what": literal(ActivityKind.CANCELLED.value),
-        "position": bookings.c.position,
-        "status_before": bookings.c.status,
-        "status_after": literal(Status.CANCELLED.value),
-        "tickets_before": bookings.c.tickets,
-        "tickets_after": bookings.c.tickets,
-    }
-    lines = select(*line.values()).where(*of_event)
-    connection.execute(insert(activities).from_select(list(line), lines))
-    connection.execute(update(bookings).where(*of_event).values(status=Status.CANCELLED))
 
 
 def _plain(value: object) -> object:

@@ -14,7 +14,7 @@ from werkzeug.exceptions import NotFound
 from webapp import clock
 from webapp.booking import services as bookings
 from webapp.booking.commands import Status, attendee, is_active, takes_tickets
-from webapp.booking.inventory import inventory_of
+from webapp.booking.inventory import inventory_of, is_over
 from webapp.booking.queries import (
     BookingView,
     find_booking,
@@ -26,8 +26,8 @@ from webapp.booking.queries import (
 from webapp.booking.refusals import refuse_as_newcomer
 from webapp.booking.terms import asks_addresses, may_ask
 from webapp.config import current_settings
-from webapp.errors import AlreadyBooked, DomainError
-from webapp.events.queries import upcoming_events
+from webapp.errors import AlreadyBooked, DomainError, InvalidInput, Problem
+from webapp.events.queries import events_after, upcoming_events
 from webapp.mail.facts import send_links
 from webapp.mail.ical import calendar_file
 from webapp.pages import forms, remembered
@@ -69,7 +69,7 @@ class AddressHasBooking(DomainError):
 
 @bp.get("/")
 def events() -> ResponseReturnValue:
-    """The events that can be booked, soonest first."""
+    """The events that are not over, soonest first."""
     search = request.args.get("search", "").strip()[:MAX_NAME]
     after = _cursor(request.args.get("after", ""))
     read = partial(upcoming_events, search=search, after=after)
@@ -117,7 +117,7 @@ def availability(event_id: int) -> ResponseReturnValue:
 @form_on("attendee.event")
 def book(event_id: int, slug: str) -> ResponseReturnValue:
     """Book tickets, or join the waiting list."""
-    form = from_form(PageBooking, request.form)
+    form = _wished(event_id)
     key = forms.idempotency_key("book", caller="page", **form.model_dump())
     must_answer = False
     try:
@@ -274,13 +274,27 @@ def cancel(reference: str) -> ResponseReturnValue:
     return move_to(url_for("attendee.booking", reference=reference))
 
 
+def _wished(event_id: int) -> PageBooking:
+    """The form of a booking. Raises `InvalidInput` for all that is wrong with it at once."""
+    try:
+        return from_form(PageBooking, request.form)
+    except InvalidInput as error:
+        problems, most = dict(error.problems), offer_of(find_event(event_id)).most
+        if request.form.get("tickets", 1, type=int) > most:
+            problems.setdefault("tickets", Problem("too_many_tickets", limit=most))
+        raise InvalidInput(problems) from error
+
+
 def _on_offer(event: EventRow, *, had_form: bool) -> dict[str, Any]:
     """What the page of an event shows; `wanted` are the tickets that the form asks for so far."""
     offer, now = offer_of(event), clock.now()
+    wanted = request.values.get("tickets", 1, type=int)
     return {
         "event": event,
         "offer": offer,
-        "wanted": min(max(1, request.values.get("tickets", 1, type=int)), offer.most),
+        "wanted": min(max(1, wanted), offer.most),
+        "is_too_many": wanted > offer.most,
+        "coming": events_after(event) if offer.is_over else [],
         # Who has filled in the form when the last ticket goes keeps it: somebody may still cancel.
         # Before the opening it is there to be filled in; its button opens by the page's clock.
         "has_form": not offer.refusal or bool(offer.opens_at) or (offer.is_full and had_form),
@@ -305,6 +319,9 @@ def _standing(found: BookingView, *, is_news: bool = False) -> dict[str, Any]:
         "more": inventory.more_for(booking.tickets) if takes_tickets(booking.status) else 0,
         "free": free_now(found),
         "may_move_up": inventory.promotes,
+        "is_over": is_over(event, now),
+        # Tickets that anybody can have while the event is on.
+        "on_sale": 0 if inventory.promotes or inventory.closure else inventory.available,
         "is_news": is_news,
     }
 

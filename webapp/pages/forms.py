@@ -15,8 +15,8 @@ from flask_wtf.csrf import CSRFError
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException, TooManyRequests
 
-from webapp.config import current_settings
 from webapp.errors import DomainError, EditConflict, InvalidInput, Problem, Unavailable
+from webapp.pages import missing_cookie
 from webapp.storage import idempotency
 from webapp.storage.idempotency import IdempotencyKey
 from webapp.text.sentences import problem_sentences, sentence_of
@@ -30,20 +30,24 @@ View = Callable[..., ResponseReturnValue]
 KEY_FIELD = "requestKey"
 # Tells what a form was made from, so that it overwrites nothing that was saved since.
 SEEN_FIELD = "seen"
-NEVER_KEPT = {"csrf_token", "password"}
+NEVER_KEPT = {"csrf_token", "password", missing_cookie.FIELD}
 is_key = re.compile(r"[A-Za-z0-9_-]{16,64}").fullmatch
 is_revision = re.compile(r"[0-9]{1,18}").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a form shows: a one-time key, and after a refusal what was typed and what is wrong."""
+    """What a form shows: a one-time key, and after a refusal what was typed and what is wrong.
+
+    `lacked_cookie` says that it came without the cookie of its page.
+    """
 
     key: str
     typed: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
     problem: str = ""
     overtaken: bool = False
+    lacked_cookie: bool = False
 
     def value(self, name: str, default: object = "") -> object:
         """What a field shows: what was typed, else `default`."""
@@ -188,21 +192,7 @@ def _show_again(error: DomainError) -> Response:
 
 
 def _show_again_after_csrf_error(error: CSRFError) -> ResponseReturnValue:
-    config = current_app.config
-    if config["SESSION_COOKIE_NAME"] in request.cookies:
-        problem = _("This page was open for too long. Nothing was sent yet: please send it again.")
-    elif config["SESSION_COOKIE_SECURE"] and not request.is_secure:
-        problem = _(
-            "Your browser sent no cookie of this site, so nothing was sent yet. Open it at"
-            " %(address)s and send it from there.",
-            address=current_settings().base_url,
-        )
-    else:
-        problem = _(
-            "Your browser sent no cookie of this site, so nothing was sent yet. Please send it"
-            " again. If it says so once more, allow cookies for this site."
-        )
-    return _show_again_before_view(error, problem)
+    return _show_again_before_view(error, missing_cookie.why_refused(_path_of_form()))
 
 
 def _show_again_after_limit(error: TooManyRequests) -> ResponseReturnValue:
@@ -237,14 +227,30 @@ def _page_of_form(
 ) -> Response:
     key = typed.get(KEY_FIELD, "")
     keep_key = keep_key and is_key(key) is not None
-    g.refused_form = Form(key if keep_key else new_key(), typed, errors or {}, problem, overtaken)
+    key = key if keep_key else new_key()
+    lacked_cookie = missing_cookie.is_missing()
+    g.refused_form = Form(key, typed, errors or {}, problem, overtaken, lacked_cookie)
     page = current_app.view_functions[_page_with_form()]
-    wanted = inspect.signature(page).parameters
-    values = {k: v for k, v in (request.view_args or {}).items() if k in wanted}
-    response = make_response(page(**values))
+    response = make_response(page(**_arguments_of(page)))
     if response.status_code == 200:
         response.status_code = status
     return response
+
+
+def _arguments_of(page: Callable[..., Any]) -> dict[str, Any]:
+    """Those of this request's view that the view of its form takes as well."""
+    wanted = inspect.signature(page).parameters
+    return {k: v for k, v in (request.view_args or {}).items() if k in wanted}
+
+
+def _path_of_form() -> str:
+    """The address of the page with the form that this request sends."""
+    page = _page_with_form()
+    return (
+        current_app.url_for(page, **_arguments_of(current_app.view_functions[page]))
+        if page
+        else "/"
+    )
 
 
 def _typed() -> dict[str, str]:

@@ -11,7 +11,8 @@ from webapp.storage.rows import LockedEvent
 from webapp.text.sentences import sentence_of
 from webapp.web.language import gettext, language
 
-FEW_LEFT = 10
+# Few is at most so many, and at most one in so many.
+FEW_LEFT, FEW_OF = 10, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,9 @@ class Offer:
     """`left` tickets can be had at once; `place` is the next one in the waiting list, if any.
 
     `refusal` says in a sentence why nothing can be had; it is empty otherwise. That may change:
-    at `opens_at`, or with the next cancel where the event `is_full`.
+    at `opens_at`, or with the next cancel where the event `is_full`. `few` tells that so few are
+    left that it is worth saying. `has_list` tells whether there is a waiting list, `has_started`
+    whether the event has begun, `is_over` whether it is over.
     """
 
     left: int
@@ -28,11 +31,10 @@ class Offer:
     refusal: str
     opens_at: datetime | None
     is_full: bool
-
-    @property
-    def few(self) -> bool:
-        """Few enough tickets are left to say so aloud."""
-        return 0 < self.left <= FEW_LEFT
+    few: bool
+    has_list: bool
+    has_started: bool
+    is_over: bool
 
 
 def offer_of(event: LockedEvent) -> Offer:
@@ -46,4 +48,15 @@ def offer_of(event: LockedEvent) -> Offer:
         refusal = sentence_of(WaitingListFull(), language())
     elif offer.is_full:
         refusal = gettext("This event is sold out.")
-    return Offer(offer.left, offer.place, offer.most, refusal, offer.opens_at, offer.is_full)
+    return Offer(
+        offer.left,
+        offer.place,
+        offer.most,
+        refusal,
+        offer.opens_at,
+        offer.is_full,
+        few=0 < offer.left <= min(FEW_LEFT, event.capacity // FEW_OF),
+        has_list=offer.has_waiting_list,
+        has_started=offer.has_started,
+        is_over=offer.closure is inventory.Closure.OVER,
+    )

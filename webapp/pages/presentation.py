@@ -8,14 +8,16 @@ from flask import Flask, current_app
 from jinja2 import pass_environment
 from markupsafe import Markup
 
+from webapp import clock
 from webapp.booking.commands import is_active, takes_tickets
+from webapp.booking.inventory import has_started, is_over
 from webapp.config import SITE_NAME, current_settings
 from webapp.storage.rows import EventRow
 from webapp.text import formatting
 from webapp.text.templates import Templates
-from webapp.web import htmx
 from webapp.web.markdown import markdown
 from webapp.web.static_files import StaticFiles
+from webapp.web.third_party import HTMX
 
 
 def init_app(app: Flask) -> None:
@@ -37,12 +39,18 @@ def init_app(app: Flask) -> None:
         span=spoken(formatting.span),
         whole_day=spoken(formatting.whole_day),
     )
-    app.jinja_env.tests.update(active=is_active, taking_tickets=takes_tickets)
+    app.jinja_env.tests.update(
+        active=is_active,
+        over=lambda event: is_over(event, clock.now()),
+        started=lambda event: has_started(event, clock.now()),
+        taking_tickets=takes_tickets,
+    )
     app.jinja_env.globals.update(
         absolute_url=absolute_url,
         event_path=event_path,
-        htmx_integrity=htmx.SCRIPT_INTEGRITY,
-        htmx_url=htmx.SCRIPT_URL,
+        htmx=HTMX,
+        htmx_version=HTMX.version,
+        htmx_is_local=app.extensions["settings"].htmx_is_local,
         # Where nobody has said whose site it is, it says nothing of a host either.
         host=site_name if site_name != SITE_NAME else "",
         site_name=site_name,

@@ -9,8 +9,9 @@ import sys
 import time
 from threading import Event, Thread
 
-from webapp.config import ROOT
+from webapp.config import ROOT, current_settings
 from webapp.mail.worker import deliver
+from webapp.server.fetching import fetch_in_background
 
 # A deliverer that dies is started again, later and later while it keeps dying.
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 60.0
@@ -82,6 +83,7 @@ def main() -> None:
     from wsgi import app
 
     with app.app_context():
+        fetch_in_background(current_settings())
         deliver()
 
 

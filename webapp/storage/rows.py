@@ -15,6 +15,7 @@ class LockedEvent(Protocol):
     status: str
     time_zone: str
     starts_at: datetime | None
+    ends_at: datetime | None
     sales_open_at: datetime | None
     sales_close_at: datetime | None
     cancel_until: datetime | None
@@ -45,7 +46,6 @@ class EventRow(LockedEvent, Protocol):
     name: str
     description: str
     location: str
-    ends_at: datetime | None
     reminds: bool
     is_sample: bool
     picture: str | None

@@ -40,6 +40,7 @@ SENTENCES = {
     "event_closed.draft": "This event is not published yet.",
     "event_closed.has_bookings": "This event has bookings. Cancel the event instead.",
     "event_closed.not_yet_open": "Booking opens on %(opens_at)s.",
+    "event_closed.over": "This event is over.",
     "event_closed.started": "This event has already started.",
     "event_not_found": "There is no such event. Check the address, or look at the list of events.",
     "idempotency_key_reused": "This key was used for a different request. Send a new key.",
@@ -59,6 +60,7 @@ SENTENCES = {
         "No more tickets can be had while somebody waits. The booking stays as it is."
     ),
     "sold_out": "This event is sold out and has no waiting list.",
+    "sold_out.started": "This event is sold out, and its waiting list ended with its start.",
     "token_needed": (
         "This cannot be answered here. Open the link in the mail that asks for it, and press the"
         " button there."
@@ -91,6 +93,11 @@ SENTENCES = {
 # {code of a problem: sentence}
 PROBLEMS = {
     "address_needed": "Give an e-mail address: this event asks it by mail.",
+    "after_the_day": (
+        "This is after the event: without an end it is over at midnight of the day on which it"
+        " starts."
+    ),
+    "after_the_end": "This is after the end of the event.",
     "another_address": "Leave it out, or repeat the address of userId.",
     "at_least": "Use a number of at least %(limit)s.",
     "at_most": "Use a number of at most %(limit)s.",
@@ -99,6 +106,7 @@ PROBLEMS = {
     "capacity_too_low": "Keep at least %(limit)s: so many are confirmed or wait together.",
     "changed_meanwhile": "Meanwhile changed to %(value)s.",
     "changed_meanwhile_see_below": "Meanwhile changed. How it reads now is shown below.",
+    "closing_is_past": "This lies in the past, so nobody can book. Change it if that is a slip.",
     "control_characters": "Use plain text without control characters.",
     "cursor": "Use the nextCursor of the page before.",
     "date_and_time": "Use a date and time such as 2027-05-03T19:30.",
@@ -120,6 +128,9 @@ PROBLEMS = {
     "object": "Send a JSON object.",
     "one_line": "Use one line of text.",
     "one_of": "Use one of %(allowed)s.",
+    "opens_after_start": (
+        "Booking has to open before the event starts, unless it closes at a later time of its own."
+    ),
     "picture_removed_meanwhile": "Meanwhile removed.",
     "picture_replaced_meanwhile": "Meanwhile replaced: it is shown above.",
     "picture_too_demanding": (
@@ -130,6 +141,7 @@ PROBLEMS = {
     "reference_or_ids": "Fill in userId and eventId, or bookingReference.",
     "sales_close_before_open": "Booking has to close after it opens.",
     "skipped_by_clocks": "The clocks change then: that time does not exist.",
+    "start_is_past": "This lies in the past, so nobody can book. Change it if that is a slip.",
     "status_by_calls": "Use the calls publish, unpublish and cancel.",
     "switched_off_meanwhile": "Meanwhile switched off.",
     "switched_on_meanwhile": "Meanwhile switched on.",

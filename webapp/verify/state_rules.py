@@ -260,8 +260,8 @@ def _untold() -> Check:
 def _causes() -> Check:
     """Each cause that promotions name, beside what was given up in the same transaction."""
     gave_up = activities.c.what.in_((ActivityKind.CANCELLED, ActivityKind.REDUCED))
-    names_one = activities.c.cause.is_not(None)
-    cause = func.coalesce(activities.c.cause, activities.c.position)
+    names_one = and_(activities.c.cause.is_not(None), activities.c.what == ActivityKind.PROMOTED)
+    cause = case((names_one, activities.c.cause), else_=activities.c.position)
     found = (
         select(
             activities.c.event_id,

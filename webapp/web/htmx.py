@@ -9,9 +9,6 @@ from jinja2_fragments.flask import render_block
 from webapp.web.etag import answer_unless_known
 from webapp.web.language import language
 
-SCRIPT_URL = "https://cdn.jsdelivr.net/npm/htmx.org@4.0.1/dist/htmx.min.js"
-SCRIPT_INTEGRITY = "sha384-Qp9rdC8H7EqOoX+nR0P3RPG2Noji+qdwJlGpfzwQJsfOpp3sGwIdSP9xO3+UlEhn"
-
 
 def init_app(app: Flask) -> None:
     app.add_template_global(wants_fragment)

@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from webapp.errors import InvalidInput, Problem
+from webapp.events.dates import check_dates
 from webapp.events.services import EventDetails
 from webapp.storage.columns import MAX_CAPACITY, MAX_NAME
 from webapp.web.fields import (
@@ -160,12 +161,7 @@ class EventFields(Input):
     def times_in_order(self) -> Self:
         for field in ("startsAt", "endsAt", "salesOpenAt", "salesCloseAt", "cancelUntil"):
             setattr(self, field, placed(field, getattr(self, field), self.timeZone))
-        if self.endsAt and not self.startsAt:
-            raise InvalidInput({"startsAt": Problem("end_without_start")})
-        if self.startsAt and self.endsAt and self.endsAt <= self.startsAt:
-            raise InvalidInput({"endsAt": Problem("end_before_start")})
-        if self.salesOpenAt and self.salesCloseAt and self.salesCloseAt <= self.salesOpenAt:
-            raise InvalidInput({"salesCloseAt": Problem("sales_close_before_open")})
+        check_dates(self.details())
         return self
 
     def details(self) -> EventDetails:

@@ -15,7 +15,7 @@ from webapp.errors import Unavailable
 from webapp.logs import begin_request
 from webapp.web.devices import device_name
 from webapp.web.fast_flask import LazySessionInterface
-from webapp.web.htmx import SCRIPT_URL
+from webapp.web.third_party import HTMX
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -25,7 +25,7 @@ LOGIN_KEY = "login"
 # Nothing is allowed that is not listed; there are no inline scripts and no inline styles.
 CONTENT_SECURITY_POLICY = {
     "default-src": "'none'",
-    "script-src": f"'self' {SCRIPT_URL}",
+    "script-src": "'self'",
     "style-src": "'self'",
     "img-src": "'self' data:",
     "connect-src": "'self'",
@@ -34,9 +34,6 @@ CONTENT_SECURITY_POLICY = {
     "base-uri": "'none'",
 }
 HEADERS = {
-    "Content-Security-Policy": "; ".join(
-        f"{directive} {sources}" for directive, sources in CONTENT_SECURITY_POLICY.items()
-    ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(self), geolocation=(), microphone=(), payment=()",
     # The address of a booking is a secret: no other site may see where a visitor comes from.
@@ -65,10 +62,18 @@ def init_app(app: Flask) -> None:
         WTF_CSRF_SSL_STRICT=False,
     )
     app.session_interface = LazySessionInterface()
-    app.wsgi_app = FixedHeaders(app.wsgi_app, secure=secure)  # type: ignore[method-assign]
+    elsewhere = () if app.extensions["settings"].htmx_is_local else (HTMX.url,)
+    app.wsgi_app = FixedHeaders(app.wsgi_app, secure=secure, scripts=elsewhere)  # type: ignore[method-assign]
     app.after_request(_keep_private)
     app.after_request(_keep_here)
     app.add_template_global(current_login)
+
+
+def content_security_policy(scripts: Iterable[str] = ()) -> str:
+    """What a page may use, with the addresses of scripts that are not ours."""
+    allowed = {**CONTENT_SECURITY_POLICY}
+    allowed["script-src"] = " ".join([allowed["script-src"], *scripts])
+    return "; ".join(f"{directive} {sources}" for directive, sources in allowed.items())
 
 
 def log_in(account: Account) -> bool:
@@ -164,9 +169,14 @@ class FixedHeaders:
     With them comes X-Request-ID, which is in each line of the log.
     """
 
-    def __init__(self, app: "WSGIApplication", *, secure: bool) -> None:
+    def __init__(
+        self, app: "WSGIApplication", *, secure: bool, scripts: Iterable[str] = ()
+    ) -> None:
         self.app = app
-        self.headers = list(HEADERS.items())
+        self.headers = [
+            ("Content-Security-Policy", content_security_policy(scripts)),
+            *HEADERS.items(),
+        ]
         if secure:
             self.headers.append(("Strict-Transport-Security", STRICT_TRANSPORT))
 

@@ -25,7 +25,7 @@ from webapp.pages import forms
 from webapp.pages.forms import Overtaken, form_on
 from webapp.pages.organizer import bp, cursor_argument, me, organizer_id
 from webapp.pages.organizer.attention import Need, needs_of
-from webapp.pages.organizer.wording import meanwhile, moved_up
+from webapp.pages.organizer.wording import meanwhile, moved_up, with_slips
 from webapp.storage.rows import EventRow
 from webapp.text.formatting import local_input
 from webapp.text.languages import Language
@@ -63,7 +63,6 @@ def events() -> ResponseReturnValue:
         has_samples=any(event.is_sample for event in page),
         only_samples=all(event.is_sample for event in page),
         has_unnamed_proxy=has_unnamed_proxy(),
-        now=clock.now(),
     )
 
 
@@ -80,19 +79,21 @@ def remove_samples() -> ResponseReturnValue:
 def new_event() -> ResponseReturnValue:
     """The form for a new event, filled in where it is to be like another one."""
     event, time_zone, like = None, "UTC", _like()
-    original = None
+    original, is_zone_open = None, False
     if like is not None:
         original = own_event(like, organizer_id=organizer_id())
         details = asdict(events_service.details_of(original))
         # The bookings stay where they are.
         event, time_zone = SimpleNamespace(**details, confirmed=0), original.time_zone
-    elif latest := own_events(organizer_id(), limit=1):
-        time_zone = latest[0].time_zone
+    else:
+        chosen = [one.time_zone for one in own_events(organizer_id()) if not one.is_sample]
+        time_zone, is_zone_open = (chosen[0], False) if chosen else ("UTC", True)
     return show(
         "organizer/new_event.html",
         event=event,
         original=original,
         time_zone=time_zone,
+        is_zone_open=is_zone_open,
         zones=zones_by_region(language()),
     )
 
@@ -111,7 +112,8 @@ def create_event() -> ResponseReturnValue:
         key=forms.idempotency_key("create", caller=caller, like=like, **form.model_dump()),
     )
     if form.status == "published":
-        flash(_("Your event is published. Share its link, and the first booking can arrive."))
+        published = _("Your event is published. Share its link, and the first booking can arrive.")
+        flash(with_slips(event_id, _("Your event is published."), if_none=published))
     else:
         flash(_("Saved as a draft. Only you can see it until you publish it."))
     return move_to(url_for("organizer.event", event_id=event_id))
@@ -141,7 +143,7 @@ def save(event_id: int) -> ResponseReturnValue:
     except EditConflict as conflict:
         g.event = conflict.row
         raise Overtaken(_overtaken(conflict), seen=conflict.row.revision) from conflict
-    flash(" ".join([_("Saved."), moved_up(promoted)]).strip())
+    flash(" ".join([with_slips(event_id, _("Saved.")), moved_up(promoted)]).strip())
     return move_to(url_for("organizer.event", event_id=event_id))
 
 
@@ -150,7 +152,8 @@ def save(event_id: int) -> ResponseReturnValue:
 def publish(event_id: int) -> ResponseReturnValue:
     """Let everybody see and book the event."""
     events_service.publish_event(event_id, actor=me())
-    flash(_("Published. Share the link, and the first booking can arrive."))
+    published = _("Published. Share the link, and the first booking can arrive.")
+    flash(with_slips(event_id, _("Your event is published."), if_none=published))
     return move_to(url_for("organizer.event", event_id=event_id))
 
 

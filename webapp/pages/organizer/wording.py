@@ -7,10 +7,14 @@ from itertools import islice
 from flask import g
 from markupsafe import Markup, escape
 
+from webapp import clock
 from webapp.booking import queries
 from webapp.errors import Problem
-from webapp.pages.organizer import me
+from webapp.events.dates import warnings_of
+from webapp.events.queries import own_event
+from webapp.pages.organizer import me, organizer_id
 from webapp.text.formatting import moment
+from webapp.text.sentences import problem_sentence
 from webapp.web.language import gettext as _
 from webapp.web.language import language, ngettext
 
@@ -39,6 +43,17 @@ def moved_up(promoted: Collection[int]) -> str:
         names=", ".join(names[:-1]),
         last=names[-1],
     )
+
+
+def with_slips(event_id: int, done: str, *, if_none: str = "") -> str:
+    """What was done to an event and which of its dates may be slips; `if_none` where none is."""
+    event = own_event(event_id, organizer_id=organizer_id())
+    labels = {"startsAt": _("Starts"), "salesCloseAt": _("Booking closes")}
+    told = [
+        f"{labels[field]}: {problem_sentence(problem, language())}"
+        for field, problem in warnings_of(event, clock.now()).items()
+    ]
+    return " ".join([done, *told]) if told else if_none or done
 
 
 def meanwhile(value: object, time_zone: str) -> Problem:
