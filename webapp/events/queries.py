@@ -8,7 +8,9 @@ from sqlalchemy import Connection, bindparam, or_, select
 from webapp import clock
 from webapp.errors import EventNotFound
 from webapp.storage.columns import MAX_ID
+from webapp.storage.engines import dialect
 from webapp.storage.rows import EventRow
+from webapp.storage.search import finds
 from webapp.storage.tables import events
 from webapp.storage.transaction import read
 
@@ -63,12 +65,11 @@ def upcoming_events(
 ) -> list[EventRow]:
     """Published events that have not started, soonest first and those without a date last.
 
-    `search` finds part of the name or place; `after` is start and id of the last one seen.
+    `search` finds words in name and place; `after` is start and id of the last one seen.
     """
     dated, undated = _dated, _undated
-    if search:
-        searched = (events.c.name, events.c.location)
-        found = or_(*[column.icontains(search, autoescape=True) for column in searched])
+    found = finds(search, dialect=dialect(), said=(events.c.name, events.c.location))
+    if found is not None:
         dated, undated = dated.where(found), undated.where(found)
     now = clock.now()
     start, event_id = after or (now, MAX_ID)
