@@ -2,6 +2,8 @@
 
 # ruff: noqa: RUF001 - letters that look alike are the point
 
+import unicodedata
+
 from hypothesis import strategies as st
 
 # What looks strange to a program and is meant.
@@ -36,3 +38,8 @@ TYPED = (
     .map(" ".join)
     .map(lambda text: "".join(c for c in text if c == "\t" or c.isprintable() or ord(c) > 0x9F))
 )
+
+
+def unseen_within(text: str) -> str:
+    """The text as it may be pasted: apart in accents, with what nobody sees around its words."""
+    return f"\ufeff\u2068{unicodedata.normalize('NFD', text)}\u2069\u200b "

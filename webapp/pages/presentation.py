@@ -16,6 +16,7 @@ from webapp.booking.commands import is_active, takes_tickets
 from webapp.config import current_settings
 from webapp.storage.rows import EventRow
 from webapp.text import formatting
+from webapp.text.links import linked
 from webapp.text.templates import Templates
 from webapp.web import htmx
 from webapp.web.markdown import markdown
@@ -29,6 +30,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(
         grouped=formatting.grouped,
         hours=spoken(formatting.hours),
+        linked=linked,
         local_input=formatting.local_input,
         local=formatting.local,
         markdown=markdown,
