@@ -17,6 +17,8 @@ from limits import parse_many
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from webapp.brand import BrandError, Logo, check_colour, read_logo
+
 ROOT = Path(__file__).resolve().parent.parent
 CATALOGUES = ROOT / "webapp" / "text" / "catalogues"
 
@@ -55,6 +57,10 @@ class Settings:
     mail_per_second: int
     base_url: str
     site_name: str
+    site_logo: Logo | None = field(repr=False)
+    site_color: str | None
+    imprint_url: str | None
+    privacy_url: str | None
     language: str
     trusted_proxies: int
     cors_origins: tuple[str, ...]
@@ -95,6 +101,10 @@ class Settings:
             mail_per_second=read.integer("MAIL_PER_SECOND", 100, least=1, most=10_000),
             base_url=base_url,
             site_name=site_name,
+            site_logo=_logo(read, instance_path),
+            site_color=_colour(read),
+            imprint_url=_page_elsewhere(read, "IMPRINT_URL"),
+            privacy_url=_page_elsewhere(read, "PRIVACY_URL"),
             language=_language(read),
             trusted_proxies=read.integer("TRUSTED_PROXIES", 0, least=0, most=16),
             cors_origins=_cors_origins(read),
@@ -142,7 +152,8 @@ class _Reader:
 
     def optional(self, name: str) -> str | None:
         value = self._environ.get(name, "")
-        if any(not character.isprintable() for character in value):
+        # Joiners are part of words in other scripts.
+        if any(not char.isprintable() and char not in "\u200c\u200d" for char in value):
             raise SettingsError(f"{name}: must be one line without control characters")
         return value or None
 
@@ -265,6 +276,29 @@ def _language(read: _Reader) -> str:
             if each in known:
                 return each
     return "en"
+
+
+def _logo(read: _Reader, instance_path: Path) -> Logo | None:
+    given = read.optional("SITE_LOGO")
+    try:
+        return None if given is None else read_logo(instance_path / given)
+    except BrandError as error:
+        raise SettingsError(f"SITE_LOGO: {error}") from None
+
+
+def _colour(read: _Reader) -> str | None:
+    given = read.optional("SITE_COLOR")
+    try:
+        return None if given is None else check_colour(given.strip())
+    except BrandError as error:
+        raise SettingsError(f"SITE_COLOR: {error}") from None
+
+
+def _page_elsewhere(read: _Reader, name: str) -> str | None:
+    given = read.optional(name)
+    if given is not None and not _is_web_address(given.partition("#")[0].partition("?")[0]):
+        raise SettingsError(f"{name}: must look like https://www.example.org/imprint")
+    return given
 
 
 def _base_url(read: _Reader, *, host: str, port: int) -> str:

@@ -1,7 +1,7 @@
 """Lists of events: an organizer's own, and those that everybody can see."""
 
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, bindparam, or_, select
 
@@ -83,5 +83,39 @@ def upcoming_events(
             behind = event_id if start is None else 0
             rows += connection.execute(undated, {"id": behind, "limit": limit - len(rows)})
         return rows
+
+    return read(work)
+
+
+class Announced(NamedTuple):
+    """What everybody may know of an event: without what it says of itself, and without figures."""
+
+    id: int
+    name: str
+    location: str
+    time_zone: str
+    starts_at: datetime | None
+    ends_at: datetime | None
+    status: str
+
+
+def announced_events(*, since: datetime, limit: int) -> list[Announced]:
+    """Events that are published, or were until they were cancelled, by their start.
+
+    Dated ones that begin after `since`, at most `limit` of each status, then as many without a
+    date. One that was cancelled without ever being booked may have been a draft.
+    """
+    shown = select(*(events.c[name] for name in Announced._fields)).limit(limit)
+    dated = shown.where(events.c.starts_at >= since).order_by(events.c.starts_at, events.c.id)
+    queries = (
+        dated.where(events.c.status == "published"),
+        dated.where(events.c.status == "cancelled", events.c.next_position > 1),
+        shown.where(events.c.status == "published", events.c.starts_at.is_(None)).order_by(
+            events.c.id
+        ),
+    )
+
+    def work(connection: Connection) -> list[Announced]:
+        return [Announced(*row) for query in queries for row in connection.execute(query)]
 
     return read(work)

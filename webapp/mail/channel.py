@@ -18,7 +18,7 @@ from email_validator import EmailNotValidError
 
 from webapp import clock
 from webapp.config import Settings
-from webapp.mail import compose, headers
+from webapp.mail import compose, encoded_words
 from webapp.mail.content import Mail
 from webapp.mail.failures import PermanentFailure
 from webapp.mail.ical import calendar_file
@@ -71,9 +71,9 @@ class MailChannel:
 
     def _message(self, mail: Mail, recipient: str) -> bytes:
         message = EmailMessage(policy=ASCII if recipient.isascii() else UTF8)
-        ours = headers.header("Subject", mail.subject)
+        ours = encoded_words.header("Subject", mail.subject)
         if self._sender.isascii():
-            ours += headers.sender(self._sender_name, self._sender)
+            ours += encoded_words.sender(self._sender_name, self._sender)
         else:
             message["From"] = self._settings.mail_from
         try:

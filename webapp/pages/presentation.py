@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from webapp.booking.commands import is_active, takes_tickets
 from webapp.config import current_settings
+from webapp.events.queries import Announced
 from webapp.storage.rows import EventRow
 from webapp.text import formatting
 from webapp.text.links import linked
@@ -97,7 +98,7 @@ def qr_code(text: str) -> Markup:
     return Markup(code.svg_inline(omitsize=True, border=3, dark="#000", light="#fff"))  # noqa: S704
 
 
-def event_path(event: EventRow) -> str:
+def event_path(event: EventRow | Announced) -> str:
     """The address of an event's page on this site."""
     # Flask's own `url_for` passes on more arguments, all of them empty.
     return current_app.url_for(

@@ -45,6 +45,8 @@ HEADERS = {
 }
 # What a page depends on beside its address.
 VARIES_BY = ("HX-Request-Type", "Accept-Language", "Cookie")
+# The pages for everybody: no other one belongs into a search engine.
+INDEXED = {"attendee.events", "attendee.event", "api.docs"}
 STRICT_TRANSPORT = "max-age=31536000"
 
 is_cookie_of_ours = re.compile(r"(__Host-)?nextup(-.*)?").fullmatch
@@ -135,6 +137,8 @@ def _keep_private(response: Response) -> Response:
             response.vary.update(VARIES_BY)
         else:
             response.headers["Vary"] = ", ".join(VARIES_BY)
+        if request.endpoint not in INDEXED:
+            response.headers["X-Robots-Tag"] = "noindex"
     return response
 
 

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.typed import TYPED
-from webapp.mail.headers import header, sender
+from webapp.mail.encoded_words import header, sender
 from webapp.text.typed import one_line
 
 TITLES = st.sampled_from(
