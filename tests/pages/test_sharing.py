@@ -144,6 +144,7 @@ def move(event_id: int, **values: datetime) -> None:
     write(lambda connection: connection.execute(change).rowcount)
 
 
+@pytest.mark.every_database
 def test_all_events_are_a_calendar_and_a_map(
     app: Flask, person: Person, make_event: MakeEvent, owner_id: int, book: Callable[..., str]
 ) -> None:

@@ -66,7 +66,7 @@ class CalendarLinks(NamedTuple):
 def init_app(app: Flask) -> None:
     app.add_template_global(event_head)
     app.add_template_global(list_head)
-    app.add_template_global(calendar_links)
+    app.add_template_global(event_share)
 
 
 @bp.get("/events/<id:event_id>/qr.svg")
@@ -111,7 +111,7 @@ def event_head(event: EventRow, offer: Offer) -> Markup:
     )
     settings = current_settings()
     return _event_head(
-        absolute_url(event_path(event)),
+        event.id,
         event.name,
         event.description,
         event.location,
@@ -128,13 +128,20 @@ def event_head(event: EventRow, offer: Offer) -> Markup:
     )
 
 
-def calendar_links(event: EventRow) -> CalendarLinks | None:
-    """Where an event with a date can be noted; none for one that is over or does not take place."""
+def event_share(event: EventRow) -> Markup:
+    """What stands on an event's page for whoever wants to note it, or to tell others of it."""
     start, end = event.starts_at, event.ends_at
-    if start is None or event.status != "published" or (end or start) < clock.now():
-        return None
-    return _calendar_links(
-        event.id, absolute_url(event_path(event)), event.name, event.location, start, end or start
+    if event.status != "published":
+        return Markup()
+    is_over = start is not None and (end or start) < clock.now()
+    return _event_share(
+        event.id,
+        event.name,
+        event.location,
+        None if is_over else start,
+        end,
+        current_settings().base_url,
+        language(),
     )
 
 
@@ -153,7 +160,7 @@ def _list_head(base_url: str, site_name: str, reads: Language) -> Markup:
 
 @lru_cache(maxsize=REMEMBERED)
 def _event_head(
-    address: str,
+    event_id: int,
     name: str,
     description: str,
     location: str,
@@ -168,8 +175,9 @@ def _event_head(
     site_name: str,
     reads: Language,
 ) -> Markup:
-    times = Announced(0, name, location, time_zone, starts_at, ends_at, status)
-    when = span(times, reads).striptags()  # type: ignore[arg-type]
+    event = Announced(event_id, name, location, time_zone, starts_at, ends_at, status)
+    address = base_url + event_path(event)
+    when = span(event, reads).striptags()  # type: ignore[arg-type]
     facts = " · ".join(filter(None, (when, location, summary_of(description))))
     data = ""
     if starts_at is not None:
@@ -221,8 +229,8 @@ def _drawn(
     reads: Language,
 ) -> Markup:
     static_path = cast(Callable[[str], str], current_app.jinja_env.globals["static_path"])
-    template = current_app.jinja_env.get_template("_head_meta.html")
-    drawn = template.render(
+    return _rendered(
+        "_head_meta.html",
         address=address,
         title=title,
         description=description,
@@ -232,21 +240,39 @@ def _drawn(
         site_name=site_name,
         locale=reads.code.replace("-", "_"),
     )
-    return Markup(drawn)  # noqa: S704 - of a template, which escapes
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _calendar_links(
-    event_id: int, page: str, name: str, location: str, start: datetime, end: datetime
-) -> CalendarLinks:
+def _event_share(
+    event_id: int,
+    name: str,
+    location: str,
+    start: datetime | None,
+    end: datetime | None,
+    base_url: str,
+    reads: Language,
+) -> Markup:
+    event = Announced(event_id, name, location, "UTC", start, end, "published")
+    address = base_url + event_path(event)
+    noted = start and _calendar_links(event, address, start, end or start)
+    return _rendered("attendee/_share.html", event_id=event_id, address=address, noted=noted)
+
+
+def _rendered(template: str, **context: object) -> Markup:
+    """A part of a page in the visitor's language, to be kept."""
+    drawn = current_app.jinja_env.get_template(template).render(context)
+    return Markup(drawn)  # noqa: S704 - of a template, which escapes
+
+
+def _calendar_links(event: Announced, page: str, start: datetime, end: datetime) -> CalendarLinks:
     basic = [moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ") for moment in (start, end)]
-    google = {"action": "TEMPLATE", "text": name, "dates": "/".join(basic)}
-    google |= {"details": page, "location": location}
-    outlook = {"path": "/calendar/action/compose", "rru": "addevent", "subject": name}
+    google = {"action": "TEMPLATE", "text": event.name, "dates": "/".join(basic)}
+    google |= {"details": page, "location": event.location}
+    outlook = {"path": "/calendar/action/compose", "rru": "addevent", "subject": event.name}
     outlook |= {"startdt": start.isoformat(), "enddt": end.isoformat()}
-    outlook |= {"body": page, "location": location}
+    outlook |= {"body": page, "location": event.location}
     return CalendarLinks(
-        f"/events/{event_id}/calendar.ics",
+        f"/events/{event.id}/calendar.ics",
         f"https://calendar.google.com/calendar/render?{urlencode(google)}",
         f"https://outlook.live.com/calendar/0/deeplink/compose?{urlencode(outlook)}",
     )
