@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+# Our own accent, as mails have it.
+ACCENT, ACCENT_IN_THE_DARK = "#a8401c", "#f2936b"
 # What the accent stands on, or under, in nextup.css: a test holds that they are the same.
 LIGHT = {"--paper": "#faf6ef", "--card": "#fffdf9", "--on-accent": "#fffaf4"}
 DARK = {"--paper": "#191512", "--card": "#231e1a", "--on-accent": "#2a1208"}
@@ -80,9 +82,7 @@ def check_colour(text: str) -> str:
 
 def stylesheet(colour: str) -> str:
     """The variables of nextup.css that follow from a colour, in light and dark."""
-    in_the_dark = colour
-    while min(contrast(in_the_dark, other) for other in DARK.values()) < ENOUGH_IN_THE_DARK:
-        in_the_dark = mixed(in_the_dark, "#ffffff", 0.06)
+    in_the_dark = for_the_dark(colour)
     light = {
         "--accent": colour,
         "--accent-hover": mixed(colour, "#000000", 0.2),
@@ -97,6 +97,13 @@ def stylesheet(colour: str) -> str:
         f":root {{ {_declared(light)} }}\n"
         f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {_declared(dark)} }} }}\n"
     )
+
+
+def for_the_dark(colour: str) -> str:
+    """The same colour, as light as it has to be on a dark page."""
+    while min(contrast(colour, other) for other in DARK.values()) < ENOUGH_IN_THE_DARK:
+        colour = mixed(colour, "#ffffff", 0.06)
+    return colour
 
 
 def contrast(one: str, other: str) -> float:

@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from werkzeug.exceptions import NotFound
 
-from webapp.brand import stylesheet
+from webapp.brand import ACCENT, ACCENT_IN_THE_DARK, for_the_dark, stylesheet
 from webapp.config import current_settings
 from webapp.pages.pictures import PICTURE_CSP
 from webapp.pages.presentation import IMMUTABLE, absolute_url
@@ -20,15 +20,19 @@ PRIVATE = ("/bookings", "/organizer", "/messages", "/login", "/api/bookings", "/
 
 def init_app(app: Flask) -> None:
     settings = app.extensions["settings"]
+    colour = settings.site_color
     app.jinja_env.globals.update(
+        # Mails have no stylesheet to go with them.
+        accent=colour or ACCENT,
+        accent_in_the_dark=for_the_dark(colour) if colour else ACCENT_IN_THE_DARK,
         site_colours="",
         site_logo=settings.site_logo and f"/logo-{settings.site_logo.name}",
         site_links={"imprint": settings.imprint_url, "privacy": settings.privacy_url},
         has_site_links=bool(settings.imprint_url or settings.privacy_url),
     )
-    if settings.site_color:
+    if colour:
         colours = Markup('<link rel="stylesheet" href="/colour-{}.css">')
-        app.jinja_env.globals["site_colours"] = colours.format(settings.site_color[1:])
+        app.jinja_env.globals["site_colours"] = colours.format(colour[1:])
 
 
 @bp.get("/favicon.ico")
