@@ -51,7 +51,7 @@ def send(person: Person, path: str, data: bytes, **fields: str) -> TestResponse:
 
 
 def urls_on(page: TestResponse) -> list[str]:
-    return re.findall(r'<img[^>]* src="(/events/[^"]+)"', page.text)
+    return re.findall(r'<img[^>]* src="(/events/[0-9]+/pictures/[^"]+)"', page.text)
 
 
 @pytest.mark.parametrize("kind", FORMATS)

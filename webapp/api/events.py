@@ -23,7 +23,7 @@ from webapp.events.queries import own_event, own_events, upcoming_events
 from webapp.events.services import EventDetails
 from webapp.storage.columns import MAX_NAME
 from webapp.storage.rows import EventRow
-from webapp.web.fields import Digits
+from webapp.web.fields import PlainDigits
 from webapp.web.paging import number_in, page_of
 from webapp.web.schemas import EventFields, Input, from_json, placed
 
@@ -34,7 +34,7 @@ class Listing(Input):
     """Which part of a list is wanted; `cursor` is the `nextCursor` of the page before."""
 
     cursor: Annotated[str, Field(max_length=200)] = ""
-    limit: Annotated[int, Field(ge=1, le=100), Digits] = 50
+    limit: Annotated[int, Field(ge=1, le=100), PlainDigits] = 50
 
 
 class EventListing(Listing):

@@ -125,10 +125,14 @@ def digits(value: object) -> object:
     """A number as a form has it is written as people do: Python would take 1_0 and 1.0, too."""
     if not isinstance(value, str):
         return value
-    number = western_digits(tidy_line(value))
-    if not is_number(number):
+    return plain_digits(western_digits(tidy_line(value)))
+
+
+def plain_digits(value: object) -> object:
+    """A number as programs write it."""
+    if isinstance(value, str) and not is_number(value.strip()):
         raise wrong("whole_number")
-    return number
+    return value
 
 
 # What is counted is what is kept: the limits hold for the text as it is meant.
@@ -142,6 +146,7 @@ Email = Annotated[
 ]
 # Behind the limits of a number, or its JSON Schema does not have them.
 Digits = BeforeValidator(digits)
+PlainDigits = BeforeValidator(plain_digits)
 EventId = Annotated[int, Field(ge=1, le=MAX_ID)]
 UserId = Annotated[
     int | str,
