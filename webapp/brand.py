@@ -65,7 +65,7 @@ def read_logo(path: Path) -> Logo:
 
 def check_colour(text: str) -> str:
     """The colour as #rrggbb. Raises `BrandError` where text of it cannot be read easily."""
-    colour = text.lower()
+    colour = text.strip().lower()
     if re.fullmatch("#[0-9a-f]{3}", colour):
         colour = "#" + "".join(2 * digit for digit in colour[1:])
     if not is_colour(colour):

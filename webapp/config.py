@@ -2,13 +2,13 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.utils import parseaddr
 from ipaddress import ip_address
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -28,6 +28,9 @@ MYSQL_DRIVERS = ("mysql", "mysql+pymysql", "mariadb", "mariadb+pymysql")
 SECRET_KEY_FILE = "secret_key"  # noqa: S105 - the name of a file
 SECRET_KEY_LENGTH = 16
 DEFAULT_THREADS = 64
+
+
+T = TypeVar("T")
 
 
 class SettingsError(Exception):
@@ -101,8 +104,8 @@ class Settings:
             mail_per_second=read.integer("MAIL_PER_SECOND", 100, least=1, most=10_000),
             base_url=base_url,
             site_name=site_name,
-            site_logo=_logo(read, instance_path),
-            site_color=_colour(read),
+            site_logo=_branded(read, "SITE_LOGO", lambda name: read_logo(instance_path / name)),
+            site_color=_branded(read, "SITE_COLOR", check_colour),
             imprint_url=_page_elsewhere(read, "IMPRINT_URL"),
             privacy_url=_page_elsewhere(read, "PRIVACY_URL"),
             language=_language(read),
@@ -278,20 +281,12 @@ def _language(read: _Reader) -> str:
     return "en"
 
 
-def _logo(read: _Reader, instance_path: Path) -> Logo | None:
-    given = read.optional("SITE_LOGO")
+def _branded(read: _Reader, name: str, check: Callable[[str], T]) -> T | None:
+    given = read.optional(name)
     try:
-        return None if given is None else read_logo(instance_path / given)
+        return None if given is None else check(given)
     except BrandError as error:
-        raise SettingsError(f"SITE_LOGO: {error}") from None
-
-
-def _colour(read: _Reader) -> str | None:
-    given = read.optional("SITE_COLOR")
-    try:
-        return None if given is None else check_colour(given.strip())
-    except BrandError as error:
-        raise SettingsError(f"SITE_COLOR: {error}") from None
+        raise SettingsError(f"{name}: {error}") from None
 
 
 def _page_elsewhere(read: _Reader, name: str) -> str | None:
