@@ -11,6 +11,7 @@ from webapp.pages import (
     assets,
     attendee,
     auth,
+    feeds,
     find,
     forms,
     keep,
@@ -19,6 +20,8 @@ from webapp.pages import (
     organizer,
     pictures,
     presentation,
+    sharing,
+    site,
     unsubscribe,
 )
 from webapp.storage import engines
@@ -56,10 +59,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     migrate.init_app(app, directory=str(ROOT / "migrations"))
     csrf = LazyCSRFProtect(app)
     shared = (logs, error_responses, security, rate_limits, ids, htmx, health, cli)
-    for part in (*shared, presentation, pictures, forms, language):
+    for part in (*shared, presentation, pictures, sharing, site, forms, language):
         part.init_app(app)
     pages = (attendee, keep, links, pictures, find, auth, organizer, unsubscribe, language, assets)
-    for blueprint in (*(part.bp for part in pages), api.bp):
+    public = (feeds, sharing, site)
+    for blueprint in (*(part.bp for part in (*pages, *public)), api.bp):
         app.register_blueprint(blueprint)
     for blueprint in (unsubscribe.bp, language.bp, api.bp):
         csrf.exempt(blueprint)

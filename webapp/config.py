@@ -2,13 +2,13 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.utils import parseaddr
 from ipaddress import ip_address
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -16,6 +16,8 @@ from flask import current_app
 from limits import parse_many
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+from webapp.brand import BrandError, Logo, check_colour, read_logo
 
 ROOT = Path(__file__).resolve().parent.parent
 CATALOGUES = ROOT / "webapp" / "text" / "catalogues"
@@ -27,6 +29,9 @@ SECRET_KEY_FILE = "secret_key"  # noqa: S105 - the name of a file
 SECRET_KEY_LENGTH = 16
 DEFAULT_THREADS = 64
 SITE_NAME = "Nextup"
+
+
+T = TypeVar("T")
 
 
 class SettingsError(Exception):
@@ -56,6 +61,10 @@ class Settings:
     mail_per_second: int
     base_url: str
     site_name: str
+    site_logo: Logo | None = field(repr=False)
+    site_color: str | None
+    imprint_url: str | None
+    privacy_url: str | None
     language: str
     htmx_is_local: bool
     trusted_proxies: int
@@ -97,6 +106,10 @@ class Settings:
             mail_per_second=read.integer("MAIL_PER_SECOND", 100, least=1, most=10_000),
             base_url=base_url,
             site_name=site_name,
+            site_logo=_branded(read, "SITE_LOGO", lambda name: read_logo(instance_path / name)),
+            site_color=_branded(read, "SITE_COLOR", check_colour),
+            imprint_url=_page_elsewhere(read, "IMPRINT_URL"),
+            privacy_url=_page_elsewhere(read, "PRIVACY_URL"),
             language=_language(read),
             htmx_is_local=_htmx_is_local(read),
             trusted_proxies=read.integer("TRUSTED_PROXIES", 0, least=0, most=16),
@@ -151,7 +164,8 @@ class _Reader:
 
     def optional(self, name: str) -> str | None:
         value = self._environ.get(name, "")
-        if any(not character.isprintable() for character in value):
+        # Joiners are part of words in other scripts.
+        if any(not char.isprintable() and char not in "\u200c\u200d" for char in value):
             raise SettingsError(f"{name}: must be one line without control characters")
         return value or None
 
@@ -281,6 +295,21 @@ def _htmx_is_local(read: _Reader) -> bool:
     if given not in (None, "local"):
         raise SettingsError("HTMX_URL: must be local, for our own copy, or not set, for its CDN")
     return given == "local"
+
+
+def _branded(read: _Reader, name: str, check: Callable[[str], T]) -> T | None:
+    given = read.optional(name)
+    try:
+        return None if given is None else check(given)
+    except BrandError as error:
+        raise SettingsError(f"{name}: {error}") from None
+
+
+def _page_elsewhere(read: _Reader, name: str) -> str | None:
+    given = read.optional(name)
+    if given is not None and not _is_web_address(given.partition("#")[0].partition("?")[0]):
+        raise SettingsError(f"{name}: must look like https://www.example.org/imprint")
+    return given
 
 
 def _base_url(read: _Reader, *, host: str, port: int) -> str:

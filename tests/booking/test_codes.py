@@ -3,7 +3,7 @@
 import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
 
-from webapp.booking.codes import FETCHED, SIZE, random_bytes
+from webapp.booking.codes import FETCHED, SIZE, new_reference, random_bytes
 
 
 def test_no_two_threads_are_given_the_same_bytes() -> None:
@@ -25,3 +25,9 @@ def test_a_child_is_given_other_bytes_than_its_parent() -> None:
     given = ours.recv()
     child.join()
     assert not {random_bytes() for _ in range(2 * FETCHED)} & {*given}
+
+
+def test_no_reference_looks_like_a_formula() -> None:
+    given = [new_reference() for _ in range(2_000)]
+    assert not [reference for reference in given if reference.startswith("-")]
+    assert {len(reference) for reference in given} == {22}

@@ -1,5 +1,7 @@
 """Bookings looked up by their attendee and their organizer."""
 
+# ruff: noqa: RUF001 - letters that look alike are the point
+
 from collections.abc import Callable
 
 import pytest
@@ -10,6 +12,7 @@ from webapp.booking import queries, ranks
 from webapp.booking.queries import find_booking, locate
 from webapp.booking.services import book_tickets, cancel_booking
 from webapp.errors import BookingNotFound
+from webapp.events.queries import upcoming_events
 
 
 def test_reference_finds_its_booking_with_event_and_rank(make_event: MakeEvent) -> None:
@@ -91,6 +94,42 @@ def test_search_finds_part_of_a_name_or_address_and_the_beginning_of_a_reference
     assert found("0%") == found("471") == [2]
     assert found(ada.reference[:-1]) == [1]
     assert found(ada.reference[:-1] + "~") == found("nobody") == []
+
+
+# (the name of who booked, what finds it, what does not)
+NAMES = [
+    ("Özil Ümit", ["özil", "OZIL", "ümit özil", "umit OZ", "O\u0308zil"], ["özil ada"]),
+    (
+        "Zoë Müller-Straße",
+        ["zoe", "ZOË", "müller", "strasse", "STRASSE", "straße"],
+        ["zoe mullner"],
+    ),
+    ("МАРИЯ Ёлкина", ["мария", "Мария", "елкина мария"], ["марта"]),
+    ("Ελένη Παππά", ["ελενη", "ΕΛΈΝΗ", "παππα"], ["ελλη"]),
+    ("Łukasz Ørsted", ["lukasz", "ŁUKASZ", "orsted lukasz"], ["lukas orstedt"]),
+    ("علي می\u200cخواهم كريم", ["علی", "میخواهم", "می\u200cخواهم", "کریم"], ["علو"]),
+    ("Œuvre O’Neil 🎉", ["oeuvre", "œuvre", "o'neil", "O’NEIL", "🎉"], ["🎊"]),
+    ("100% A_b \\ c*[d]", ["0%", "a_b", "\\", "*[d]", "% _b"], ["0_", "1%0", "a%b", "c?", "[c]"]),
+    ("山田\u3000太郎", ["太郎 山田", "山田"], ["田山"]),
+]
+
+
+@pytest.mark.parametrize(("name", "finding", "missing"), NAMES, ids=ascii)
+def test_search_takes_words_in_any_order_without_case_and_accents(
+    make_event: MakeEvent, name: str, finding: list[str], missing: list[str]
+) -> None:
+    event_id = make_event(name=name, capacity=9, location="Ágora")
+    book_tickets(event_id, attendee_id="ada", name="Ada Lovelace")
+    book_tickets(event_id, attendee_id="guest@example.org", email="guest@example.org", name=name)
+    for search in finding:
+        for typed in (search, f"{search} UEST@EX", f" guest  {search} "):
+            found = event_bookings(event_id, search=typed)
+            assert [row.position for row in found] == [2], typed
+        for typed in (search, f"agora {search}"):
+            assert [row.id for row in upcoming_events(search=typed)] == [event_id], typed
+    for search in missing:
+        assert event_bookings(event_id, search=search) == []
+        assert upcoming_events(search=search) == []
 
 
 def test_history_is_told_newest_first_and_page_by_page(make_event: MakeEvent) -> None:

@@ -510,9 +510,9 @@ def test_export_is_in_the_organizers_language(
     path = f"/organizer/events/{event_id}/bookings.csv"
     headings, row = get(owner, path, GERMAN).data.decode("utf-8-sig").splitlines()
     assert headings == (
-        "Buchungsnummer,Status,Tickets,Name,E-Mail,Kennung des Gastes,Buchungsreferenz,Gebucht"
+        "Buchungsnummer;Status;Tickets;Name;E-Mail;Kennung des Gastes;Buchungsreferenz;Gebucht"
     )
-    assert row.startswith("1,bestätigt,1,Ada,")
+    assert row.startswith("1;bestätigt;1;Ada;")
 
 
 def test_organizer_who_chooses_a_language_is_written_to_in_it(

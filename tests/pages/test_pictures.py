@@ -56,7 +56,7 @@ def urls_on(page: TestResponse) -> list[str]:
 
 
 def urls_on_text(page: str) -> list[str]:
-    return re.findall(r'<img[^>]* src="(/events/[^"]+)"', page)
+    return re.findall(r'<img[^>]* src="(/events/[0-9]+/pictures/[^"]+)"', page)
 
 
 def developed_from(data: bytes) -> imaging.ProcessedImage:

@@ -27,7 +27,7 @@ from webapp.storage.columns import MAX_NAME
 from webapp.storage.rows import EventRow
 from webapp.text.languages import ENGLISH
 from webapp.text.sentences import problem_sentence
-from webapp.web.fields import Whole
+from webapp.web.fields import PlainDigits
 from webapp.web.paging import number_in, page_of
 from webapp.web.schemas import EventFields, Input, from_json, placed
 
@@ -38,7 +38,7 @@ class Listing(Input):
     """Which part of a list is wanted; `cursor` is the `nextCursor` of the page before."""
 
     cursor: Annotated[str, Field(max_length=200)] = ""
-    limit: Annotated[Whole, Field(ge=1, le=100)] = 50
+    limit: Annotated[int, Field(ge=1, le=100), PlainDigits] = 50
 
 
 class EventListing(Listing):

@@ -25,8 +25,13 @@ os.register_at_fork(after_in_child=_ready.clear)
 
 
 def new_reference() -> str:
-    """128 random bits, URL-safe: whoever knows it may see and cancel the booking."""
-    return urlsafe_b64encode(random_bytes())[:22].decode()
+    """128 random bits, URL-safe: whoever knows it may see and cancel the booking.
+
+    None begins with a hyphen: a spreadsheet would take it for a formula.
+    """
+    while (reference := urlsafe_b64encode(random_bytes())[:22].decode()).startswith("-"):
+        pass
+    return reference
 
 
 def new_ticket_code() -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Select, bindparam, or_, select
+from sqlalchemy import Select, bindparam, func, or_, select
 
 from webapp import clock
 from webapp.booking import load
@@ -23,7 +23,9 @@ from webapp.booking.ranks import rank_of
 from webapp.errors import BookingNotFound, DomainError, EventNotFound, LinkReplaced
 from webapp.extensions import PerApp
 from webapp.storage.batcher import Batcher
+from webapp.storage.engines import dialect
 from webapp.storage.rows import ActivityRow, BookingRow, EventRow, LockedEvent
+from webapp.storage.search import finds
 from webapp.storage.tables import activities, bookings, events, old_codes
 from webapp.storage.transaction import read
 
@@ -144,8 +146,8 @@ def event_bookings(
 ) -> list[BookingRow]:
     """Bookings of an event in order of position, from behind position `after`; for its organizer.
 
-    `status` keeps one status, `asked` those with an open question; `search` finds part of a name,
-    address or attendee id, or the beginning of a reference.
+    `status` keeps one status, `asked` those with an open question; `search` finds words
+    in name, address and attendee id, or the beginning of a reference.
     Raises `EventNotFound`.
     """
     check_own(event, actor)
@@ -155,12 +157,16 @@ def event_bookings(
     if asked:
         query = query.where(is_asked)
     if search:
-        found = [column.icontains(search, autoescape=True) for column in _searched]
+        found = []
+        words = finds(search, dialect=dialect(), said=_said, written=[bookings.c.email])
+        if words is not None:
+            found.append(words)
         # MySQL will not compare a reference, which is ASCII, with any other text; and a few letters
         # begin one by chance.
         if search.isascii() and len(search) >= SHORTEST_REFERENCE:
             found.append(bookings.c.reference.startswith(search, autoescape=True))
-        query = query.where(or_(*found))
+        if found:
+            query = query.where(or_(*found))
     query = query.order_by(bookings.c.position).limit(limit)
     return list(read(lambda connection: connection.execute(query).all()))
 
@@ -236,7 +242,8 @@ event_reads: PerApp[Batcher[int, None, EventRow | None]] = PerApp(lambda: Batche
 place_reads: PerApp[Batcher[None, str, tuple[int, int] | None]] = PerApp(
     lambda: Batcher(read_places)
 )
-_searched = (bookings.c.name, bookings.c.email, bookings.c.attendee_id)
+# The id of most attendees is their address once more.
+_said = (bookings.c.name, func.nullif(bookings.c.attendee_id, bookings.c.email))
 
 
 def _of_reference(reference: str) -> BookingRow:

@@ -1,7 +1,7 @@
 """Lists of events: an organizer's own, and those that everybody can see."""
 
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, bindparam, or_, select
 
@@ -9,7 +9,9 @@ from webapp import clock
 from webapp.booking.inventory import is_over
 from webapp.errors import EventNotFound
 from webapp.events.running import LATELY, long_running
+from webapp.storage.engines import dialect
 from webapp.storage.rows import EventRow
+from webapp.storage.search import finds
 from webapp.storage.tables import events
 from webapp.storage.transaction import read
 
@@ -84,12 +86,11 @@ def upcoming_events(
 ) -> list[EventRow]:
     """Published events that are not over, soonest first and those without a date last.
 
-    `search` finds part of the name or place; `after` is start and id of the last one seen.
+    `search` finds words in name and place; `after` is start and id of the last one seen.
     """
     long, dated, undated = _long, _dated, _undated
-    if search:
-        searched = (events.c.name, events.c.location)
-        found = or_(*[column.icontains(search, autoescape=True) for column in searched])
+    found = finds(search, dialect=dialect(), said=(events.c.name, events.c.location))
+    if found is not None:
         long, dated, undated = (query.where(found) for query in (long, dated, undated))
     now = clock.now()
     lately = now - LATELY
@@ -129,3 +130,37 @@ def events_after(event: EventRow) -> list[EventRow]:
     ).order_by(events.c.starts_at, events.c.id)
     own = read(lambda connection: connection.execute(query, {"limit": NEXT}).all())
     return cast(list[EventRow], own) or upcoming_events(limit=NEXT)
+
+
+class Announced(NamedTuple):
+    """What everybody may know of an event: without what it says of itself, and without figures."""
+
+    id: int
+    name: str
+    location: str
+    time_zone: str
+    starts_at: datetime | None
+    ends_at: datetime | None
+    status: str
+
+
+def announced_events(*, since: datetime, limit: int) -> list[Announced]:
+    """Events that are published, or were until they were cancelled, by their start.
+
+    Dated ones that begin after `since`, at most `limit` of each status, then as many without a
+    date. One that was cancelled without ever being booked may have been a draft.
+    """
+    shown = select(*(events.c[name] for name in Announced._fields)).limit(limit)
+    dated = shown.where(events.c.starts_at >= since).order_by(events.c.starts_at, events.c.id)
+    queries = (
+        dated.where(events.c.status == "published"),
+        dated.where(events.c.status == "cancelled", events.c.next_position > 1),
+        shown.where(events.c.status == "published", events.c.starts_at.is_(None)).order_by(
+            events.c.id
+        ),
+    )
+
+    def work(connection: Connection) -> list[Announced]:
+        return [Announced(*row) for query in queries for row in connection.execute(query)]
+
+    return read(work)

@@ -2,6 +2,7 @@
 
 import binascii
 from email.errors import MessageError
+from email.header import decode_header, make_header
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.mime.base import MIMEBase
@@ -13,11 +14,11 @@ from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 
-from email_validator import EmailNotValidError, validate_email
+from email_validator import EmailNotValidError
 
 from webapp import clock
 from webapp.config import Settings
-from webapp.mail import compose
+from webapp.mail import compose, encoded_words
 from webapp.mail.content import Mail
 from webapp.mail.failures import PermanentFailure
 from webapp.mail.ical import calendar_file
@@ -25,6 +26,7 @@ from webapp.mail.links import link
 from webapp.mail.transports import Envelope, FolderTransport, SmtpTransport, Transport
 from webapp.storage.outbox import MAIL
 from webapp.storage.rows import DeliveryRow
+from webapp.text.addresses import checked_address
 from webapp.text.sentences import DELIVERY_PROBLEMS
 
 FOLDER = "mail"
@@ -54,7 +56,8 @@ class MailChannel:
     def __init__(self, settings: Settings, transport: Transport | None = None) -> None:
         self._settings = settings
         self._transport = transport or transport_of(settings)
-        self._sender = parseaddr(settings.mail_from)[1]
+        name, self._sender = parseaddr(settings.mail_from)
+        self._sender_name = str(make_header(decode_header(name)))
 
     def send(self, delivery: DeliveryRow) -> None:
         mail = compose.mail_for(delivery, self._settings)
@@ -68,11 +71,14 @@ class MailChannel:
 
     def _message(self, mail: Mail, recipient: str) -> bytes:
         message = EmailMessage(policy=ASCII if recipient.isascii() else UTF8)
-        try:
+        ours = encoded_words.header("Subject", mail.subject)
+        if self._sender.isascii():
+            ours += encoded_words.sender(self._sender_name, self._sender)
+        else:
             message["From"] = self._settings.mail_from
+        try:
             user, _, domain = recipient.rpartition("@")
             message["To"] = Address(username=user, domain=domain)
-            message["Subject"] = mail.subject
         except (MessageError, ValueError, IndexError) as error:
             raise PermanentFailure(DELIVERY_PROBLEMS["no_address"]) from error
         message["Date"] = clock.now()
@@ -84,8 +90,10 @@ class MailChannel:
             message[UNSUBSCRIBE] = f"<{mail.unsubscribe}>"
             message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         # The headers end with an empty line, and those of the parts go on from there.
-        return message.as_bytes()[:-2] + _parts_of(mail, self._calendar(mail)).as_bytes(
-            policy=PARTS
+        return (
+            ours.encode()
+            + message.as_bytes()[:-2]
+            + _parts_of(mail, self._calendar(mail)).as_bytes(policy=PARTS)
         )
 
     def _calendar(self, mail: Mail) -> bytes:
@@ -149,7 +157,7 @@ def wire_address(address: str) -> str:
     Raises `PermanentFailure`.
     """
     try:
-        valid = validate_email(address, check_deliverability=False)
+        valid = checked_address(address)
     except EmailNotValidError as error:
         raise PermanentFailure(DELIVERY_PROBLEMS["no_address"]) from error
     return valid.ascii_email or f"{valid.local_part}@{valid.ascii_domain}"

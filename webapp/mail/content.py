@@ -8,6 +8,7 @@ import segno
 
 from webapp.storage.rows import EventRow
 from webapp.text.languages import Language
+from webapp.text.typed import one_line
 
 # Scanners need the code dark on light and large enough on a small screen.
 QR_SCALE, QR_BORDER, QR_MASK = 8, 4, 0
@@ -82,8 +83,3 @@ class Mail:
         code = segno.make(self.ticket_code, error="m", micro=False, mask=QR_MASK)
         code.save(file, kind="png", scale=QR_SCALE, border=QR_BORDER)
         return file.getvalue()
-
-
-def one_line(text: str) -> str:
-    """Text fit for a header: any kind of line break becomes a space."""
-    return "".join(char if char.isprintable() else " " for char in " ".join(text.split()))

@@ -202,6 +202,7 @@ def calendar(reference: str) -> ResponseReturnValue:
     name = f"{formatting.slug(event.name) or f'{word}-{event.id}'}.ics"
     response.headers.set("Content-Disposition", "attachment", filename=name)
     response.headers["Cache-Control"] = "private, no-store"
+    response.headers["X-Robots-Tag"] = "noindex"
     return response
 
 

@@ -12,8 +12,10 @@ from webapp import clock
 from webapp.booking.commands import is_active, takes_tickets
 from webapp.booking.inventory import has_started, is_over
 from webapp.config import SITE_NAME, current_settings
+from webapp.events.queries import Announced
 from webapp.storage.rows import EventRow
 from webapp.text import formatting
+from webapp.text.links import linked
 from webapp.text.templates import Templates
 from webapp.web.markdown import markdown
 from webapp.web.static_files import StaticFiles
@@ -30,6 +32,7 @@ def init_app(app: Flask) -> None:
         in_month=spoken(formatting.in_month),
         initial=formatting.initial,
         leaf=spoken(formatting.leaf),
+        linked=linked,
         local_input=formatting.local_input,
         markdown=markdown,
         moment=spoken(formatting.moment),
@@ -75,7 +78,7 @@ def qr_code(text: str) -> Markup:
     return Markup(code.svg_inline(omitsize=True, border=3, dark="#000", light="#fff"))  # noqa: S704
 
 
-def event_path(event: EventRow) -> str:
+def event_path(event: EventRow | Announced) -> str:
     """The address of an event's page on this site."""
     # Flask's own `url_for` passes on more arguments, all of them empty.
     return current_app.url_for(

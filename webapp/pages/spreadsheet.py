@@ -9,6 +9,7 @@ from webapp.booking.commands import Status
 from webapp.storage.rows import BookingRow, EventRow
 from webapp.text.formatting import local, slug
 from webapp.web.language import gettext as _
+from webapp.web.language import language
 
 # Without it Excel takes the file for one in its own alphabet.
 BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
@@ -16,15 +17,20 @@ BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 # leaves out there. And a cell of ours may be several to it, at whatever it separates cells by: in
 # many countries that is a semicolon.
 SEPARATORS = r"[;,|:\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]"
-FORMULA = r"""[\s"\ufeff\u200b]*[-=+@＝＋－＠﹢﹣﹦﹫]"""  # noqa: RUF001
+UNSEEN = (
+    r"\u00ad\u034f\u115f\u1160\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe0f\ufeff\uffa0"
+)
+FORMULA = rf"""[\s"{UNSEEN}]*[-=+@＝＋－＠﹢﹣﹦﹫]"""  # noqa: RUF001
 formula = re.compile(f"(^|{SEPARATORS})(?={FORMULA})|^(?={SEPARATORS})")
 
 
 def csv_of(portions: Iterable[Iterable[BookingRow]], *, time_zone: str) -> Iterator[str]:
     """The file, a portion of bookings at a time; times of booking are in `time_zone`.
 
-    It is in the visitor's language.
+    It is in the visitor's language, and separated as spreadsheets there expect it: by semicolons
+    where the comma is that of numbers.
     """
+    separator = language().list_separator
     headings = (
         *(_("Number"), _("Status"), _("Tickets"), _("Name"), _("E-mail")),
         *(_("Attendee id"), _("Reference"), _("Booked")),
@@ -36,9 +42,10 @@ def csv_of(portions: Iterable[Iterable[BookingRow]], *, time_zone: str) -> Itera
         Status.LAPSED: _("lapsed"),
         Status.CANCELLED: _("cancelled"),
     }
-    yield BYTE_ORDER_MARK + _lines([headings])
+    yield BYTE_ORDER_MARK + _lines([headings], separator)
     for portion in portions:
-        yield _lines(_cells(booking, statuses, time_zone) for booking in portion)
+        rows = (_cells(booking, statuses, time_zone) for booking in portion)
+        yield _lines(rows, separator)
 
 
 def file_name(event: EventRow) -> str:
@@ -64,7 +71,7 @@ def _cells(booking: BookingRow, statuses: Mapping[str, str], time_zone: str) -> 
     )
 
 
-def _lines(rows: Iterable[Iterable[object]]) -> str:
+def _lines(rows: Iterable[Iterable[object]], separator: str) -> str:
     file = io.StringIO()
-    csv.writer(file).writerows(rows)
+    csv.writer(file, delimiter=separator).writerows(rows)
     return file.getvalue()

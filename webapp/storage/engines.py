@@ -13,6 +13,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from webapp.config import Settings
 from webapp.extensions import db
+from webapp.storage.search import FOLDED, folded
 
 WAIT_SECONDS = 2
 READ_SECONDS = 5
@@ -55,6 +56,11 @@ def write_engine() -> Engine:
     return db.engines[WRITE_BIND]
 
 
+def dialect() -> str:
+    """The kind of our database: "sqlite" or "mysql"."""
+    return write_engine().dialect.name
+
+
 def pool_options(settings: Settings) -> dict[str, Any]:
     """A connection for every other thread, made when it is first needed.
 
@@ -92,6 +98,7 @@ def prepare_sqlite(connection: Any, entry: ConnectionPoolEntry) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.create_function(FOLDED, 1, folded, deterministic=True)
 
 
 def begin_writing(connection: Connection) -> None:

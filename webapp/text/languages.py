@@ -59,6 +59,11 @@ class Language:
         """Left to right ("ltr"), or right to left ("rtl")."""
         return self.locale.text_direction
 
+    @cached_property
+    def list_separator(self) -> str:
+        """What separates values in its spreadsheets."""
+        return ";" if self.locale.number_symbols["latn"]["decimal"] == "," else ","
+
     def forms(self, key: Key, many: str | None = None) -> tuple[Form, Callable[[int], int]]:
         """The forms of a text and what chooses among them; English where it is not translated."""
         translated = self.texts.get(key)

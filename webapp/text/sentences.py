@@ -111,6 +111,7 @@ PROBLEMS = {
     "cursor": "Use the nextCursor of the page before.",
     "date_and_time": "Use a date and time such as 2027-05-03T19:30.",
     "email": "Give an e-mail address such as ada@example.org.",
+    "email_ending": "Give another e-mail address: no mail reaches those that end in .%(ending)s.",
     "emptied_meanwhile": "Meanwhile emptied.",
     "end_before_start": "The end has to be after the start.",
     "end_without_start": "An event that ends needs a start.",

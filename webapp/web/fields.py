@@ -1,12 +1,11 @@
 """The values that fields of pages and API hold, each cleaned and checked."""
 
-import unicodedata
 from datetime import datetime
 from functools import cache
 from typing import Annotated
 from zoneinfo import available_timezones
 
-from email_validator import EmailNotValidError, validate_email
+from email_validator import EmailNotValidError
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -18,7 +17,9 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from webapp.storage.columns import MAX_EMAIL, MAX_ID, MAX_NAME
+from webapp.text.addresses import Unreachable, checked_address
 from webapp.text.languages import LANGUAGES
+from webapp.text.typed import has_controls, is_blank, tidy, tidy_line, western_digits
 from webapp.web.paging import is_number
 
 MAX_TICKETS = 1_000
@@ -30,17 +31,25 @@ def wrong(code: str, **parameters: object) -> PydanticCustomError:
     return PydanticCustomError("problem", "{code}", {"code": code, **parameters})
 
 
-def clean_line(text: str) -> str:
-    """One line of text that every database and driver can keep."""
-    clean_text(text)
-    if "\n" in text or "\r" in text:
+def clean_line(value: object) -> object:
+    """One line of text as it is meant, that every database and driver can keep."""
+    if not isinstance(value, str):
+        return value
+    printable(value)
+    if "\n" in value.strip() or "\r" in value.strip():
         raise wrong("one_line")
-    return text.strip()
+    line = tidy_line(value)
+    return "" if is_blank(line) else line
 
 
-def clean_text(text: str) -> str:
+def clean_text(value: object) -> object:
+    """Text of several lines as it is meant."""
+    return tidy(printable(value)) if isinstance(value, str) else value
+
+
+def printable(text: str) -> str:
     """Text without control characters or halves of a surrogate pair."""
-    if any(unicodedata.category(char) in ("Cc", "Cs") and char not in "\n\r\t" for char in text):
+    if has_controls(text):
         raise wrong("control_characters")
     return text
 
@@ -48,7 +57,9 @@ def clean_text(text: str) -> str:
 def clean_email(text: str) -> str:
     """An e-mail address in the form that identifies: lower case."""
     try:
-        return validate_email(clean_line(text), check_deliverability=False).normalized.lower()
+        return checked_address(text).normalized.lower()
+    except Unreachable as error:
+        raise wrong("email_ending", ending=error.ending) from error
     except EmailNotValidError as error:
         raise wrong("email") from error
 
@@ -63,7 +74,10 @@ def user_id(value: object) -> int | str:
         return value
     if not 1 <= len(value) <= MAX_USER_ID or value != value.strip():
         raise wrong("user_id", limit=MAX_USER_ID)
-    return clean_line(value)
+    if "\n" in value or "\r" in value:
+        raise wrong("one_line")
+    # As it was sent, byte by byte: it identifies.
+    return printable(value)
 
 
 def known_language(code: str) -> str:
@@ -109,15 +123,30 @@ def number_or_none(value: object) -> object:
 
 def digits(value: object) -> object:
     """A number as a form has it is written as people do: Python would take 1_0 and 1.0, too."""
+    if not isinstance(value, str):
+        return value
+    return plain_digits(western_digits(tidy_line(value)))
+
+
+def plain_digits(value: object) -> object:
+    """A number as programs write it."""
     if isinstance(value, str) and not is_number(value.strip()):
         raise wrong("whole_number")
     return value
 
 
-Line = Annotated[StrictStr, Field(max_length=MAX_NAME), AfterValidator(clean_line)]
+# What is counted is what is kept: the limits hold for the text as it is meant.
+Line = Annotated[StrictStr, Field(max_length=MAX_NAME), BeforeValidator(clean_line)]
 RequiredLine = Annotated[Line, Field(min_length=1), AfterValidator(not_blank)]
-Email = Annotated[StrictStr, Field(max_length=MAX_EMAIL), AfterValidator(clean_email)]
-Whole = Annotated[int, BeforeValidator(digits)]
+Email = Annotated[
+    StrictStr,
+    Field(max_length=MAX_EMAIL),
+    BeforeValidator(clean_line),
+    AfterValidator(clean_email),
+]
+# Behind the limits of a number, or its JSON Schema does not have them.
+Digits = BeforeValidator(digits)
+PlainDigits = BeforeValidator(plain_digits)
 EventId = Annotated[int, Field(ge=1, le=MAX_ID)]
 UserId = Annotated[
     int | str,
@@ -131,7 +160,7 @@ UserId = Annotated[
         }
     ),
 ]
-Tickets = Annotated[Whole, Field(ge=1, le=MAX_TICKETS)]
+Tickets = Annotated[int, Field(ge=1, le=MAX_TICKETS), Digits]
 Reference = Annotated[StrictStr, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 Zone = Annotated[StrictStr, AfterValidator(known_zone)]
 LanguageCode = Annotated[

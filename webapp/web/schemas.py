@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -23,6 +22,7 @@ from webapp.events.dates import check_dates
 from webapp.events.services import EventDetails
 from webapp.storage.columns import MAX_CAPACITY, MAX_NAME
 from webapp.web.fields import (
+    Digits,
     Email,
     EventId,
     LanguageCode,
@@ -32,7 +32,6 @@ from webapp.web.fields import (
     RequiredLine,
     Tickets,
     UserId,
-    Whole,
     Zone,
     clean_email,
     clean_text,
@@ -135,9 +134,9 @@ class EventFields(Input):
     """What an organizer says of an event; a time without an offset is in the event's zone."""
 
     eventName: RequiredLine
-    totalTickets: Annotated[Whole, Field(ge=1, le=MAX_CAPACITY)]
+    totalTickets: Annotated[int, Field(ge=1, le=MAX_CAPACITY), Digits]
     description: Annotated[
-        StrictStr, Field(max_length=MAX_DESCRIPTION), AfterValidator(clean_text)
+        StrictStr, Field(max_length=MAX_DESCRIPTION), BeforeValidator(clean_text)
     ] = ""
     location: Line = ""
     timeZone: Zone = "UTC"
@@ -148,11 +147,12 @@ class EventFields(Input):
     cancelUntil: Moment = None
     maxTicketsPerBooking: Tickets = 10
     waitingListLimit: Annotated[
-        Annotated[Whole, Field(ge=0, le=MAX_CAPACITY)] | None, BeforeValidator(number_or_none)
+        Annotated[int, Field(ge=0, le=MAX_CAPACITY), Digits] | None, BeforeValidator(number_or_none)
     ] = None
     asksAddress: bool = False
     stillComingDays: Annotated[
-        Annotated[int, Field(ge=1, le=MOST_COMING_DAYS)] | None, BeforeValidator(number_or_none)
+        Annotated[int, Field(ge=1, le=MOST_COMING_DAYS), Digits] | None,
+        BeforeValidator(number_or_none),
     ] = None
     stillComingLapses: bool = False
     status: Literal["draft", "published"] = "published"

@@ -44,6 +44,8 @@ HEADERS = {
 VARIES_BY = ("HX-Request-Type", "Accept-Language", "Cookie")
 # HTTP wants a challenge with each 401. Browsers open no window of their own for this one.
 ASK_BY_PAGE = 'Cookie realm="Nextup", form-action="/login"'
+# The pages for everybody: no other one belongs into a search engine.
+INDEXED = {"attendee.events", "attendee.event", "api.docs"}
 STRICT_TRANSPORT = "max-age=31536000"
 
 is_cookie_of_ours = re.compile(r"(__Host-)?nextup(-.*)?").fullmatch
@@ -147,6 +149,8 @@ def _keep_private(response: Response) -> Response:
             response.vary.update(VARIES_BY)
         else:
             response.headers["Vary"] = ", ".join(VARIES_BY)
+        if request.endpoint not in INDEXED:
+            response.headers["X-Robots-Tag"] = "noindex"
     else:
         response.headers.setdefault("Cache-Control", "no-store")
     return response

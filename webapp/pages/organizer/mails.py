@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from flask import flash, g, request, url_for
 from flask.typing import ResponseReturnValue
-from pydantic import AfterValidator, Field, StrictStr
+from pydantic import BeforeValidator, Field, StrictStr
 
 from webapp.booking import links
 from webapp.config import current_settings
@@ -32,7 +32,7 @@ class MessageFields(Input):
     audience: Audience
     subject: RequiredLine
     text: Annotated[
-        StrictStr, Field(min_length=1, max_length=LONGEST_TEXT), AfterValidator(clean_text)
+        StrictStr, Field(min_length=1, max_length=LONGEST_TEXT), BeforeValidator(clean_text)
     ]
 
 
