@@ -7,15 +7,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-import segno
 from flask import Flask, Response, current_app, request
 from jinja2 import pass_environment
-from markupsafe import Markup
 
 from webapp.booking.commands import is_active, takes_tickets
 from webapp.config import current_settings
 from webapp.storage.rows import EventRow
-from webapp.text import formatting
+from webapp.text import formatting, qr_code
 from webapp.text.templates import Templates
 from webapp.web import htmx
 from webapp.web.markdown import markdown
@@ -35,7 +33,7 @@ def init_app(app: Flask) -> None:
         moment=spoken(formatting.moment),
         number=spoken(lambda value, language: language.number(value)),
         percent_of=formatting.percent_of,
-        qr_code=qr_code,
+        qr_code=qr_code.as_svg,
         span=spoken(formatting.span),
         weekday=spoken(formatting.weekday),
         whole_day=spoken(formatting.whole_day),
@@ -87,12 +85,6 @@ class StaticFiles:
         """What is in a file, in 12 characters."""
         content = Path(self._app.static_folder or "", name).read_bytes()
         return hashlib.sha256(content).hexdigest()[:12]
-
-
-def qr_code(text: str) -> Markup:
-    """A QR code as inline SVG, dark on light in every colour scheme: scanners need it so."""
-    code = segno.make(text, error="m", micro=False)
-    return Markup(code.svg_inline(omitsize=True, border=3, dark="#000", light="#fff"))  # noqa: S704
 
 
 def event_path(event: EventRow) -> str:
