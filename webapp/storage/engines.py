@@ -13,6 +13,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from webapp.config import Settings
 from webapp.extensions import db
+from webapp.storage import fast_mysql
 
 WAIT_SECONDS = 2
 READ_SECONDS = 5
@@ -46,6 +47,8 @@ def configure(app: Flask, settings: Settings) -> None:
         prepare = prepare_sqlite if url.drivername == SQLITE else prepare_mysql
         for engine in db.engines.values():
             event.listen(engine, "connect", prepare)
+            if url.drivername != SQLITE:
+                event.listen(engine, "do_connect", fast_mysql.connect)
         if url.drivername == SQLITE:
             event.listen(write_engine(), "begin", begin_writing)
 
