@@ -47,7 +47,7 @@ def calendar_file(
     )
     own = {SEQUENCE: str(event.revision), STAMP: vDDDTypes(now).to_ical().decode(), UID: uid}
     for name, value in own.items():
-        line = Contentline(f"{name}:{value}").to_ical()
+        line = Contentline(f"{name}:{value}").to_ical()  # type: ignore[no-untyped-call]
         file = file.replace(b"\r\n%b:%b\r\n" % (name.encode(), SAME[name]), b"\r\n%b\r\n" % line)
     return file
 

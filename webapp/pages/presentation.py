@@ -37,6 +37,7 @@ def init_app(app: Flask) -> None:
         span=spoken(formatting.span),
         weekday=spoken(formatting.weekday),
         whole_day=spoken(formatting.whole_day),
+        with_links=formatting.with_links,
     )
     app.jinja_env.tests.update(active=is_active, taking_tickets=takes_tickets)
     app.jinja_env.globals.update(

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from jinja2.utils import urlize
 from markupsafe import Markup, escape
 
 from webapp.storage.rows import EventTimes
@@ -136,11 +137,18 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain)[:LONGEST_SLUG].strip("-")
 
 
+@lru_cache(maxsize=REMEMBERED)
 def in_words(moment: datetime, time_zone: str, language: Language) -> str:
     """A moment as people at the event's place write it, such as 3 May 2027, 19:30 CEST."""
     there = local(moment, time_zone)
     text = language.dated(language.date("yMMMMd", there), clock(there, language))
     return f"{text} {zone_name(there, language)}"
+
+
+@lru_cache(maxsize=REMEMBERED)
+def with_links(text: str) -> Markup:
+    """Text as HTML in which addresses of pages can be clicked; many mails say the same."""
+    return Markup(urlize(text, rel="noopener"))  # noqa: S704 - it escapes what is not a link
 
 
 def zone_name(local: datetime, language: Language) -> str:
