@@ -3,15 +3,19 @@
 Measured in process on SQLite, as the share of one request's time, in interleaved runs.
 """
 
+import hmac
+import secrets
 from collections.abc import Callable, Hashable, MutableMapping
-from functools import cached_property
+from functools import cache, cached_property, lru_cache
 from types import FunctionType, MethodType
 from typing import Any, cast
 
-from flask import Flask, Request, Response, current_app, request
+from flask import Flask, Request, Response, current_app, g, request, session
 from flask.globals import request_ctx
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from flask_wtf import CSRFProtect
+from itsdangerous import Signer, TimestampSigner, URLSafeTimedSerializer
+from itsdangerous.signer import HMACAlgorithm
 from jinja2.runtime import Context, Macro
 
 from webapp.text.templates import Templates
@@ -101,6 +105,9 @@ class FastFlask(Flask):
                 self._kept_paths[asked] = path
         return path
 
+    def update_template_context(self, context: dict[str, Any]) -> None:
+        """Leave out what stands among the globals of all templates as well: 1 % of a page."""
+
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Leave out the look for coroutines, of which we have none: 3 % of a status."""
         return func
@@ -114,8 +121,72 @@ def may_be_kept(name: str, value: object) -> bool:
     return is_short and not name.startswith("_")
 
 
+class OneStepHMAC(HMACAlgorithm):
+    """SHA-1 as itsdangerous signs with it, without an object for each signature."""
+
+    def get_signature(self, key: bytes, value: bytes) -> bytes:
+        return hmac.digest(key, value, "sha1")
+
+
+class OneKeySigner(TimestampSigner):
+    """Derives its key once."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.algorithm = OneStepHMAC()
+        self.derive_key = cache(super().derive_key)  # type: ignore[method-assign]
+
+
+class QuickSerializer(URLSafeTimedSerializer):
+    """Signs as itsdangerous does, with one signer for all: a third of the time, 7 % of a page."""
+
+    default_signer = OneKeySigner
+
+    def make_signer(self, salt: str | bytes | None = None) -> Signer:
+        return self._signer if salt in (None, self.salt) else super().make_signer(salt)
+
+    @cached_property
+    def _signer(self) -> Signer:
+        return super().make_signer()
+
+
+# There is one secret key; only tests have more.
+@lru_cache(maxsize=16)
+def of_sessions(secret_key: str) -> QuickSerializer:
+    """Writes sessions as Flask does."""
+    made = LazySessionInterface
+    options = {"key_derivation": made.key_derivation}
+    return QuickSerializer(
+        secret_key, salt=made.salt, serializer=made.serializer, signer_kwargs=options
+    )
+
+
+@lru_cache(maxsize=16)
+def of_csrf_tokens(secret_key: str) -> QuickSerializer:
+    """Writes tokens as Flask-WTF does."""
+    return QuickSerializer(secret_key, salt="wtf-csrf-token")
+
+
+def csrf_token() -> str:
+    """The token for the forms of this request, as Flask-WTF makes it and checks it."""
+    token: str | None = g.get("csrf_token")
+    if token is None:
+        if "csrf_token" not in session:
+            session["csrf_token"] = secrets.token_hex(20)
+        key = current_app.secret_key
+        assert isinstance(key, str)
+        token = of_csrf_tokens(key).dumps(session["csrf_token"])
+        assert isinstance(token, str)
+        g.csrf_token = token
+    return token
+
+
 class LazyCSRFProtect(CSRFProtect):  # type: ignore[misc]
     """Looks for exemptions only where a token is needed: 3 % of a status."""
+
+    def init_app(self, app: Flask) -> None:
+        super().init_app(app)
+        app.jinja_env.globals["csrf_token"] = csrf_token
 
     def protect(self, apply_exemptions: bool = False) -> None:
         if request.method in current_app.config["WTF_CSRF_METHODS"]:
@@ -124,6 +195,12 @@ class LazyCSRFProtect(CSRFProtect):  # type: ignore[misc]
 
 class LazySessionInterface(SecureCookieSessionInterface):
     """Parses nothing without a Cookie header and saves no untouched session: 15 % of a status."""
+
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        key = app.secret_key
+        if not isinstance(key, str) or app.config["SECRET_KEY_FALLBACKS"]:
+            return super().get_signing_serializer(app)
+        return of_sessions(key)
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         if "HTTP_COOKIE" not in request.environ and app.secret_key:
