@@ -22,7 +22,15 @@ from webapp.pages import (
     unsubscribe,
 )
 from webapp.storage import engines
-from webapp.web import error_responses, health, htmx, ids, rate_limits, security
+from webapp.web import (
+    error_responses,
+    health,
+    htmx,
+    ids,
+    kept_pages,
+    rate_limits,
+    security,
+)
 from webapp.web.fast_flask import FastFlask, LazyCSRFProtect
 
 # No form of ours is near it but the one for pictures, which has its own limit; what is larger is
@@ -61,7 +69,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     migrate.init_app(app, directory=str(ROOT / "migrations"))
     csrf = LazyCSRFProtect(app)
     shared = (logs, error_responses, security, rate_limits, ids, htmx, health, cli)
-    for part in (*shared, presentation, pictures, forms, language):
+    for part in (*shared, kept_pages, presentation, pictures, forms, language):
         part.init_app(app)
     pages = (attendee, keep, links, pictures, find, auth, organizer, unsubscribe, language)
     for blueprint in (*(part.bp for part in pages), api.bp):
