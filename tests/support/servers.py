@@ -353,6 +353,10 @@ class AppServer(Server):
         """The processes that answer requests."""
         return [child for child in self._children() if _listens(child)]
 
+    def deliverer_pids(self) -> list[int]:
+        """The process that sends mails."""
+        return [child for child in self._children() if _runs(child, "webapp.server.deliverer")]
+
     def _children(self) -> list[int]:
         try:
             tasks = list(Path(f"/proc/{self.pid}/task").iterdir())
@@ -377,6 +381,13 @@ def _alive(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return state != "Z"
+
+
+def _runs(pid: int, module: str) -> bool:
+    try:
+        return module in Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    except FileNotFoundError:
+        return False
 
 
 def _listens(pid: int) -> bool:
