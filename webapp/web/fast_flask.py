@@ -105,9 +105,6 @@ class FastFlask(Flask):
                 self._kept_paths[asked] = path
         return path
 
-    def update_template_context(self, context: dict[str, Any]) -> None:
-        """Leave out what stands among the globals of all templates as well: 1 % of a page."""
-
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Leave out the look for coroutines, of which we have none: 3 % of a status."""
         return func
@@ -186,7 +183,8 @@ class LazyCSRFProtect(CSRFProtect):  # type: ignore[misc]
 
     def init_app(self, app: Flask) -> None:
         super().init_app(app)
-        app.jinja_env.globals["csrf_token"] = csrf_token
+        # What these add to each template stands among the globals of all as well: 1 % of a page.
+        app.template_context_processors[None].clear()
 
     def protect(self, apply_exemptions: bool = False) -> None:
         if request.method in current_app.config["WTF_CSRF_METHODS"]:
