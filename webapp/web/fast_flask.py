@@ -16,7 +16,11 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, Se
 from flask_wtf import CSRFProtect
 from itsdangerous import Signer, TimestampSigner, URLSafeTimedSerializer
 from itsdangerous.signer import HMACAlgorithm
+from jinja2 import nodes
+from jinja2.compiler import CodeGenerator, Frame
 from jinja2.runtime import Context, Macro
+from markupsafe import Markup, escape
+from markupsafe import _escape_inner as escape_inner  # type: ignore[attr-defined]
 
 from webapp.text.templates import Templates
 from webapp.web.language import language
@@ -45,6 +49,16 @@ class DirectContext(Context):
         return called(*arguments, **named)
 
 
+class DirectCodeGenerator(CodeGenerator):
+    """Has what is shown escaped by `shown`."""
+
+    def _output_child_pre(self, node: nodes.Expr, frame: Frame, finalize: Any) -> None:
+        if frame.eval_ctx.volatile or not frame.eval_ctx.autoescape or finalize.src is not None:
+            super()._output_child_pre(node, frame, finalize)
+        else:
+            self.write("environment.shown(")
+
+
 class SharedGlobalsEnvironment(Templates):
     """Templates that have no globals of their own, so that all share one plain dictionary.
 
@@ -53,6 +67,15 @@ class SharedGlobalsEnvironment(Templates):
     """
 
     context_class = DirectContext
+    code_generator_class = DirectCodeGenerator
+
+    @staticmethod
+    def shown(value: object) -> str:
+        """Escaped text that is only put together: no object marks it as HTML, 5 % of a page."""
+        kind = type(value)
+        if kind is str:
+            return escape_inner(value)  # type: ignore[no-any-return]
+        return value if kind is Markup else escape(value)  # type: ignore[return-value]
 
     def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
         return super().make_globals(d) if d else self.globals
