@@ -77,10 +77,11 @@ def upcoming_events(
         rows: list[Any] = []
         if start is not None:
             place = {"start": start, "id": event_id, "earliest": max(start, now)}
-            rows += connection.execute(dated, {**place, "limit": limit})
+            rows += connection.execute(dated, {**place, "limit": limit}).all()
         if len(rows) < limit:
             behind = event_id if start is None else 0
-            rows += connection.execute(undated, {"id": behind, "limit": limit - len(rows)})
+            left = {"id": behind, "limit": limit - len(rows)}
+            rows += connection.execute(undated, left).all()
         return rows
 
     return read(work)

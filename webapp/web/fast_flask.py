@@ -74,7 +74,7 @@ class SharedGlobalsEnvironment(Templates):
         """Escaped text that is only put together: no object marks it as HTML, 5 % of a page."""
         kind = type(value)
         if kind is str:
-            return escape_inner(value)  # type: ignore[no-any-return]
+            return escape_inner(value)  # type: ignore[arg-type]
         return value if kind is Markup else escape(value)  # type: ignore[return-value]
 
     def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
