@@ -11,14 +11,14 @@ from bench.wrk import Load
 class Sample:
     """One run of a task: the load, the processors used and what the database did meanwhile.
 
-    `cpu` is in processors by group of processes, `database` counts by name; `mails` are those that
-    were sent meanwhile.
+    `cpu` is in processors by group of processes, `database` counts by name; `mail_seconds` is the
+    processor time of the deliverers for each mail that the run caused, until all were sent.
     """
 
     load: Load
     cpu: dict[str, float]
     database: dict[str, int]
-    mails: int = 0
+    mail_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +43,10 @@ def rate(sample: Sample) -> float:
 
 
 def cost(sample: Sample) -> float:
-    """Processor time of all processes of the server for each answer, in ms.
-
-    A mail that is caused may be sent later, so it is not those of the run that count, but what one
-    of them takes.
-    """
+    """Processor time of the whole server for each answer, with its mail, in ms."""
     load = sample.load
     answering = sample.cpu["server"] + sample.cpu.get("supervisor", 0.0)
-    each = answering * load.seconds / load.answered
-    sending = sample.cpu.get("deliverers", 0.0) * load.seconds
-    return 1000 * (each + (sending / sample.mails if sample.mails else 0.0))
+    return 1000 * (answering * load.seconds / load.answered + sample.mail_seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from bench import fill, wrk
 from bench import visitors as people
 from bench.figures import Sample
-from bench.processes import Watch
+from bench.processes import Watch, cpu_seconds
 from bench.stage import Configuration, Stage, book_one, get, log_in, new_event
 from bench.truth import Truth
 from bench.wrk import Load
@@ -21,7 +21,6 @@ VISITORS = 48
 LISTED = 25
 AT_DESK = 500
 VIEWS = ("list", "confirmed", "waiting", "login", "desk")
-MAIL_PATIENCE_SECONDS = 120.0
 PLENTY = 1_000_000
 COUNTED = (
     *("Questions", "Com_commit", "Com_rollback", "Com_select", "Com_insert", "Com_update"),
@@ -240,29 +239,34 @@ def run(name: str, now: Round, configuration: Configuration) -> Sample:
         groups["deliverers"] = stage.deliverers()
     before = counters(stage.mariadb)
     watch = Watch(groups)
-    mails_before = mails_sent(stage.mariadb)
+    sending = Sending(stage)
     load = TASKS[name](now, configuration)
     shares = watch.shares()
     after = counters(stage.mariadb)
-    mails = mails_sent(stage.mariadb) - mails_before
-    if name == "visitors":
-        # What is sent later would take time from what comes next.
-        wait_until(lambda: not mails_due(stage.mariadb), timeout=MAIL_PATIENCE_SECONDS, every=0.5)
-    return Sample(load, shares, {key: after[key] - before[key] for key in after}, mails)
+    mail_seconds = sending.seconds_for_each() if name == "visitors" else 0.0
+    return Sample(load, shares, {key: after[key] - before[key] for key in after}, mail_seconds)
 
 
-def mails_sent(mariadb: MariaDB) -> int:
-    return _mails(mariadb, "sent")
+class Sending:
+    """What the deliverers take for the mails of a run, which leave at a pace of their own."""
 
+    def __init__(self, stage: Stage) -> None:
+        self._mariadb, self._pids = stage.mariadb, stage.deliverers()
+        self._sent, self._used = self._mails("sent"), self._cpu()
 
-def mails_due(mariadb: MariaDB) -> int:
-    return _mails(mariadb, "pending")
+    def seconds_for_each(self) -> float:
+        """Wait until all are sent: later they would take time from what comes next."""
+        if not wait_until(lambda: not self._mails("pending"), timeout=120, every=0.5):
+            raise wrk.LoadFailed("the mails of a run were not sent")
+        return (self._cpu() - self._used) / max(1, self._mails("sent") - self._sent)
 
+    def _cpu(self) -> float:
+        return sum(map(cpu_seconds, self._pids))
 
-def _mails(mariadb: MariaDB, state: str) -> int:
-    with closing(mariadb.connect("nextup")) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT COUNT(*) FROM delivery WHERE state = %s", (state,))
-        return int(cursor.fetchone()[0])
+    def _mails(self, state: str) -> int:
+        with closing(self._mariadb.connect("nextup")) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT COUNT(*) FROM delivery WHERE state = %s", (state,))
+            return int(cursor.fetchone()[0])
 
 
 def counters(mariadb: MariaDB) -> dict[str, int]:
