@@ -11,13 +11,15 @@ from bench.wrk import Load
 class Sample:
     """One run of a task: the load, the processors used and what the database did meanwhile.
 
-    `cpu` is in processors by group of processes, `database` counts by name; `mail_seconds` is the
-    processor time of the deliverers for each mail that the run caused, until all were sent.
+    `cpu` is in processors by group of processes over `seconds`, `database` counts by name;
+    `mail_seconds` is the processor time of the deliverers for each mail that the run caused, until
+    all were sent.
     """
 
     load: Load
     cpu: dict[str, float]
     database: dict[str, int]
+    seconds: float = 0.0
     mail_seconds: float = 0.0
 
 
@@ -44,9 +46,8 @@ def rate(sample: Sample) -> float:
 
 def cost(sample: Sample) -> float:
     """Processor time of the whole server for each answer, with its mail, in ms."""
-    load = sample.load
     answering = sample.cpu["server"] + sample.cpu.get("supervisor", 0.0)
-    return 1000 * (answering * load.seconds / load.answered + sample.mail_seconds)
+    return 1000 * (answering * sample.seconds / sample.load.answered + sample.mail_seconds)
 
 
 @dataclass(frozen=True, slots=True)

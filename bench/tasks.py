@@ -244,7 +244,8 @@ def run(name: str, now: Round, configuration: Configuration) -> Sample:
     shares = watch.shares()
     after = counters(stage.mariadb)
     mail_seconds = sending.seconds_for_each() if name == "visitors" else 0.0
-    return Sample(load, shares, {key: after[key] - before[key] for key in after}, mail_seconds)
+    counted = {key: after[key] - before[key] for key in after}
+    return Sample(load, shares, counted, watch.seconds, mail_seconds)
 
 
 class Sending:

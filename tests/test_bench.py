@@ -110,8 +110,8 @@ def test_visit_counts_only_if_it_ends_on_the_page_of_its_own_booking(
 
 
 def test_cost_of_a_booking_holds_the_whole_server_and_its_mail() -> None:
-    seen = Load(100, 100, 2.0, 1.0, 1.0, 1.0, 1.0)
+    seen = Load(100, 100, 1.5, 1.0, 1.0, 1.0, 1.0)
     cpu = {"server": 0.5, "supervisor": 0.05, "deliverers": 0.1, "mariadb": 0.4}
     # 1.1 s for 100 answers, and what each mail takes.
-    assert cost(Sample(seen, cpu, {}, mail_seconds=0.01)) == pytest.approx(11 + 10)
-    assert cost(Sample(seen, {"server": 0.5}, {})) == pytest.approx(10)
+    assert cost(Sample(seen, cpu, {}, 2.0, mail_seconds=0.01)) == pytest.approx(11 + 10)
+    assert cost(Sample(seen, {"server": 0.5}, {}, 2.0)) == pytest.approx(10)
