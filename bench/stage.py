@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from email.message import Message
+from http.client import HTTPException
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,8 @@ class Reference(Server):
     def ready(self) -> bool:
         try:
             return get(f"{self.url}/healthz").status == 200
-        except OSError:
+        except (OSError, HTTPException):
+            # Not yet, or somebody else was quicker to take the port.
             return False
 
     def pids(self) -> list[int]:
