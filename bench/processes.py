@@ -32,6 +32,8 @@ class Watch:
     """How much of one processor each group of processes uses from its start to its end."""
 
     groups: Mapping[str, Iterable[int]]
+    # How long it was, once it has ended.
+    seconds: float = 0.0
     _started: float = 0.0
     _before: dict[str, float] = field(default_factory=dict)
 
@@ -41,8 +43,10 @@ class Watch:
 
     def shares(self) -> dict[str, float]:
         """1.0 is one whole processor."""
-        seconds = time.monotonic() - self._started
-        return {name: (used - self._before[name]) / seconds for name, used in self._used().items()}
+        self.seconds = time.monotonic() - self._started
+        return {
+            name: (used - self._before[name]) / self.seconds for name, used in self._used().items()
+        }
 
     def _used(self) -> dict[str, float]:
         return {name: sum(map(cpu_seconds, pids)) for name, pids in self.groups.items()}

@@ -1,6 +1,7 @@
 """The servers of a run: one MariaDB, Redis, Nextup in each configuration, and the references."""
 
 import json
+import re
 import sys
 import urllib.error
 import urllib.request
@@ -9,9 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from email.message import Message
+from http.client import HTTPException
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from bench.references import raw
 from tests.support.servers import ROOT, AppServer, MariaDB, Redis, Server
@@ -54,7 +57,8 @@ class Reference(Server):
     def ready(self) -> bool:
         try:
             return get(f"{self.url}/healthz").status == 200
-        except OSError:
+        except (OSError, HTTPException):
+            # Not yet, or somebody else was quicker to take the port.
             return False
 
     def pids(self) -> list[int]:
@@ -69,6 +73,7 @@ class Configuration:
     name: str
     nextup: AppServer
     route: Reference
+    bare: Reference
     raw: Reference | None
 
 
@@ -84,6 +89,11 @@ class Stage:
     sqlite: Configuration
     database: str
     _users: Iterator[int]
+
+    def deliverers(self) -> list[int]:
+        """The processes that send mails; those of one database share the work."""
+        servers = (self.single.nextup, self.double.nextup)
+        return [pid for server in servers for pid in server.deliverer_pids()]
 
     def new_users(self) -> int:
         """The first of a million user ids that nobody else is given."""
@@ -127,6 +137,30 @@ def new_event(server: AppServer, *, tickets: int, name: str = "Hot", **fields: o
     return int(answer.json()["id"])
 
 
+def book_one(server: AppServer, event_id: int, attendee: str) -> str:
+    """Book a ticket and return the reference."""
+    request = urllib.request.Request(
+        f"{server.url}/api/events/book",
+        data=json.dumps({"eventId": event_id, "userId": attendee}).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    return str(ask(request).json()["bookingReference"])
+
+
+def log_in(server: AppServer) -> str:
+    """Log the organizer in by page and return the cookies as a header has them."""
+    jar = urllib.request.HTTPCookieProcessor()
+    browser = urllib.request.build_opener(jar)
+    with browser.open(f"{server.url}/login") as page:
+        token = re.search(r'name="csrf_token" value="([^"]+)"', page.read().decode())
+    assert token is not None
+    form = {"csrf_token": token[1], "username": USERNAME, "password": PASSWORD}
+    with browser.open(f"{server.url}/login", urlencode(form).encode()) as page:
+        if "/organizer" not in page.url:
+            raise RuntimeError(f"no login: {page.url}")
+    return "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar.cookiejar)
+
+
 def settings(database_url: str, *, workers: int = 1, limits: str = "memory://") -> dict[str, str]:
     """The environment of a server: everything on, with limits that nobody reaches."""
     return {
@@ -161,13 +195,16 @@ def staged(folder: Path) -> Iterator[Stage]:
             route = stack.enter_context(
                 Reference(path / "route", "route", workers=workers, environ=route_environ)
             )
-            bare = None
+            bare = stack.enter_context(
+                Reference(path / "bare", "bare", workers=workers, environ={})
+            )
+            minimal = None
             if not database_url.startswith("sqlite"):
                 address = {"BENCH_PORT": str(mariadb.port), "BENCH_DATABASE": "raw"}
-                bare = stack.enter_context(
+                minimal = stack.enter_context(
                     Reference(path / "raw", "raw", workers=workers, environ=address)
                 )
-            return Configuration(name, nextup, route, bare)
+            return Configuration(name, nextup, route, bare, minimal)
 
         yield Stage(
             folder=folder,

@@ -3,22 +3,33 @@
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from bench import fill, wrk
+from bench import visitors as people
 from bench.figures import Sample
-from bench.processes import Watch
-from bench.stage import Configuration, Stage, get, new_event
+from bench.processes import Watch, cpu_seconds
+from bench.stage import Configuration, Stage, book_one, get, log_in, new_event
 from bench.truth import Truth
 from bench.wrk import Load
-from tests.support.servers import MariaDB
+from tests.support.servers import MariaDB, wait_until
 
 MANY = 50
+VISITORS = 48
+# As many as a page of the list shows, and one more.
+LISTED = 25
+AT_DESK = 500
+VIEWS = ("list", "confirmed", "waiting", "login", "desk")
 PLENTY = 1_000_000
 COUNTED = (
     *("Questions", "Com_commit", "Com_rollback", "Com_select", "Com_insert", "Com_update"),
     *("Innodb_data_fsyncs", "Innodb_os_log_fsyncs", "Innodb_rows_read"),
 )
+
+
+# A path and the headers with which it is asked for.
+View = tuple[str, dict[str, str]]
 
 
 @dataclass(slots=True)
@@ -41,6 +52,7 @@ class Round:
     line: Line | None = None
     _pages: dict[str, str] = field(default_factory=dict)
     _many: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _views: dict[str, dict[str, View]] = field(default_factory=dict)
 
     def truth(self, configuration: Configuration) -> Truth:
         url = configuration.nextup.environ["DATABASE_URL"]
@@ -61,6 +73,14 @@ class Round:
             self._many[configuration.name] = made[0], made[-1]
         return self._many[configuration.name]
 
+    def views(self, configuration: Configuration) -> dict[str, View]:
+        """The pages that are read one by one: `{name: (path, headers)}`."""
+        if configuration.name not in self._views:
+            if not self._views:
+                fill.fill_events(self.stage.mariadb, "nextup", LISTED)
+            self._views[configuration.name] = made_views(self, configuration)
+        return self._views[configuration.name]
+
     def page(self, configuration: Configuration) -> str:
         """The address of an event page."""
         if configuration.name not in self._pages:
@@ -68,6 +88,23 @@ class Round:
             event_id = new_event(server, tickets=PLENTY, name="Open air")
             self._pages[configuration.name] = f"{server.url}/events/{event_id}-open-air"
         return self._pages[configuration.name]
+
+
+def made_views(now: Round, configuration: Configuration) -> dict[str, View]:
+    """Make what the pages show: a booking that has its ticket and one that waits, and a desk."""
+    server, truth = configuration.nextup, now.truth(configuration)
+    event_id = new_event(server, tickets=1, name="Open air")
+    references = [book_one(server, event_id, f"visitor {number}") for number in (1, 2)]
+    truth.filled(event_id, confirmed=1, waiting=1)
+    full = fill.fill_event(now.stage.mariadb, "nextup", confirmed=AT_DESK)
+    truth.filled(full, confirmed=AT_DESK, waiting=0)
+    return {
+        "list": ("/", {}),
+        "confirmed": (f"/bookings/{references[0]}", {}),
+        "waiting": (f"/bookings/{references[1]}", {}),
+        "login": ("/login", {}),
+        "desk": (f"/organizer/events/{full}", {"Cookie": log_in(server)}),
+    }
 
 
 Task = Callable[[Round, Configuration], Load]
@@ -132,6 +169,31 @@ def status(now: Round, configuration: Configuration) -> Load:
     return wrk.read(url, seconds=now.seconds).expect(200)
 
 
+def visitors(now: Round, configuration: Configuration) -> Load:
+    server = configuration.nextup
+    event_id = new_event(server, tickets=PLENTY, name="Open air")
+    load = people.book(
+        f"{server.url}/events/{event_id}-open-air",
+        visitors=VISITORS,
+        first_visitor=now.stage.new_users(),
+        seconds=now.seconds,
+    )
+    now.truth(configuration).booked((event_id, event_id), load)
+    return load.expect(people.BOOKED)
+
+
+def bare(now: Round, configuration: Configuration) -> Load:
+    url = configuration.bare.url
+    users = now.stage.new_users()
+    return wrk.book(url, events=(1, 1), first_user=users, seconds=now.seconds).expect(201)
+
+
+def read_view(now: Round, configuration: Configuration, name: str) -> Load:
+    path, headers = now.views(configuration)[name]
+    url = configuration.nextup.url + path
+    return wrk.read(url, seconds=now.seconds, headers=headers).expect(200)
+
+
 def page(now: Round, configuration: Configuration) -> Load:
     url = now.page(configuration)
     if get(url).status != 200:
@@ -148,6 +210,9 @@ TASKS: dict[str, Task] = {
     "cancel": cancel,
     "status": status,
     "page": page,
+    "bare": bare,
+    "visitors": visitors,
+    **{name: partial(read_view, name=name) for name in VIEWS},
 }
 
 
@@ -156,21 +221,53 @@ def run(name: str, now: Round, configuration: Configuration) -> Sample:
     stage = now.stage
     if name == "cancel":
         now.waiting_line(now.truth(configuration))
+    if name in VIEWS:
+        now.views(configuration)
     served: Iterable[int]
     match name:
         case "route":
             served = configuration.route.pids()
+        case "bare":
+            served = configuration.bare.pids()
         case "raw" | "raw many":
             served = configuration.raw.pids() if configuration.raw else []
         case _:
             served = configuration.nextup.worker_pids()
     groups = {"server": served, "mariadb": [stage.mariadb.pid], "redis": [stage.redis.pid]}
+    if name == "visitors":
+        groups["supervisor"] = [configuration.nextup.pid]
+        groups["deliverers"] = stage.deliverers()
     before = counters(stage.mariadb)
     watch = Watch(groups)
+    sending = Sending(stage)
     load = TASKS[name](now, configuration)
     shares = watch.shares()
     after = counters(stage.mariadb)
-    return Sample(load, shares, {key: after[key] - before[key] for key in after})
+    mail_seconds = sending.seconds_for_each() if name == "visitors" else 0.0
+    counted = {key: after[key] - before[key] for key in after}
+    return Sample(load, shares, counted, watch.seconds, mail_seconds)
+
+
+class Sending:
+    """What the deliverers take for the mails of a run, which leave at a pace of their own."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._mariadb, self._pids = stage.mariadb, stage.deliverers()
+        self._sent, self._used = self._mails("sent"), self._cpu()
+
+    def seconds_for_each(self) -> float:
+        """Wait until all are sent: later they would take time from what comes next."""
+        if not wait_until(lambda: not self._mails("pending"), timeout=120, every=0.5):
+            raise wrk.LoadFailed("the mails of a run were not sent")
+        return (self._cpu() - self._used) / max(1, self._mails("sent") - self._sent)
+
+    def _cpu(self) -> float:
+        return sum(map(cpu_seconds, self._pids))
+
+    def _mails(self, state: str) -> int:
+        with closing(self._mariadb.connect("nextup")) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT COUNT(*) FROM delivery WHERE state = %s", (state,))
+            return int(cursor.fetchone()[0])
 
 
 def counters(mariadb: MariaDB) -> dict[str, int]:

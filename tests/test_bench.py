@@ -11,8 +11,10 @@ import pytest
 from flask import Flask
 
 from bench import opening
+from bench.figures import Sample, cost
 from bench.stage import settings
 from bench.truth import Truth
+from bench.visitors import BOOKED, visit
 from bench.wrk import Load
 from tests.support.servers import ROOT, find_program
 from webapp.accounts.services import create_organizer
@@ -21,7 +23,7 @@ from webapp.booking.services import book_tickets, cancel_booking
 from webapp.events.services import EventDetails, create_event
 
 TRUE = "What was sold is what was answered, by every rule."
-SELLING = ("many", "cancel", "sqlite")
+SELLING = ("many", "cancel", "sqlite", "visitors")
 
 
 @pytest.fixture
@@ -82,3 +84,43 @@ def test_those_who_wait_for_an_opening_ask_at_moments_of_their_own() -> None:
     looks = opening.looks(opening.VISITORS, random.Random(7))
     assert 0 < min(looks) < max(looks) < opening.LAST_SECONDS
     assert max(Counter(map(int, looks)).values()) <= opening.MOST_PER_SECOND
+
+
+FORM = b"""HTTP/1.1 200 OK\r\nSet-Cookie: nextup=signed; HttpOnly\r\n\r\n
+<input name="csrf_token" value="a.token"><input name="requestKey" value="a-key">"""
+MOVED = b"HTTP/1.1 303 SEE OTHER\r\nLocation: /bookings/mine\r\nSet-Cookie: b=2; Path=/\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answers", "status"),
+    [
+        ([FORM, MOVED, b"HTTP/1.1 200 OK\r\n\r\n<p>visitor7</p>"], BOOKED),
+        ([FORM, MOVED, b"HTTP/1.1 200 OK\r\n\r\n<p>visitor8</p>"], 200),
+        ([FORM, MOVED, b"HTTP/1.1 404 NOT FOUND\r\n\r\n"], 404),
+        ([FORM, b"HTTP/1.1 429 TOO MANY REQUESTS\r\n\r\n"], 429),
+        ([b"HTTP/1.1 503 SERVICE UNAVAILABLE\r\n\r\n"], 503),
+    ],
+)
+def test_visit_counts_only_if_it_ends_on_the_page_of_its_own_booking(
+    answers: list[bytes], status: int
+) -> None:
+    steps = visit("/events/1-open-air", "127.0.0.1:3000", "visitor7")
+    sent = [next(steps)]
+    for answer in answers[:-1]:
+        sent.append(steps.send(answer))
+    with pytest.raises(StopIteration) as end:
+        steps.send(answers[-1])
+    assert end.value.value == status
+    if status == BOOKED:
+        assert b"csrf_token=a.token&requestKey=a-key&name=visitor7" in sent[1]
+        assert b"Cookie: nextup=signed\r\n" in sent[1]
+        assert b"GET /bookings/mine HTTP/1.1\r\n" in sent[2]
+        assert b"Cookie: nextup=signed; b=2\r\n" in sent[2]
+
+
+def test_cost_of_a_booking_holds_the_whole_server_and_its_mail() -> None:
+    seen = Load(100, 100, 1.5, 1.0, 1.0, 1.0, 1.0)
+    cpu = {"server": 0.5, "supervisor": 0.05, "deliverers": 0.1, "mariadb": 0.4}
+    # 1.1 s for 100 answers, and what each mail takes.
+    assert cost(Sample(seen, cpu, {}, 2.0, mail_seconds=0.01)) == pytest.approx(11 + 10)
+    assert cost(Sample(seen, {"server": 0.5}, {}, 2.0)) == pytest.approx(10)

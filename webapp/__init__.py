@@ -25,7 +25,17 @@ from webapp.pages import (
     unsubscribe,
 )
 from webapp.storage import engines
-from webapp.web import bodies, error_responses, health, htmx, ids, proxies, rate_limits, security
+from webapp.web import (
+    bodies,
+    error_responses,
+    health,
+    htmx,
+    ids,
+    kept_pages,
+    proxies,
+    rate_limits,
+    security,
+)
 from webapp.web.fast_flask import FastFlask, LazyCSRFProtect
 
 
@@ -59,7 +69,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     migrate.init_app(app, directory=str(ROOT / "migrations"))
     csrf = LazyCSRFProtect(app)
     shared = (logs, error_responses, security, rate_limits, ids, htmx, health, cli)
-    for part in (*shared, presentation, pictures, sharing, site, forms, language):
+    for part in (*shared, kept_pages, presentation, pictures, sharing, site, forms, language):
         part.init_app(app)
     pages = (attendee, keep, links, pictures, find, auth, organizer, unsubscribe, language, assets)
     public = (feeds, sharing, site)

@@ -1,4 +1,4 @@
-"""`python -m bench.references raw|route --port N --workers N --threads N`, served as Nextup is."""
+"""`python -m bench.references NAME --port N --workers N --threads N`, served as Nextup is."""
 
 import argparse
 
@@ -11,7 +11,7 @@ from webapp.server.granian import PinnedServer
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.references")
-    parser.add_argument("name", choices=("raw", "route"))
+    parser.add_argument("name", choices=("bare", "raw", "route"))
     for number in ("--port", "--workers", "--threads"):
         parser.add_argument(number, type=int, required=True)
     asked = parser.parse_args()

@@ -355,6 +355,10 @@ class AppServer(Server):
         """The processes that answer requests."""
         return [child for child in children_of(self.pid) if _listens(child)]
 
+    def deliverer_pids(self) -> list[int]:
+        """The process that sends mails."""
+        return [child for child in children_of(self.pid) if _runs(child, "webapp.server.deliverer")]
+
     def kill(self) -> None:
         # They lead groups of their own.
         children = children_of(self.pid) if self.running else []
@@ -381,6 +385,13 @@ def alive(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return state != "Z"
+
+
+def _runs(pid: int, module: str) -> bool:
+    try:
+        return module in Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    except FileNotFoundError:
+        return False
 
 
 def _listens(pid: int) -> bool:

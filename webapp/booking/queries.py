@@ -5,6 +5,7 @@ attendee and their organizer only.
 """
 
 import re
+from collections import namedtuple
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, cast
@@ -36,6 +37,16 @@ SHORTEST_REFERENCE = 6
 
 
 _event = select(events).where(events.c.id == bindparam("event_id"))
+# Both rows in one answer: a page of a booking reads it in half of the time.
+_with_event = (
+    select(bookings, *[column.label(f"event_{column.key}") for column in events.c])
+    .join(events, events.c.id == bookings.c.event_id)
+    .where(bookings.c.reference == bindparam("of"))
+)
+_width = len(bookings.c)
+# A type checker knows of no names that are not written out.
+_booking_of: Any = namedtuple("_booking_of", bookings.c.keys())  # type: ignore[misc]
+_event_of: Any = namedtuple("_event_of", events.c.keys())  # type: ignore[misc]
 
 
 class BookingView(NamedTuple):
@@ -60,14 +71,13 @@ def find_event(event_id: int, *, with_drafts: bool = False) -> EventRow:
 
 def find_booking(reference: str) -> BookingView:
     """The booking of a reference as it is now. Raises `BookingNotFound`, `LinkReplaced`."""
-    booking = _of_reference(reference)
+    booking, event = _of_reference(reference)
     rank = None
     if booking.status == Status.WAITING:
         rank = rank_of(booking.event_id, booking.position)
         if rank is None:
             # It left the waiting list between the two queries, which nobody ever enters again.
-            booking = _of_reference(reference)
-    event = find_event(booking.event_id, with_drafts=True)
+            booking, event = _of_reference(reference)
     return BookingView(booking, event, rank, question_of(event, booking))
 
 
@@ -246,11 +256,13 @@ place_reads: PerApp[Batcher[None, str, tuple[int, int] | None]] = PerApp(
 _said = (bookings.c.name, func.nullif(bookings.c.attendee_id, bookings.c.email))
 
 
-def _of_reference(reference: str) -> BookingRow:
-    try:
-        return _one(select(bookings).where(bookings.c.reference == _checked(reference)))
-    except BookingNotFound as error:
-        raise _why_missing(reference) from error
+def _of_reference(reference: str) -> tuple[BookingRow, EventRow]:
+    values = {"of": _checked(reference)}
+    row = read(lambda connection: connection.execute(_with_event, values).one_or_none())
+    if row is None:
+        raise _why_missing(reference)
+    booking, event = _booking_of(*row[:_width]), _event_of(*row[_width:])
+    return cast(BookingRow, booking), cast(EventRow, event)
 
 
 def _one(query: Select[Any]) -> BookingRow:

@@ -104,19 +104,20 @@ def upcoming_events(
             if ids:
                 rows += connection.execute(
                     long, {**place, "earliest": start, "ids": ids, "limit": limit}
-                )
+                ).all()
             place["earliest"] = max(start, lately)
             while len(rows) < limit:
                 wanted = limit - len(rows)
-                found = connection.execute(dated, {**place, "limit": wanted}).all()
-                rows += (row for row in found if not is_over(row, now))
-                if len(found) < wanted:
+                page = connection.execute(dated, {**place, "limit": wanted}).all()
+                rows += (row for row in page if not is_over(row, now))
+                if len(page) < wanted:
                     break
-                last = found[-1]
+                last = page[-1]
                 place |= {"start": last.starts_at, "id": last.id, "earliest": last.starts_at}
         if len(rows) < limit:
             behind = event_id if start is None else 0
-            rows += connection.execute(undated, {"id": behind, "limit": limit - len(rows)})
+            left = {"id": behind, "limit": limit - len(rows)}
+            rows += connection.execute(undated, left).all()
         return rows
 
     return read(work)

@@ -1,17 +1,12 @@
 """What a mail consists of before it is put together."""
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import segno
-
 from webapp.storage.rows import EventRow
+from webapp.text import qr_code
 from webapp.text.languages import Language
 from webapp.text.typed import one_line
-
-# Scanners need the code dark on light and large enough on a small screen.
-QR_SCALE, QR_BORDER, QR_MASK = 8, 4, 0
 
 # Says why somebody gets a mail, and from which site: as its name or as a link to it.
 Reason = Callable[[str], str]
@@ -76,10 +71,4 @@ class Mail:
     @property
     def qr_code(self) -> bytes | None:
         """The code of the ticket as a PNG."""
-        if not self.ticket_code:
-            return None
-        file = io.BytesIO()
-        # Scanners read every mask; to weigh all eight of them costs more than the rest of it.
-        code = segno.make(self.ticket_code, error="m", micro=False, mask=QR_MASK)
-        code.save(file, kind="png", scale=QR_SCALE, border=QR_BORDER)
-        return file.getvalue()
+        return qr_code.as_png(self.ticket_code) if self.ticket_code else None

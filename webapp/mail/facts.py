@@ -6,7 +6,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any, NamedTuple, Protocol, cast
 
-from sqlalchemy import Connection, Select, and_, func, or_, select
+from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select
 
 from webapp import clock
 from webapp.booking.commands import (
@@ -71,6 +71,12 @@ _is_asked = and_(
     terms.c.is_open.is_(True),
 )
 _question = (terms.c.kind.label("term"), terms.c.lapses_at)
+# Every mail of a booking begins with it, and to put it together takes as long as to run it.
+_asked_booking = (
+    select(bookings, *_question)
+    .join(terms, _is_asked, isouter=True)
+    .where(bookings.c.event_id == bindparam("of_event"), bookings.c.position == bindparam("at"))
+)
 
 
 class AskedBooking(BookingRow, Protocol):
@@ -132,12 +138,8 @@ def answer_by(delivery: DeliveryRow, found: BookingView) -> datetime | None:
 
 
 def _booking(delivery: DeliveryRow) -> AskedBooking:
-    query = (
-        select(bookings, *_question)
-        .join(terms, _is_asked, isouter=True)
-        .where(bookings.c.event_id == delivery.event_id, bookings.c.position == delivery.position)
-    )
-    booking = read(lambda connection: connection.execute(query).one_or_none())
+    place = {"of_event": delivery.event_id, "at": delivery.position}
+    booking = read(lambda connection: connection.execute(_asked_booking, place).one_or_none())
     if booking is None:
         raise NothingToSend
     return cast(AskedBooking, booking)

@@ -1,14 +1,19 @@
 """An event as a calendar file."""
 
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parseaddr
+from functools import lru_cache
 
-from icalendar import Calendar, Event, vCalAddress, vText
+from icalendar import Calendar, Event, vCalAddress, vDDDTypes, vText
+from icalendar.parser import Contentline
 
 from webapp.config import Settings
 from webapp.storage.rows import EventRow
 from webapp.text.languages import Language
+
+# Events whose entry is kept.
+REMEMBERED = 256
 
 
 def calendar_file(
@@ -26,26 +31,63 @@ def calendar_file(
     `url` is public, for entries are shared and synchronised, and a booking's own link would let
     every reader cancel it.
     """
-    name, address = settings.site_name, parseaddr(settings.mail_from)[1]
+    address = parseaddr(settings.mail_from)[1]
     installation = hashlib.sha256(settings.base_url.encode()).hexdigest()[:12]
-    domain = address.rpartition("@")[2]
+    uid = f"event-{event.id}-booking-{position}-{installation}@{address.rpartition('@')[2]}"
+    file = _file(
+        name=event.name,
+        starts_at=event.starts_at,
+        ends_at=event.ends_at,
+        location=event.location,
+        url=url,
+        host=address,
+        host_name=settings.site_name,
+        language=language.code,
+        cancelled=cancelled,
+    )
+    own = {SEQUENCE: str(event.revision), STAMP: vDDDTypes(now).to_ical().decode(), UID: uid}
+    for name, value in own.items():
+        line = Contentline(f"{name}:{value}").to_ical()  # type: ignore[no-untyped-call]
+        file = file.replace(b"\r\n%b:%b\r\n" % (name.encode(), SAME[name]), b"\r\n%b\r\n" % line)
+    return file
+
+
+UID, STAMP, SEQUENCE = "UID", "DTSTAMP", "SEQUENCE"
+# What stands in a file in place of what each booking has for itself.
+SAME = {UID: b"same", STAMP: b"20000101T000000Z", SEQUENCE: b"0"}
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _file(
+    *,
+    name: str,
+    starts_at: datetime,
+    ends_at: datetime | None,
+    location: str,
+    url: str,
+    host: str,
+    host_name: str,
+    language: str,
+    cancelled: bool,
+) -> bytes:
+    """What all bookings of an event have in common: to make it takes 0.4 ms."""
     entry = Event()
-    entry.add("uid", f"event-{event.id}-booking-{position}-{installation}@{domain}")
-    entry.add("sequence", event.revision)
+    entry.add("uid", "same")
+    entry.add("sequence", 0)
     entry.add("status", "CANCELLED" if cancelled else "CONFIRMED")
-    entry.add("dtstamp", now)
-    entry.add("dtstart", event.starts_at)
-    if event.ends_at is not None:
-        entry.add("dtend", event.ends_at)
-    entry.add("summary", event.name)
-    if event.location:
-        entry.add("location", event.location)
+    entry.add("dtstamp", datetime(2000, 1, 1, tzinfo=UTC))
+    entry.add("dtstart", starts_at)
+    if ends_at is not None:
+        entry.add("dtend", ends_at)
+    entry.add("summary", name)
+    if location:
+        entry.add("location", location)
     entry.add("url", url)
-    host = vCalAddress(f"mailto:{address}")
-    host.params["CN"] = vText(name)
-    entry["organizer"] = host
+    organizer = vCalAddress(f"mailto:{host}")
+    organizer.params["CN"] = vText(host_name)
+    entry["organizer"] = organizer
     calendar = Calendar()
-    calendar.add("prodid", f"-//Nextup//Nextup//{language.code.upper()}")
+    calendar.add("prodid", f"-//Nextup//Nextup//{language.upper()}")
     calendar.add("version", "2.0")
     calendar.add("method", "CANCEL" if cancelled else "PUBLISH")
     calendar.add_component(entry)

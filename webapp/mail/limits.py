@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, distinct, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, distinct, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from webapp import clock
@@ -47,6 +47,24 @@ class Slot(NamedTuple):
     network: str | None
     event_id: int | None
     taken_at: datetime | None
+
+
+# A mail that a stranger causes needs all of these, and to put them together takes longer than to
+# run them.
+_slots_of = (
+    select(*(mail_slots.c[name] for name in Slot._fields))
+    .where(mail_slots.c.recipient == bindparam("recipient"))
+    .with_for_update()
+)
+_new_slot = insert(mail_slots)
+_lock_pace = select(paces.c.channel).where(paces.c.channel == outbox.MAIL).with_for_update()
+_mailed_because_of = select(
+    func.count(distinct(mail_slots.c.recipient)), func.min(mail_slots.c.taken_at)
+).where(
+    mail_slots.c.network == bindparam("network"),
+    mail_slots.c.event_id == bindparam("event_id"),
+    mail_slots.c.taken_at > bindparam("since"),
+)
 
 
 def let_through(delivery: DeliveryRow) -> None:
@@ -119,12 +137,8 @@ def _slot_of(delivery: DeliveryRow, number: int, now: datetime) -> Slot:
 
 def _lock_slots(connection: Connection, recipient: str) -> dict[int, Slot]:
     """The slots of an address that were ever taken: `{number: slot}`."""
-    query = (
-        select(*(mail_slots.c[name] for name in Slot._fields))
-        .where(mail_slots.c.recipient == recipient)
-        .with_for_update()
-    )
-    return {row.number: Slot(*row) for row in connection.execute(query)}
+    rows = connection.execute(_slots_of, {"recipient": recipient})
+    return {row.number: Slot(*row) for row in rows}
 
 
 def _write(connection: Connection, known: Collection[int], slot: Slot) -> None:
@@ -134,7 +148,7 @@ def _write(connection: Connection, known: Collection[int], slot: Slot) -> None:
         connection.execute(update(mail_slots).where(*here).values(slot._asdict()))
         return
     try:
-        connection.execute(insert(mail_slots), slot._asdict())
+        connection.execute(_new_slot, slot._asdict())
     except IntegrityError as error:
         raise Conflict from error
 
@@ -161,16 +175,9 @@ def _keep_to_bound_of_network(
     if any(slot.event_id == event_id and slot.taken_at > since for slot in recent if slot.taken_at):
         return
     # Others may be counting for other addresses.
-    pace = select(paces.c.channel).where(paces.c.channel == outbox.MAIL)
-    connection.execute(pace.with_for_update())
-    query = select(func.count(distinct(mail_slots.c.recipient)), func.min(mail_slots.c.taken_at))
-    mailed, first = connection.execute(
-        query.where(
-            mail_slots.c.network == delivery.network,
-            mail_slots.c.event_id == event_id,
-            mail_slots.c.taken_at > since,
-        )
-    ).one()
+    connection.execute(_lock_pace)
+    values = {"network": delivery.network, "event_id": event_id, "since": since}
+    mailed, first = connection.execute(_mailed_because_of, values).one()
     if mailed >= max(1, settings.bookings_freely):
         raise NotYet(max(first + NEW_ADDRESSES_WINDOW, now + LOOK_AGAIN))
 

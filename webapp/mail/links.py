@@ -6,14 +6,17 @@ from webapp.booking.codes import token_for
 from webapp.booking.commands import TermKind
 from webapp.booking.links import Purpose, Token, make_token, state_of
 from webapp.config import current_settings
+from webapp.extensions import PerApp
 from webapp.storage.rows import BookingRow, DeliveryRow, EventRow
 from webapp.text.formatting import slug
 
 
 def link(endpoint: str, **values: object) -> str:
     """The address of a page as it is reached from outside; no request is needed."""
-    path = current_app.url_map.bind("localhost").build(endpoint, values)
-    return current_settings().base_url + path
+    return current_settings().base_url + _paths.own.build(endpoint, values)
+
+
+_paths = PerApp(lambda: current_app.url_map.bind("localhost"))
 
 
 def event_link(event: EventRow) -> str:

@@ -32,7 +32,7 @@ from webapp.mail.facts import send_links
 from webapp.mail.ical import calendar_file
 from webapp.pages import forms, remembered
 from webapp.pages.forms import form_on
-from webapp.pages.offer import offer_of
+from webapp.pages.offer import Offers, offer_of
 from webapp.pages.presentation import absolute_url, event_path
 from webapp.storage.columns import MAX_NAME
 from webapp.storage.rows import EventRow
@@ -41,6 +41,7 @@ from webapp.text.formatting import local
 from webapp.text.languages import language_of
 from webapp.web.compression import pack
 from webapp.web.htmx import fragment, move_to, show, show_anew, wants_fragment
+from webapp.web.kept_pages import show_kept
 from webapp.web.language import chosen_language, language, ngettext
 from webapp.web.language import gettext as _
 from webapp.web.paging import page_of
@@ -74,14 +75,14 @@ def events() -> ResponseReturnValue:
     after = _cursor(request.args.get("after", ""))
     read = partial(upcoming_events, search=search, after=after)
     page, next_cursor = page_of(read, PAGE, _cursor_of)
-    response = show(
+    response = show_kept(
         "attendee/events.html",
         block="events",
         months=_by_month(page),
         search=search,
         is_continued=after is not None,
         next_cursor=next_cursor,
-        offer_of=offer_of,
+        offer_of=Offers(tuple((event.id, offer_of(event)) for event in page)),
     )
     response.headers["Cache-Control"] = "private, no-cache"
     return pack(response)
@@ -94,7 +95,7 @@ def event(event_id: int, slug: str) -> ResponseReturnValue:
     found = find_event(event_id)
     if request.method != "POST" and slug != formatting.slug(found.name):
         return redirect(event_path(found), code=301)
-    return show("attendee/event.html", **_on_offer(found, had_form=request.method == "POST"))
+    return show_kept("attendee/event.html", **_on_offer(found, had_form=request.method == "POST"))
 
 
 @bp.get(f"{EVENT}/availability")
@@ -327,7 +328,7 @@ def _standing(found: BookingView, *, is_news: bool = False) -> dict[str, Any]:
     }
 
 
-def _by_month(events: Sequence[EventRow]) -> list[tuple[str, list[EventRow]]]:
+def _by_month(events: Sequence[EventRow]) -> tuple[tuple[str, tuple[EventRow, ...]], ...]:
     """Events under the name of their month, in their own order."""
     reads = language()
 
@@ -336,7 +337,7 @@ def _by_month(events: Sequence[EventRow]) -> list[tuple[str, list[EventRow]]]:
             return reads.gettext("Date to be announced")
         return formatting.month(local(event.starts_at, event.time_zone), reads)
 
-    return [(name, list(group)) for name, group in groupby(events, key=month)]
+    return tuple((name, tuple(group)) for name, group in groupby(events, key=month))
 
 
 def _cursor_of(event: EventRow) -> str:

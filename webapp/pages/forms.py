@@ -20,6 +20,7 @@ from webapp.pages import missing_cookie
 from webapp.storage import idempotency
 from webapp.storage.idempotency import IdempotencyKey
 from webapp.text.sentences import problem_sentences, sentence_of
+from webapp.web import kept_pages
 from webapp.web.error_responses import headers_of, show_domain_error, show_http_error, status_of
 from webapp.web.language import gettext as _
 from webapp.web.language import language, ngettext
@@ -92,12 +93,15 @@ def form_of(endpoint: str) -> Form:
     refused: Form | None = g.get("refused_form")
     if refused is not None and request.endpoint == endpoint:
         return refused
-    return Form(new_key())
+    return Form(shown_key())
 
 
 def new_key() -> str:
     """A one-time key for a form."""
     return secrets.token_urlsafe(16)
+
+
+shown_key = kept_pages.differs(new_key)
 
 
 def idempotency_key(operation: str, *, caller: str, **content: object) -> IdempotencyKey | None:

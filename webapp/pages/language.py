@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 from webapp.accounts.services import set_language
 from webapp.text.languages import LANGUAGES, Language
 from webapp.text.templates import Templates
+from webapp.web import kept_pages
 from webapp.web.language import keep_choice
 from webapp.web.security import current_login, is_from_another_site, local_path
 
@@ -23,7 +24,7 @@ CURRENT = Markup(' aria-current="true"')
 
 
 def init_app(app: Flask) -> None:
-    app.jinja_env.globals.update(here=here, language_buttons=language_buttons)
+    app.jinja_env.globals.update(here=kept_pages.differs(here), language_buttons=language_buttons)
 
 
 def here() -> str:

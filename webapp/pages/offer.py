@@ -37,6 +37,16 @@ class Offer:
     is_over: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """The offers of some events, each as `(id, offer)`; called, it gives that of an event."""
+
+    all: tuple[tuple[int, Offer], ...]
+
+    def __call__(self, event: LockedEvent) -> Offer:
+        return dict(self.all)[event.id]
+
+
 def offer_of(event: LockedEvent) -> Offer:
     """The offer of an event, as of its row."""
     now = clock.now()

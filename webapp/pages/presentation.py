@@ -3,10 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-import segno
 from flask import Flask, current_app
 from jinja2 import pass_environment
-from markupsafe import Markup
 
 from webapp import clock
 from webapp.booking.commands import is_active, takes_tickets
@@ -14,7 +12,7 @@ from webapp.booking.inventory import has_started, is_over
 from webapp.config import SITE_NAME, current_settings
 from webapp.events.queries import Announced
 from webapp.storage.rows import EventRow
-from webapp.text import formatting
+from webapp.text import formatting, qr_code
 from webapp.text.links import linked
 from webapp.text.templates import Templates
 from webapp.web.markdown import markdown
@@ -38,7 +36,7 @@ def init_app(app: Flask) -> None:
         moment=spoken(formatting.moment),
         number=spoken(lambda value, language: language.number(value)),
         percent_of=formatting.percent_of,
-        qr_code=qr_code,
+        qr_code=qr_code.as_svg,
         span=spoken(formatting.span),
         whole_day=spoken(formatting.whole_day),
     )
@@ -70,12 +68,6 @@ def spoken(write: Callable[..., str]) -> Callable[..., str]:
         return write(*values, templates.language)
 
     return filter_
-
-
-def qr_code(text: str) -> Markup:
-    """A QR code as inline SVG, dark on light in every colour scheme: scanners need it so."""
-    code = segno.make(text, error="m", micro=False)
-    return Markup(code.svg_inline(omitsize=True, border=3, dark="#000", light="#fff"))  # noqa: S704
 
 
 def event_path(event: EventRow | Announced) -> str:

@@ -1,6 +1,7 @@
 """The bookings made on this device: their references, in a signed cookie of their own."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from flask import Response, after_this_request, current_app, request
 from itsdangerous import BadSignature, URLSafeSerializer
@@ -58,4 +59,10 @@ def _name() -> str:
 
 
 def _signer() -> URLSafeSerializer:
-    return URLSafeSerializer(current_app.config["SECRET_KEY"], salt=COOKIE)
+    return _signer_with(current_app.config["SECRET_KEY"])
+
+
+# There is one secret key; only tests have more.
+@lru_cache(maxsize=16)
+def _signer_with(secret_key: str) -> URLSafeSerializer:
+    return URLSafeSerializer(secret_key, salt=COOKIE)

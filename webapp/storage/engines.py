@@ -13,6 +13,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from webapp.config import Settings
 from webapp.extensions import db
+from webapp.storage import fast_mysql
 from webapp.storage.search import FOLDED, folded
 
 WAIT_SECONDS = 2
@@ -47,6 +48,8 @@ def configure(app: Flask, settings: Settings) -> None:
         prepare = prepare_sqlite if url.drivername == SQLITE else prepare_mysql
         for engine in db.engines.values():
             event.listen(engine, "connect", prepare)
+            if url.drivername != SQLITE:
+                event.listen(engine, "do_connect", fast_mysql.connect)
         if url.drivername == SQLITE:
             event.listen(write_engine(), "begin", begin_writing)
 

@@ -163,6 +163,7 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain)[:LONGEST_SLUG].strip("-")
 
 
+@lru_cache(maxsize=REMEMBERED)
 def in_words(moment: datetime, time_zone: str, language: Language) -> str:
     """A moment as people at the event's place write it, such as 3 May 2027, 19:30 CEST."""
     there = local(moment, time_zone)

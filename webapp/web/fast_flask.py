@@ -3,16 +3,24 @@
 Measured in process on SQLite, as the share of one request's time, in interleaved runs.
 """
 
+import hmac
+import secrets
 from collections.abc import Callable, Hashable, MutableMapping
-from functools import cached_property
+from functools import cache, cached_property, lru_cache
 from types import FunctionType, MethodType
 from typing import Any, cast
 
-from flask import Flask, Request, Response, current_app, request
+from flask import Flask, Request, Response, current_app, g, request, session
 from flask.globals import request_ctx
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from flask_wtf import CSRFProtect
+from itsdangerous import Signer, TimestampSigner, URLSafeTimedSerializer
+from itsdangerous.signer import HMACAlgorithm
+from jinja2 import nodes
+from jinja2.compiler import CodeGenerator, Frame
 from jinja2.runtime import Context, Macro
+from markupsafe import Markup, escape
+from markupsafe import _escape_inner as escape_inner  # type: ignore[attr-defined]
 
 from webapp.text.templates import Templates
 from webapp.web.language import language
@@ -41,6 +49,16 @@ class DirectContext(Context):
         return called(*arguments, **named)
 
 
+class DirectCodeGenerator(CodeGenerator):
+    """Has what is shown escaped by `shown`."""
+
+    def _output_child_pre(self, node: nodes.Expr, frame: Frame, finalize: Any) -> None:
+        if frame.eval_ctx.volatile or not frame.eval_ctx.autoescape or finalize.src is not None:
+            super()._output_child_pre(node, frame, finalize)
+        else:
+            self.write("environment.shown(")
+
+
 class SharedGlobalsEnvironment(Templates):
     """Templates that have no globals of their own, so that all share one plain dictionary.
 
@@ -49,6 +67,15 @@ class SharedGlobalsEnvironment(Templates):
     """
 
     context_class = DirectContext
+    code_generator_class = DirectCodeGenerator
+
+    @staticmethod
+    def shown(value: object) -> str:
+        """Escaped text that is only put together: no object marks it as HTML, 5 % of a page."""
+        kind = type(value)
+        if kind is str:
+            return escape_inner(value)  # type: ignore[arg-type]
+        return value if kind is Markup else escape(value)  # type: ignore[return-value]
 
     def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:
         return super().make_globals(d) if d else self.globals
@@ -114,8 +141,73 @@ def may_be_kept(name: str, value: object) -> bool:
     return is_short and not name.startswith("_")
 
 
+class OneStepHMAC(HMACAlgorithm):
+    """SHA-1 as itsdangerous signs with it, without an object for each signature."""
+
+    def get_signature(self, key: bytes, value: bytes) -> bytes:
+        return hmac.digest(key, value, "sha1")
+
+
+class OneKeySigner(TimestampSigner):
+    """Derives its key once."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.algorithm = OneStepHMAC()
+        self.derive_key = cache(super().derive_key)  # type: ignore[method-assign]
+
+
+class QuickSerializer(URLSafeTimedSerializer):
+    """Signs as itsdangerous does, with one signer for all: a third of the time, 7 % of a page."""
+
+    default_signer = OneKeySigner
+
+    def make_signer(self, salt: str | bytes | None = None) -> Signer:
+        return self._signer if salt in (None, self.salt) else super().make_signer(salt)
+
+    @cached_property
+    def _signer(self) -> Signer:
+        return super().make_signer()
+
+
+# There is one secret key; only tests have more.
+@lru_cache(maxsize=16)
+def of_sessions(secret_key: str) -> QuickSerializer:
+    """Writes sessions as Flask does."""
+    made = LazySessionInterface
+    options = {"key_derivation": made.key_derivation}
+    return QuickSerializer(
+        secret_key, salt=made.salt, serializer=made.serializer, signer_kwargs=options
+    )
+
+
+@lru_cache(maxsize=16)
+def of_csrf_tokens(secret_key: str) -> QuickSerializer:
+    """Writes tokens as Flask-WTF does."""
+    return QuickSerializer(secret_key, salt="wtf-csrf-token")
+
+
+def csrf_token() -> str:
+    """The token for the forms of this request, as Flask-WTF makes it and checks it."""
+    token: str | None = g.get("csrf_token")
+    if token is None:
+        if "csrf_token" not in session:
+            session["csrf_token"] = secrets.token_hex(20)
+        key = current_app.secret_key
+        assert isinstance(key, str)
+        token = of_csrf_tokens(key).dumps(session["csrf_token"])
+        assert isinstance(token, str)
+        g.csrf_token = token
+    return token
+
+
 class LazyCSRFProtect(CSRFProtect):  # type: ignore[misc]
     """Looks for exemptions only where a token is needed: 3 % of a status."""
+
+    def init_app(self, app: Flask) -> None:
+        super().init_app(app)
+        # What these add to each template stands among the globals of all as well: 1 % of a page.
+        app.template_context_processors[None].clear()
 
     def protect(self, apply_exemptions: bool = False) -> None:
         if request.method in current_app.config["WTF_CSRF_METHODS"]:
@@ -125,11 +217,35 @@ class LazyCSRFProtect(CSRFProtect):  # type: ignore[misc]
 class LazySessionInterface(SecureCookieSessionInterface):
     """Parses nothing without a Cookie header and saves no untouched session: 15 % of a status."""
 
+    def get_signing_serializer(self, app: Flask) -> URLSafeTimedSerializer | None:
+        key = app.secret_key
+        if not isinstance(key, str) or app.config["SECRET_KEY_FALLBACKS"]:
+            return super().get_signing_serializer(app)
+        return of_sessions(key)
+
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         if "HTTP_COOKIE" not in request.environ and app.secret_key:
             return SecureCookieSession()
         return super().open_session(app, request)
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
-        if session.accessed or session.modified:
+        if not (session.accessed or session.modified):
+            return
+        # A page says already that it depends on cookies: to read that and add it again takes 4 %.
+        says = "Cookie" in response.headers.get("Vary", "")
+        if not says or (session.modified and not session):
             super().save_session(app, session, response)
+        elif session and self.should_set_cookie(app, session):
+            serializer = self.get_signing_serializer(app)
+            assert serializer is not None
+            response.set_cookie(
+                self.get_cookie_name(app),
+                serializer.dumps(dict(session)),
+                expires=self.get_expiration_time(app, session),
+                httponly=self.get_cookie_httponly(app),
+                domain=self.get_cookie_domain(app),
+                path=self.get_cookie_path(app),
+                secure=self.get_cookie_secure(app),
+                partitioned=self.get_cookie_partitioned(app),
+                samesite=self.get_cookie_samesite(app),
+            )

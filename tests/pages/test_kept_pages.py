@@ -1,0 +1,94 @@
+"""A page that is kept for many never shows what is no longer so, nor what is somebody else's."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from tests.pages.conftest import Person, forms_of, text_of
+from webapp import clock
+from webapp.web import kept_pages
+
+MakeEvent = Callable[..., int]
+Book = Callable[..., str]
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def test_each_look_shows_what_is_left_now(app: Flask, make_event: MakeEvent, book: Book) -> None:
+    event_id = make_event(tickets=4)
+    page = f"/events/{event_id}-harvest-supper"
+    for left in (4, 3, 2):
+        for _ in range(2):
+            assert f"{left} of 4 tickets left" in text_of(Person(app).get(page))
+            assert f"{left} left" in text_of(Person(app).get("/"))
+        book(event_id, f"Guest{left}")
+
+
+def test_each_visitor_has_tokens_of_their_own(app: Flask, make_event: MakeEvent) -> None:
+    event_id = make_event()
+    page = f"/events/{event_id}-harvest-supper"
+    sent = []
+    for name in ("Ada", "Bob", "Eve"):
+        person = Person(app)
+        fields = forms_of(person.get(page))[page]
+        sent.append(fields)
+        assert person.book(event_id, name).status_code == 303
+    for field in ("csrf_token", "requestKey"):
+        assert len({each[field] for each in sent}) == len(sent)
+    stranger = Person(app)
+    stranger.get(page)
+    refused = stranger.client.post(page, data={**sent[0], "name": "Al", "email": "al@example.org"})
+    assert refused.status_code == 400
+
+
+def test_nothing_of_one_visitor_reaches_the_next(
+    app: Flask, make_event: MakeEvent, owner: Person
+) -> None:
+    page = f"/events/{make_event()}-harvest-supper"
+    looks: list[tuple[Person, str, dict[str, Any]]] = [
+        (owner, page, {}),
+        (Person(app), page, {}),
+        (Person(app), page, {"Accept-Language": "de"}),
+        (Person(app), f'{page}?for="me"', {}),
+    ] * 2
+    shown = [person.get(path, **headers).text for person, path, headers in looks]
+    for number, text in enumerate(shown):
+        assert ("Log out" in text) is (number % 4 == 0)
+        assert ('<html lang="de"' in text) is (number % 4 == 2)
+        [here] = re.findall(r'name="next" value="([^"]*)"', text)
+        assert here == (f"{page}?for=&#34;me&#34;" if number % 4 == 3 else page)
+
+
+def test_form_that_is_refused_is_its_senders_alone(app: Flask, make_event: MakeEvent) -> None:
+    event_id = make_event()
+    page = f"/events/{event_id}-harvest-supper"
+    Person(app).get(page)
+    refused = Person(app).book(event_id, "Ada", email="no address")
+    assert "no address" in refused.text
+    assert "no address" not in Person(app).get(page).text
+
+
+def test_form_comes_at_its_moment(
+    app: Flask, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opens = datetime(2031, 5, 1, 12, tzinfo=UTC)
+    page = f"/events/{make_event(sales_open_at=opens)}-harvest-supper"
+    for moment, has_form in ((-2, False), (-1, False), (0, True), (1, True)):
+        now = opens + timedelta(seconds=moment)
+        monkeypatch.setattr(clock, "now", lambda now=now: now)
+        assert ('name="email"' in Person(app).get(page).text) is has_form
+
+
+def test_pages_that_are_kept_are_bounded(
+    app: Flask, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_pages, "KEPT", 3)
+    make_event()
+    for number in range(8):
+        Person(app).get(f"/?search=supper{number}")
+    with app.app_context():
+        assert len(kept_pages._pages.own) == 3
