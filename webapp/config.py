@@ -254,9 +254,8 @@ def _rate_limit(read: _Reader) -> str:
     try:
         parse_many(limit)
     except ValueError:
-        raise SettingsError(
-            f"RATELIMIT_DEFAULT: {limit!r} is not a limit such as '100 per 15 minutes'"
-        ) from None
+        told = f"RATELIMIT_DEFAULT: {limit!r} is not a limit such as '100 per 15 minutes'"
+        raise SettingsError(told) from None
     return limit
 
 
@@ -278,8 +277,7 @@ def _log_level(read: _Reader) -> str:
 def _language(read: _Reader) -> str:
     """The first language of a list that there is a catalogue of, else English.
 
-    Desktops set this variable as gettext reads it, such as de_AT:de:en_GB, to languages that we do
-    not have: none of them may keep us from starting.
+    Desktops set it as gettext reads it, such as de_AT:de:en_GB: no language may stop the start.
     """
     known = {path.stem for path in CATALOGUES.glob("*.po")} | {"en"}
     for name in read.text("LANGUAGE", "en").split(":"):
@@ -331,9 +329,9 @@ def reachable_host(host: str) -> str:
         address = ip_address(host)
     except ValueError:
         return host
-    if address.is_unspecified:
-        return "127.0.0.1" if address.version == 4 else "[::1]"
-    return host if address.version == 4 else f"[{host}]"
+    if address.version == 4:
+        return "127.0.0.1" if address.is_unspecified else host
+    return "[::1]" if address.is_unspecified else f"[{host}]"
 
 
 def _is_web_address(text: str) -> bool:
@@ -342,12 +340,8 @@ def _is_web_address(text: str) -> bool:
         _ = parts.port
     except ValueError:
         return False
-    return (
-        parts.scheme in ("http", "https")
-        and bool(parts.hostname)
-        and parts.username is None
-        and not (parts.query or parts.fragment or " " in text)
-    )
+    more = parts.username is not None or parts.query or parts.fragment or " " in text
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not more
 
 
 def _mail_url(read: _Reader) -> str | None:

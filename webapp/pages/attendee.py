@@ -289,19 +289,18 @@ def _wished(event_id: int) -> PageBooking:
 
 def _on_offer(event: EventRow, *, had_form: bool) -> dict[str, Any]:
     """What the page of an event shows; `wanted` are the tickets that the form asks for so far."""
-    offer, now = offer_of(event), clock.now()
+    offer = offer_of(event)
     wanted = request.values.get("tickets", 1, type=int)
     return {
         "event": event,
         "offer": offer,
         "wanted": min(max(1, wanted), offer.most),
         "is_too_many": wanted > offer.most,
-        "coming": events_after(event) if offer.is_over else [],
+        "coming": tuple(events_after(event)) if offer.is_over else (),
         # Who has filled in the form when the last ticket goes keeps it: somebody may still cancel.
         # Before the opening it is there to be filled in; its button opens by the page's clock.
         "has_form": not offer.refusal or bool(offer.opens_at) or (offer.is_full and had_form),
-        "asks": asks_addresses(event, now),
-        "server_time": f"{now.timestamp():.3f}",
+        "asks": asks_addresses(event, clock.now()),
     }
 
 

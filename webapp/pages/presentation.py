@@ -15,6 +15,7 @@ from webapp.storage.rows import EventRow
 from webapp.text import formatting, qr_code
 from webapp.text.links import linked
 from webapp.text.templates import Templates
+from webapp.web.kept_pages import differs
 from webapp.web.markdown import markdown
 from webapp.web.static_files import StaticFiles
 from webapp.web.third_party import HTMX
@@ -55,6 +56,7 @@ def init_app(app: Flask) -> None:
         # Where nobody has said whose site it is, it says nothing of a host either.
         host=site_name if site_name != SITE_NAME else "",
         site_name=site_name,
+        server_time=differs(server_time),
         static_path=static.path,
     )
     app.view_functions["static"] = static.view
@@ -68,6 +70,11 @@ def spoken(write: Callable[..., str]) -> Callable[..., str]:
         return write(*values, templates.language)
 
     return filter_
+
+
+def server_time() -> str:
+    """Seconds since 1970, for clocks of pages that go by ours."""
+    return f"{clock.now().timestamp():.3f}"
 
 
 def event_path(event: EventRow | Announced) -> str:
