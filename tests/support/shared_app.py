@@ -6,6 +6,7 @@ from pathlib import Path
 from flask import Flask
 
 from webapp import logs
+from webapp.accounts import contacts
 from webapp.booking import ranks
 from webapp.config import Settings
 from webapp.events import pictures, sales
@@ -38,6 +39,7 @@ class SharedApp:
 def forget() -> None:
     """Drop what the process remembers: between tests the tables are emptied and ids begin again."""
     ranks.forget()
+    contacts.forget()
     pictures.picture_data.cache_clear()
     sales._tallies.clear()
     verified_logins.clear()

@@ -233,6 +233,7 @@ class ActivityKind(StrEnum):
     ASKED = "asked"
     KEPT = "kept"
     RAISED = "raised"
+    GIVEN = "given"
 
 
 @dataclass(slots=True)

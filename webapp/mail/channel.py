@@ -92,11 +92,13 @@ class MailChannel:
         """The calendar file of a mail; empty for none."""
         if mail.entry is None:
             return b""
-        event, position = mail.entry
+        event, position, holder, is_cancelled, contact = mail.entry
         return calendar_file(
             event,
             position=position,
-            cancelled=mail.entry_is_cancelled,
+            holder=holder,
+            cancelled=is_cancelled,
+            contact=contact,
             language=mail.language,
             url=link("attendee.event", event_id=event.id),
             settings=self._settings,
@@ -116,7 +118,7 @@ def _parts_of(mail: Mail, calendar: bytes) -> MIMEBase:
     body = _several("alternative", _text(mail.text.encode(), "plain"), page)
     if not calendar:
         return body
-    method = "CANCEL" if mail.entry_is_cancelled else "PUBLISH"
+    method = "CANCEL" if mail.entry and mail.entry.is_cancelled else "PUBLISH"
     file = _text(calendar, "calendar")
     file.set_param("method", method)
     name = mail.language.pgettext("file", "event")

@@ -12,8 +12,10 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound
 
 from webapp import clock
+from webapp.accounts.contacts import contact_of
 from webapp.booking import services as bookings
 from webapp.booking.commands import Status, attendee, is_active, takes_tickets
+from webapp.booking.giving import may_give
 from webapp.booking.inventory import inventory_of
 from webapp.booking.queries import (
     BookingView,
@@ -32,8 +34,8 @@ from webapp.mail.facts import send_links
 from webapp.mail.ical import calendar_file
 from webapp.pages import forms, remembered
 from webapp.pages.forms import form_on
-from webapp.pages.offer import offer_of
-from webapp.pages.presentation import absolute_url, event_path
+from webapp.pages.offer import goes_to, offer_of
+from webapp.pages.presentation import absolute_url, event_path, sends_mail
 from webapp.storage.columns import MAX_NAME
 from webapp.storage.rows import EventRow
 from webapp.text import formatting
@@ -63,7 +65,7 @@ class AddressHasBooking(DomainError):
     code = AlreadyBooked.code
 
     def __init__(self) -> None:
-        super().__init__("address")
+        super().__init__("address" if sends_mail() else "address_untold")
 
 
 @bp.get("/")
@@ -195,6 +197,8 @@ def calendar(reference: str) -> ResponseReturnValue:
         url=absolute_url(event_path(event)),
         settings=current_settings(),
         now=clock.now(),
+        contact=contact_of(event.organizer_id),
+        holder=found.booking.times_given or 0,
     )
     response = Response(file, mimetype="text/calendar")
     word = reads.pgettext("file", "event")
@@ -207,10 +211,14 @@ def calendar(reference: str) -> ResponseReturnValue:
 @bp.post("/bookings/<reference>")
 @form_on("attendee.booking")
 def change(reference: str) -> ResponseReturnValue:
-    """Give a booking another number of tickets."""
+    """Give a booking another number of tickets; ask once more before any are given back."""
     form = from_form(WantedTickets, request.form)
     found = find_booking(reference)
     event_id, position = found.event.id, found.booking.position
+    if forms.must_be_sure(form.tickets, found.booking):
+        shown = _standing(found)
+        if shown["may_change"]:
+            return show("attendee/confirm_change.html", **shown, keeps=form.tickets)
     key = forms.idempotency_key("change", caller="page", position=position, tickets=form.tickets)
     with FreeTickets(event_id, form.tickets - found.booking.tickets, key) as free:
         free.refuse_if_too_many()
@@ -283,6 +291,7 @@ def _on_offer(event: EventRow, *, had_form: bool) -> dict[str, Any]:
         # Who has filled in the form when the last ticket goes keeps it: somebody may still cancel.
         "has_form": not offer.refusal or (offer.is_full and had_form),
         "asks": asks_addresses(event, clock.now()),
+        "contact": contact_of(event.organizer_id),
     }
 
 
@@ -297,6 +306,10 @@ def _standing(found: BookingView, *, is_news: bool = False) -> dict[str, Any]:
         "event": event,
         "rank": found.rank,
         "question": found.question,
+        "contact": contact_of(event.organizer_id),
+        "may_give": may_give(booking, event, found.question, now),
+        "goes_to": goes_to(event, now),
+        "is_open": inventory.closure is None,
         "may_change": active and (until is None or now < until),
         "until": until,
         "more": inventory.more_for(booking.tickets) if takes_tickets(booking.status) else 0,

@@ -46,6 +46,7 @@ def init_app(app: Flask) -> None:
         event_path=event_path,
         htmx_integrity=htmx.SCRIPT_INTEGRITY,
         htmx_url=htmx.SCRIPT_URL,
+        sends_mail=sends_mail,
         site_name=app.extensions["settings"].site_name,
         static_path=static.path,
     )
@@ -101,6 +102,11 @@ def event_path(event: EventRow) -> str:
     return current_app.url_for(
         "attendee.event", event_id=event.id, slug=formatting.slug(event.name) or None
     )
+
+
+def sends_mail() -> bool:
+    """Whether mails reach anybody; without a mail server they are files on this machine."""
+    return current_settings().mail_url is not None
 
 
 def absolute_url(path: str) -> str:
