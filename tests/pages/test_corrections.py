@@ -240,3 +240,29 @@ def test_cancelled_event_says_why(
         [row] = rows("SELECT cancel_reason FROM event")
         assert row.cancel_reason == "The <b>choir</b> is ill.\nSorry!"
         assert verify().broken == []
+
+
+def test_organizer_corrects_and_gives_for_somebody(
+    mailing: Flask, owner_id: int, make_event: MakeEvent, book: Book
+) -> None:
+    owner, event_id = Person(mailing), make_event()
+    owner.log_in()
+    for name in ("Ada", "Grace"):
+        book(event_id, name)
+    here = f"/organizer/events/{event_id}/bookings/1"
+    answer = owner.submit(f"{here}/correct", name="Ada Lovelace", email="al@example.org")
+    assert (answer.status_code, answer.location) == (303, here)
+    assert mails(mailing)[-1] == ("new_address", "al@example.org")
+    refused = owner.submit(f"{here}/give", **GRACE)
+    assert refused.status_code == 409
+    assert "number 2." in text_of(refused)
+    bob: dict[str, Any] = {"name": "Bob", "email": "bob@example.org"}
+    page = owner.get(owner.submit(f"{here}/give", **bob).location)
+    assert "Bob has the ticket now." in text_of(page)
+    assert "given to somebody else by you" in text_of(page)
+    with mailing.app_context():
+        assert [row.email for row in rows("SELECT email FROM booking ORDER BY position")] == [
+            "bob@example.org",
+            "grace@example.org",
+        ]
+        assert verify().broken == []

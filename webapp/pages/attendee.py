@@ -64,8 +64,8 @@ class AddressHasBooking(DomainError):
 
     code = AlreadyBooked.code
 
-    def __init__(self) -> None:
-        super().__init__("address" if sends_mail() else "address_untold")
+    def __init__(self, *, is_mailed: bool = True) -> None:
+        super().__init__("address" if is_mailed else "address_untold")
 
 
 @bp.get("/")
@@ -144,7 +144,7 @@ def book(event_id: int, slug: str) -> ResponseReturnValue:
         send_links(form.email, first=(event_id, error.position), network=network())
         event, now = find_event(event_id), clock.now()
         if not must_answer and not asks_addresses(event, now):
-            raise AddressHasBooking from error
+            raise AddressHasBooking(is_mailed=sends_mail()) from error
         refuse_as_newcomer(event, form.tickets, now)
         return move_to(url_for("attendee.asked", event_id=event_id))
     if outcome.asked:
