@@ -1,13 +1,14 @@
 """A confirmed ticket is given to somebody else, through the services."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from tests.support.asking import ask_whether_coming
 from tests.support.fixtures import Clock, MakeEvent
@@ -32,11 +33,16 @@ from webapp.errors import (
     LinkReplaced,
 )
 from webapp.storage import outbox
+from webapp.storage.engines import write_engine
 from webapp.storage.idempotency import bind_key
 from webapp.storage.tables import bookings
 from webapp.storage.transaction import read, write
 from webapp.verify.services import verify
 
+T = TypeVar("T")
+
+# No more than there are connections to write with.
+AT_ONCE = 4
 ADA, BOB, GRACE = "ada@example.org", "bob@example.org", "grace@example.org"
 
 
@@ -71,6 +77,19 @@ def kinds(event_id: int, position: int = 1) -> list[str]:
 def offer_to(event_id: int, email: str = GRACE) -> Token:
     """What the mail says that offers the ticket."""
     return Token(event_id, 1, state_of(booking_at(event_id, 1)), email, "Grace")
+
+
+def race(app: Flask, calls: Sequence[Callable[[], T]]) -> list[T | Exception]:
+    """`together`, with connections that are open: who opens one first comes too late to race."""
+    if write_engine().dialect.name != "sqlite":
+        held = threading.Barrier(AT_ONCE)
+
+        def hold(connection: Connection) -> None:
+            connection.execute(select(1))
+            held.wait(30)
+
+        together(app, [partial(write, hold)] * AT_ONCE)
+    return together(app, calls)
 
 
 def test_given_ticket_is_somebody_elses_and_the_old_codes_are_void(
@@ -260,9 +279,9 @@ def test_ticket_given_to_several_at_once_goes_to_one(in_app: Flask, make_event: 
     old = book(event_id)
     calls = [
         partial(give, event_id, email=f"guest{number}@example.org", reference=old)
-        for number in range(6)
+        for number in range(AT_ONCE)
     ]
-    answers = together(in_app, calls)
+    answers = race(in_app, calls)
     [made] = [one for one in answers if isinstance(one, Gift)]
     assert made.reference == booking_at(event_id, 1).reference
     assert {type(one) for one in answers} == {Gift, LinkReplaced}
@@ -285,7 +304,7 @@ def test_gift_against_a_cancel_and_against_what_else_the_receiver_gets(
         partial(book, event_id, GRACE),
         partial(cancel_booking, event_id, position=3, reference=third),
     ]
-    answers = together(in_app, calls)
+    answers = race(in_app, calls)
     allowed = (AlreadyBooked, BookingClosed, LinkReplaced)
     wrong = [one for one in answers if isinstance(one, Exception) and not isinstance(one, allowed)]
     assert wrong == []
@@ -313,7 +332,7 @@ def test_gift_against_the_lapse_of_the_same_booking(in_app: Flask, make_event: M
             partial(keep_booking, event_id, position=1, reference=old),
             partial(cancel_booking, event_id, position=2),
         ]
-        answers = together(in_app, calls)
+        answers = race(in_app, calls)
     assert [type(one) for one in answers[:2]] == [BookingClosed, BookingClosed]
     assert statuses(event_id) == ["lapsed", "cancelled"]
     assert booking_at(event_id, 1).email == ADA
