@@ -79,7 +79,10 @@ class MailChannel:
         message["Message-ID"] = f"<{mail.message_id}>"
         message["Auto-Submitted"] = "auto-generated"
         if mail.reply_to:
-            message["Reply-To"] = Address(addr_spec=wire_address(mail.reply_to))
+            # The sender's own is taken as it is set, also one such as noreply@localhost.
+            is_own = mail.reply_to == self._sender
+            answers_to = mail.reply_to if is_own else wire_address(mail.reply_to)
+            message["Reply-To"] = Address(addr_spec=answers_to)
         if mail.unsubscribe:
             message[UNSUBSCRIBE] = f"<{mail.unsubscribe}>"
             message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
