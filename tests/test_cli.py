@@ -8,6 +8,7 @@ from click.testing import Result
 from flask import Flask
 
 from webapp.accounts import services as accounts
+from webapp.accounts.contacts import Contact, contact_of
 
 PASSWORD = "correct horse"
 Command = Callable[..., Result]
@@ -142,3 +143,16 @@ def test_password_that_is_refused_revokes_nothing(
     words = ("organizer", "password", "olga", "--password-stdin", "--revoke-tokens")
     assert command(*words, typed="short\n").exit_code == 1
     assert works(token)
+
+
+def test_organizer_is_made_with_what_attendees_see(app: Flask, command: Command) -> None:
+    words = ("organizer", "create", "sam", "--password-stdin", "--name", "The Choir")
+    typed = f"{PASSWORD}\n"
+    wrong = command(*words, "--contact", "nobody", typed=typed)
+    assert wrong.exit_code == 1
+    assert "contact_email: Give an e-mail address" in wrong.output
+    assert command(*words, "--contact", "Choir@Example.org", typed=typed).exit_code == 0
+    with app.app_context():
+        account = accounts.check_login(username="sam", password=PASSWORD)
+        assert account is not None
+        assert contact_of(account.id) == Contact("The Choir", "choir@example.org")

@@ -11,6 +11,7 @@ from webapp.pages import (
     assets,
     attendee,
     auth,
+    corrections,
     feeds,
     find,
     forms,
@@ -71,9 +72,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     shared = (logs, error_responses, security, rate_limits, ids, htmx, health, cli)
     for part in (*shared, kept_pages, presentation, pictures, sharing, site, forms, language):
         part.init_app(app)
-    pages = (attendee, keep, links, pictures, find, auth, organizer, unsubscribe, language, assets)
-    public = (feeds, sharing, site)
-    for blueprint in (*(part.bp for part in (*pages, *public)), api.bp):
+    private = (attendee, corrections, keep, links, pictures, find, auth, organizer, unsubscribe)
+    public = (language, assets, feeds, sharing, site)
+    for blueprint in (*(part.bp for part in (*private, *public)), api.bp):
         app.register_blueprint(blueprint)
     for blueprint in (unsubscribe.bp, language.bp, api.bp):
         csrf.exempt(blueprint)

@@ -12,6 +12,7 @@ from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 
 from webapp.accounts import services as accounts
+from webapp.accounts.contacts import set_contact
 from webapp.booking import heartbeat
 from webapp.config import current_settings
 from webapp.errors import DomainError, Unavailable
@@ -22,6 +23,7 @@ from webapp.text import extraction
 from webapp.text.languages import ENGLISH, LANGUAGES
 from webapp.text.sentences import sentence_of
 from webapp.verify import services as verify
+from webapp.web.schemas import ContactFields, from_form
 
 organizer = AppGroup("organizer", help="Make organizers and set their passwords.")
 token = AppGroup("token", help="Make, list and revoke API tokens.")
@@ -61,10 +63,17 @@ from_stdin_option = click.option(
 @organizer.command("create")
 @click.argument("username")
 @from_stdin_option
-def create_organizer(username: str, from_stdin: bool) -> None:
+@click.option("--name", default="", help="Who organizes, as attendees read it.")
+@click.option("--contact", default="", help="The public address for attendees' questions.")
+def create_organizer(username: str, from_stdin: bool, name: str, contact: str) -> None:
     """Make the organizer USERNAME."""
     with refusals_in_one_line():
-        accounts.create_organizer(username=username, password=ask_password(from_stdin))
+        given = {"contact_name": name, "contact_email": contact}
+        shown = from_form(ContactFields, {k: v for k, v in given.items() if v}).contact()
+        password = ask_password(from_stdin)
+        account_id = accounts.create_organizer(username=username, password=password)
+        if any(shown):
+            set_contact(account_id, shown)
     click.echo(f"Organizer {username} can log in now.")
 
 

@@ -71,7 +71,11 @@ class BookingNotFound(DomainError):
 
 
 class LinkReplaced(DomainError):
-    """The reference was a booking's until another one took its place."""
+    """The reference was a booking's until another one took its place.
+
+    `reason` is "given" where the ticket was given to somebody else, "given_to" where their `name`
+    is known to whoever has the reference.
+    """
 
     code = "link_replaced"
 
@@ -128,7 +132,9 @@ class WaitingListFull(DomainError):
 class BookingClosed(DomainError):
     """The booking can no longer be changed by its attendee.
 
-    `reason` is "not_active", "lapsed", "too_late", or "not_waiting" where it has its tickets.
+    `reason` is "not_active", "lapsed", "too_late", or "not_waiting" where it has its tickets. What
+    cannot be given to somebody else is "not_confirmed", or "unanswered" where its own attendee has
+    not shown yet that the address is theirs.
     """
 
     code = "booking_closed"

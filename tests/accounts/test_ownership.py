@@ -18,7 +18,7 @@ from sqlalchemy import update
 import webapp
 from tests.support.fixtures import MakeEvent
 from tests.support.tools import rows
-from webapp.booking import batch, open_questions, queries
+from webapp.booking import batch, giving, open_questions, queries
 from webapp.booking import services as bookings
 from webapp.booking.access import check_own, lock_own_event
 from webapp.booking.commands import organizer
@@ -67,6 +67,9 @@ VERBS: dict[str, Callable[[EventRow, int], object]] = {
     "booking.services.keep_booking": lambda event, who: bookings.keep_booking(
         event.id, position=1, reference="", actor=organizer(who)
     ),
+    "booking.giving.give_ticket": lambda event, who: giving.give_ticket(
+        event.id, position=1, name="New", email="new@example.org", actor=organizer(who)
+    ),
     "booking.services.take_free": lambda event, who: bookings.take_free(
         event.id, position=1, tickets=1, actor=organizer(who)
     ),
@@ -76,6 +79,7 @@ VERBS: dict[str, Callable[[EventRow, int], object]] = {
     "events.services.cancel_event": lambda event, who: events.cancel_event(
         event.id, actor=organizer(who)
     ),
+    "events.services.count_told": lambda event, who: events.count_told(event, actor=organizer(who)),
     "events.services.change_event": lambda event, who: events.change_event(
         event.id, "edited", {"name": "New"}, actor=organizer(who)
     ),

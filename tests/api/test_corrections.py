@@ -1,5 +1,6 @@
 """A booking's name and address are corrected, and its link is replaced."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -177,3 +178,69 @@ def test_replaced_reference_is_gone_in_every_call_and_the_key_answers_as_it_did(
     assert api.post("/events/book", body, headers=key).get_json() == first
     never = api.get(f"/bookings/{old[:-1]}")
     assert facts(never) == (404, "booking_not_found")
+
+
+def test_ticket_is_given_to_somebody_else_once(
+    api: Api, organizer: dict[str, str], booked: str
+) -> None:
+    body, key = {"name": "Grace", "email": "GRACE@example.org"}, {"Idempotency-Key": "k"}
+    answers = [api.post(f"/bookings/{booked}/give", body, headers=key) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].get_json() == answers[1].get_json()
+    # No mails are sent here, so whoever gives it passes the reference on.
+    new = answers[0].get_json()["bookingReference"]
+    shown = api.get(f"/bookings/{new}").get_json()
+    assert (shown["email"], shown["userId"], shown["name"]) == (GRACE, GRACE, "Grace")
+    assert (shown["status"], shown["tickets"]) == ("confirmed", 3)
+    gone = api.get(f"/bookings/{booked}")
+    assert facts(gone) == (410, "link_replaced")
+    assert "was given to Grace." in gone.get_json()["detail"]
+    other = api.post(f"/bookings/{booked}/give", {**body, "name": "Eve"}, headers=key)
+    assert facts(other) == (422, "idempotency_key_reused")
+    assert facts(api.post(f"/bookings/{booked}/give", body)) == (410, "link_replaced")
+
+
+def test_wrong_gift_changes_nothing(api: Api, organizer: dict[str, str], booked: str) -> None:
+    event_id = api.get(f"/bookings/{booked}").get_json()["eventId"]
+    api.book(event_id, GRACE)
+    before = api.get(f"/bookings/{booked}").get_json()
+    for body, told in (
+        ({"name": "Grace"}, (400, "invalid_input")),
+        ({"name": " ", "email": GRACE}, (400, "invalid_input")),
+        ({"name": "Ada", "email": ADA}, (400, "invalid_input")),
+        ({"name": "Grace", "email": GRACE}, (409, "already_booked")),
+    ):
+        assert facts(api.post(f"/bookings/{booked}/give", body)) == told
+    assert mails(api)[-1] == ("links", GRACE)
+    assert api.get(f"/bookings/{booked}").get_json() == before
+
+
+def test_mailed_reference_is_told_to_the_organizer_alone(make_api: Callable[..., Api]) -> None:
+    api = make_api(MAIL_URL="smtp://127.0.0.1:9", BASE_URL="https://tickets.example.org")
+    organizer = api.organizer()
+    plain, asking = api.event(organizer), api.event(organizer, asksAddress=True)
+    body = {"name": "Grace", "email": GRACE}
+    first = api.book(plain, ADA)["bookingReference"]
+    told = api.post(f"/bookings/{first}/give", body)
+    assert (told.status_code, told.get_json()["bookingReference"]) == (200, None)
+    second = api.post("/events/book", {"userId": ADA, "eventId": asking}, headers=organizer)
+    path = f"/bookings/{second.get_json()['bookingReference']}/give"
+    assert api.post(path, body).status_code == 202
+    told = api.post(path, body, headers=organizer)
+    assert told.status_code == 200
+    assert api.get(f"/bookings/{told.get_json()['bookingReference']}").get_json()["email"] == GRACE
+
+
+def test_cancelled_event_says_why(api: Api, organizer: dict[str, str]) -> None:
+    event_id = api.event(organizer)
+    path = f"/events/{event_id}/cancel"
+    for reason in ("x" * 1001, "a\x07", 7):
+        assert facts(api.post(path, {"reason": reason}, headers=organizer))[0] == 400
+    assert api.get(f"/events/{event_id}").get_json()["cancelReason"] is None
+    made = api.post(path, {"reason": " The hall is closed. "}, headers=organizer)
+    assert made.get_json()["cancelReason"] == "The hall is closed."
+    again = api.post(path, {"reason": "another"}, headers=organizer)
+    assert again.get_json()["cancelReason"] == "The hall is closed."
+    assert api.get(f"/events/{event_id}").get_json()["cancelReason"] == "The hall is closed."
+    other = api.event(organizer)
+    assert api.post(f"/events/{other}/cancel", headers=organizer).status_code == 200

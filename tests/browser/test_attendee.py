@@ -235,6 +235,8 @@ def test_attendee_gives_tickets_back(site: Site, visitor: Visitor, scripts: bool
     book(page, event_id, "Ada", tickets=4)
     page.get_by_label("Tickets to keep").fill("1")
     page.get_by_role("button", name="Give back the others").click()
+    expect(page.get_by_text("You give back 3 tickets.")).to_be_visible()
+    page.get_by_role("button", name="Yes, change it").click()
     expect(page.get_by_text("Changed: the booking is now for 1 ticket.")).to_be_visible()
     page.get_by_role("link", name="Cancel the booking").click()
     page.get_by_role("link", name="No, keep it").click()

@@ -269,6 +269,19 @@ def pages(app: Flask, visitor: Person, make_event: MakeEvent, book: Book) -> Ite
         for path in ("", "/cancel", "/standing"):
             yield get(f"/bookings/{reference}{path}", fragment=path == "/standing")
     yield submit(f"/bookings/{ticket}", tickets=9)
+    yield submit(f"/bookings/{ticket}", tickets=2)
+    yield get(f"/bookings/{ticket}/correct")
+    yield submit(f"/bookings/{ticket}/correct", name="")
+    yield get(submit(f"/bookings/{waiting[0]}/correct", name="Δάφνη").location)
+    yield get(f"/bookings/{pair}/give")
+    for email in ("ada@example.org", "daphne@example.org"):
+        receiver: dict[str, Any] = {"name": "Δάφνη", "email": email}
+        yield submit(f"/bookings/{pair}/give", **receiver)
+        yield submit(f"/bookings/{pair}/give", sure="yes", **receiver)
+    yield get(f"/bookings/{pair}/given")
+    yield get(f"/bookings/{pair}")
+    with app.app_context():
+        pair = booking_at(plain, 2).reference
     yield submit(f"/events/{plain}", name="", email="x", tickets="x")
     yield submit(f"/events/{plain}", name="A", email="a@example.org", tickets=99)
     yield submit(f"/events/{plain}", name="A", email="ada@example.org")
@@ -278,7 +291,7 @@ def pages(app: Flask, visitor: Person, make_event: MakeEvent, book: Book) -> Ite
     for page, fields in (
         (f"/events/{plain}", {"name": "Δάφνη", "email": "new@example.org"}),
         (f"/events/{full}", {"name": "Δάφνη", "email": "new@example.org"}),
-        (f"/bookings/{ticket}", {"tickets": 2}),
+        (f"/bookings/{ticket}", {"tickets": 2, "sure": "yes"}),
         ("/bookings", {"email": "new@example.org"}),
     ):
         yield get(submit(page, **fields).location)
@@ -288,6 +301,7 @@ def pages(app: Flask, visitor: Person, make_event: MakeEvent, book: Book) -> Ite
     for email, purpose, path in (
         ("joe@example.org", Purpose.NEW_ADDRESS, "/bookings/address"),
         ("eva@example.org", Purpose.NEW_ADDRESS, "/bookings/address"),
+        ("eva@example.org", Purpose.TICKET_OFFER, "/bookings/take-over"),
         ("", Purpose.NEW_LINK, f"/bookings/{waiting[1]}/replace"),
     ):
         with app.app_context():
@@ -437,10 +451,14 @@ def pages_of_organizer(
         row = booking_at(plain, 1)
         set_address(Token(plain, 1, links.state_of(row), "daphne@example.org"))
     yield submit(f"{here}/bookings/1", tickets=9)
-    yield went_on(submit(f"{here}/bookings/1", tickets=2))
+    yield submit(f"{here}/bookings/1", tickets=2)
+    yield went_on(submit(f"{here}/bookings/1", tickets=2, sure="yes"))
+    yield went_on(submit(f"{here}/bookings/1/correct", name="Άδα"))
+    yield went_on(submit(f"{here}/bookings/1/give", name="Ρέα", email="rhea@example.org"))
     yield went_on(submit(f"{here}/bookings/1/cancel"))
     yield get(f"{here}/bookings/1")
-    yield went_on(submit(f"{home}/events/{changed}/bookings/1", tickets=2))
+    yield submit(f"{home}/events/{changed}/bookings/1", tickets=2)
+    yield went_on(submit(f"{home}/events/{changed}/bookings/1", tickets=2, sure="yes"))
     yield went_on(submit(f"{home}/events/{changed}/bookings/1/cancel"))
     yield get(f"{home}/events/{changed}/history")
     person: dict[str, Any] = {"name": "Δάφνη", "email": "new@example.org"}

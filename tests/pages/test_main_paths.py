@@ -89,7 +89,7 @@ def test_attendee_finds_an_event_waits_moves_up_and_gives_back(
     assert person.submit(f"{first}/cancel").status_code == 303
     assert "Confirmed" in text_of(person.get(second))
     assert "You are next." in text_of(person.get(mine))
-    assert person.submit(second, tickets=1).status_code == 303
+    assert person.submit(second, tickets=1, sure="yes").status_code == 303
     assert "Confirmed" in text_of(person.get(mine))
     assert "Sommerfest" in person.get("/bookings").text
     assert person.submit(f"{mine}/cancel").location == mine

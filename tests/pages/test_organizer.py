@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from tests.pages.conftest import PASSWORD, Person, text_of
+from tests.pages.conftest import PASSWORD, Person, forms_of, text_of
 from webapp.accounts import services as accounts
 from webapp.booking.commands import organizer
 from webapp.events import services as events
@@ -184,7 +184,10 @@ def test_organizer_adds_changes_and_is_told_of_doubles(
     fields: dict[str, Any] = {"name": "Ada", "email": "ada@example.org", "tickets": 3}
     answer = owner.submit(path, **fields)
     assert "Ada has 3 tickets." in text_of(owner.get(answer.location))
-    changed = owner.submit(answer.location, tickets=1)
+    asked = owner.submit(answer.location, tickets=1)
+    assert "loses 2 tickets for Harvest Supper . They go on offer again" in text_of(asked)
+    assert "has 3 tickets" not in text_of(asked)
+    changed = owner.client.post(answer.location, data=forms_of(asked)[answer.location])
     assert "Changed to 1 ticket." in text_of(owner.get(changed.location))
     again = owner.submit(path, **fields)
     assert again.status_code == 409

@@ -235,7 +235,7 @@ def test_any_form_of_an_organizer_is_answered_with_a_page(
     numbers_of_paths = st.one_of(st.integers(0, 12), st.just(2**31 - 1))
     met: set[tuple[str, int]] = set()
 
-    @settings(calm, max_examples=400)
+    @settings(calm, max_examples=520)
     @given(
         rule=st.sampled_from(rules),
         event_id=st.one_of(st.sampled_from([made.hot, made.started, made.draft]), numbers_of_paths),

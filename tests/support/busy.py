@@ -12,6 +12,7 @@ from webapp.accounts.services import create_organizer
 from webapp.booking import heartbeat
 from webapp.booking.commands import organizer
 from webapp.booking.corrections import correct_booking
+from webapp.booking.giving import give_ticket
 from webapp.booking.links import replace_link_of
 from webapp.booking.services import book_tickets, cancel_booking, change_tickets, take_free
 from webapp.events.pictures import set_picture
@@ -56,6 +57,7 @@ def fill() -> Busy:
         book_tickets(made.ended, attendee_id=attendee, tickets=4)
     take_free(made.ended, position=3, tickets=2)
     replace_link_of(made.ended, position=2, actor=organizer(owner))
+    give_ticket(made.ended, position=1, name="Bob", email="bob@example.org")
     correct_booking(made.ended, position=2, name="Ada", email="grace@example.org")
     cancel_event(made.ended, actor=organizer(owner))
     details = EventDetails("renamed draft", 7, starts_at=clock.now() + timedelta(days=9))

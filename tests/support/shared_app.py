@@ -6,6 +6,7 @@ from pathlib import Path
 from flask import Flask
 
 from webapp import logs
+from webapp.accounts import contacts
 from webapp.booking import ranks
 from webapp.config import Settings
 from webapp.events import pictures, running, sales
@@ -39,6 +40,7 @@ def forget() -> None:
     """Drop what the process remembers: between tests the tables are emptied and ids begin again."""
     ranks.forget()
     running.forget()
+    contacts.forget()
     pictures.picture_data.cache_clear()
     sales._tallies.clear()
     verified_logins.clear()

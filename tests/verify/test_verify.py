@@ -272,6 +272,23 @@ DAMAGE = {
         "replaced codes are kept",
         "DELETE FROM activity WHERE event_id = :ended AND what = 'replaced'",
     ),
+    "a gift is not counted": (
+        "gifts are counted",
+        "UPDATE booking SET times_given = NULL WHERE event_id = :ended AND position = 1",
+    ),
+    "a ticket was given away in secret": (
+        "gifts are counted",
+        "UPDATE booking SET times_given = 1 WHERE event_id = :hot AND position = 4",
+    ),
+    "the codes of a giver are not kept": (
+        "replaced codes are kept",
+        "DELETE FROM old_code WHERE event_id = :ended AND position = 1",
+    ),
+    "a place in line is given away": (
+        "each line is a possible step",
+        "UPDATE activity SET status_before = 'waiting', status_after = 'waiting'"
+        " WHERE event_id = :ended AND what = 'given'",
+    ),
     "a picture is lost": (
         "a named picture is kept",
         "DELETE FROM picture WHERE event_id = :draft",

@@ -13,8 +13,9 @@ from webapp.api.openapi import documented
 from webapp.api.wire import answer, idempotency_key, read_json
 from webapp.booking.commands import Actor, Outcome, Status, attendee, organizer
 from webapp.booking.corrections import correct_booking
+from webapp.booking.giving import give_ticket
 from webapp.booking.links import ask_for_new_link, replace_link_of
-from webapp.booking.queries import find_booking, find_event, locate
+from webapp.booking.queries import find_booking, find_event, locate, locate_any
 from webapp.booking.refusals import refuse_as_newcomer
 from webapp.booking.services import (
     book_tickets,
@@ -24,6 +25,7 @@ from webapp.booking.services import (
     take_free,
 )
 from webapp.booking.terms import asks_addresses
+from webapp.config import current_settings
 from webapp.errors import AlreadyBooked, InvalidInput, Problem
 from webapp.mail.facts import send_links
 from webapp.web.fields import Email, RequiredLine, Tickets
@@ -33,6 +35,7 @@ from webapp.web.schemas import (
     BookRequest,
     CancelRequest,
     Input,
+    Receiver,
     WantedTickets,
     attendee_id_of,
     from_json,
@@ -257,6 +260,50 @@ def take(reference: str) -> Response:
         key=idempotency_key("take", asked, position=position),
     )
     return answer(shapes.released(outcome, message="The booking is confirmed.", actor=actor))
+
+
+@bp.post("/bookings/<reference>/give")
+@documented(
+    who="either",
+    body=Receiver,
+    answer=shapes.Given,
+    other_answers={202: shapes.Accepted},
+    errors=(404, 409, 410, 422),
+    idempotent=True,
+)
+def give(reference: str) -> Response:
+    """Give a confirmed booking to somebody else.
+
+    Name, email, userId (which becomes the email), reference and ticket code are others from then
+    on, and the old reference and code are void; the receiver is mailed the new ones. Only the
+    organizer is answered with the new reference, and whoever gives where no mails are sent. Where
+    the event asksAddress the receiver is asked first (202), and the booking stays as it is until
+    the button in that mail was pressed; an organizer's gift is not asked. The start of the event
+    ends it for attendees.
+    """
+    asked = from_json(Receiver, read_json())
+    event_id, position = locate_any(reference)
+    actor = actor_for(event_id)
+    key = idempotency_key("give", asked, position=position)
+    if not actor.is_organizer:
+        admit_new_address(f"{event_id}/{position}")
+    try:
+        gift = give_ticket(
+            event_id,
+            position=position,
+            name=asked.name,
+            email=asked.email,
+            reference=reference,
+            actor=actor,
+            key=key,
+        )
+    except AlreadyBooked as error:
+        send_links(asked.email, first=(event_id, error.position), network=actor.network)
+        raise
+    if gift.is_asked:
+        return answer({"message": "The email is asked by a mail to it."}, 202)
+    is_told = actor.is_organizer or current_settings().mail_url is None
+    return answer(shapes.given(gift.reference if is_told else None))
 
 
 @bp.post("/bookings/<reference>/replace")

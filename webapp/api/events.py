@@ -29,7 +29,7 @@ from webapp.text.languages import ENGLISH
 from webapp.text.sentences import problem_sentence
 from webapp.web.fields import PlainDigits
 from webapp.web.paging import number_in, page_of
-from webapp.web.schemas import EventFields, Input, from_json, placed
+from webapp.web.schemas import Cancellation, EventFields, Input, from_json, placed
 
 EVENT = "/events/<id:event_id>"
 
@@ -170,11 +170,22 @@ def unpublish(event_id: int) -> Response:
 
 
 @bp.post(f"{EVENT}/cancel")
-@documented(who="organizer", answer=shapes.ChangedEvent, errors=(404,))
+@documented(
+    who="organizer",
+    body=Cancellation,
+    may_be_empty=True,
+    answer=shapes.ChangedEvent,
+    errors=(404,),
+)
 def cancel_event(event_id: int) -> Response:
-    """Cancel an event and all its bookings. A second cancel is harmless."""
+    """Cancel an event and all its bookings.
+
+    The reason, if one is sent, is shown to everybody and mailed to who has a booking. A second
+    cancel is harmless, and leaves the reason as it is. The body may be left out.
+    """
     account = required_account()
-    events.cancel_event(event_id, actor=organizer(account.id))
+    asked = from_json(Cancellation, read_json(or_nothing=True))
+    events.cancel_event(event_id, actor=organizer(account.id), reason=asked.reason)
     return show_changed(event_id, account.id)
 
 

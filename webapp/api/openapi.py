@@ -86,6 +86,8 @@ class documented:
     body: type[BaseModel] | None = None
     # Every field of the body may be left out.
     partial: bool = False
+    # The body may be left out.
+    may_be_empty: bool = False
     # A TypedDict; None is any object.
     answer: Any = None
     status: int = 200
@@ -199,7 +201,8 @@ def _operation(rule: Rule, view: Callable[..., Any], call: documented) -> dict[s
     if detail:
         described["description"] = detail
     if call.body:
-        described["requestBody"] = {"required": True, "content": _content(_name_of_body(call))}
+        content = _content(_name_of_body(call))
+        described["requestBody"] = {"required": not call.may_be_empty, "content": content}
     return described
 
 

@@ -47,6 +47,7 @@ class EventDetails(EventStatus):
     asksAddress: bool
     stillComingDays: int | None
     stillComingLapses: bool
+    cancelReason: str | None
 
 
 class MadeEvent(EventDetails):
@@ -100,6 +101,13 @@ class Released(TypedDict):
     bookingReference: str
     tickets: int
     promoted: list[str] | int
+
+
+class Given(TypedDict):
+    """A booking that is somebody else's now; its reference where it is told."""
+
+    message: str
+    bookingReference: str | None
 
 
 class Accepted(TypedDict):
@@ -174,6 +182,7 @@ def event_details(event: EventRow) -> EventDetails:
         "asksAddress": bool(event.asks_address),
         "stillComingDays": event.still_coming_days,
         "stillComingLapses": bool(event.still_coming_lapses),
+        "cancelReason": event.cancel_reason,
     }
 
 
@@ -202,6 +211,7 @@ def new_event(event_id: int, fields: EventFields, *, warnings: dict[str, str]) -
         "bookedTickets": 0,
         "waitingListCount": 0,
         "status": fields.status,
+        "cancelReason": None,
     }
     made = fields.model_dump(mode="json", include=set(EventDetails.__annotations__))
     return figures | made | told
@@ -249,6 +259,10 @@ def released(outcome: Outcome, *, message: str, actor: Actor) -> Released:
         "tickets": outcome.tickets,
         "promoted": promoted if actor.is_organizer else len(promoted),
     }
+
+
+def given(reference: str | None) -> Given:
+    return {"message": "The booking is theirs now.", "bookingReference": reference}
 
 
 def booking_details(

@@ -35,8 +35,8 @@ def _constant(name: str) -> float:
 _decode = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant).decode
 
 
-def read_json() -> Any:
-    """The JSON that the request carries.
+def read_json(*, or_nothing: bool = False) -> Any:
+    """The JSON that the request carries; an empty object where it may carry nothing.
 
     Raises `InvalidInput` (body), `UnsupportedMediaType`, `RequestEntityTooLarge`.
     """
@@ -44,6 +44,8 @@ def read_json() -> Any:
     # A body sent in chunks says no length; what is beyond the limit has been left unread.
     if "CONTENT_LENGTH" not in request.environ and len(body) == request.max_content_length:
         raise RequestEntityTooLarge
+    if not body and or_nothing:
+        return {}
     if not body:
         raise InvalidInput({"body": Problem("object")})
     if request.mimetype != "application/json":

@@ -242,6 +242,7 @@ class ActivityKind(StrEnum):
     ASKED = "asked"
     KEPT = "kept"
     RAISED = "raised"
+    GIVEN = "given"
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ def set_address(token: Token) -> None:
     was asked whether it is one and has not answered: then the new one has.
     Raises `BookingNotFound`, `BookingClosed`, `LinkExpired`, `AlreadyBooked`, `Unavailable`.
     """
-    event_id, position, _, address = token
+    event_id, position, address = token.event_id, token.position, token.address
 
     def decide(connection: Connection, change: EventChange, now: datetime) -> None:
         booking = find_current(connection, event_id, position, "")

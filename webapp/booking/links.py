@@ -54,15 +54,20 @@ class Purpose(StrEnum):
 
     NEW_LINK = "new_link"
     NEW_ADDRESS = "new_address"
+    TICKET_OFFER = "ticket_offer"
 
 
 class Token(NamedTuple):
-    """What a token says: the booking, its `state` when it was asked for, and an address."""
+    """What a token says: the booking, its `state` when it was asked for, and an address.
+
+    For a ticket that is offered to somebody else it also says the name.
+    """
 
     event_id: int
     position: int
     state: str
     address: str
+    name: str = ""
 
 
 def make_token(purpose: Purpose, token: Token) -> str:
@@ -179,12 +184,7 @@ def _replace(
         check_active(booking)
         if booking.email is None:
             raise NoAddress
-        old = {REFERENCE: booking.reference, TICKET_CODE: booking.ticket_code}
-        place = {"event_id": event_id, "position": position, "replaced_at": now}
-        hashes = [
-            {**place, "kind": kind, "code_hash": code_hash(code)} for kind, code in old.items()
-        ]
-        connection.execute(insert(old_codes), hashes)
+        keep_old_codes(connection, booking, now)
         here = (bookings.c.event_id == event_id, bookings.c.position == position)
         connection.execute(update(bookings).where(*here).values(new))
         # The token that was mailed is void: who has not answered is asked anew.
@@ -196,6 +196,14 @@ def _replace(
     if change_booking(event_id, decide):
         log_event("link replaced", event_id=event_id, position=position, actor=actor)
     return new["reference"]
+
+
+def keep_old_codes(connection: Connection, booking: BookingRow, now: datetime) -> None:
+    """Keep the hashes of the codes that a booking has until now, for they are about to be void."""
+    old = {REFERENCE: booking.reference, TICKET_CODE: booking.ticket_code}
+    place = {"event_id": booking.event_id, "position": booking.position, "replaced_at": now}
+    hashes = [{**place, "kind": kind, "code_hash": code_hash(code)} for kind, code in old.items()]
+    connection.execute(insert(old_codes), hashes)
 
 
 def change_booking(

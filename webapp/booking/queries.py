@@ -16,7 +16,7 @@ from webapp import clock
 from webapp.booking import load
 from webapp.booking.access import check_own
 from webapp.booking.codes import REFERENCE, code_hash
-from webapp.booking.commands import Actor, Status
+from webapp.booking.commands import ActivityKind, Actor, Status
 from webapp.booking.inventory import TIME_TO_GIVE_BACK, free_for_head, give_back_until
 from webapp.booking.load import BY_STATUS
 from webapp.booking.open_questions import Question, is_asked, question_of
@@ -274,8 +274,72 @@ def _one(query: Select[Any]) -> BookingRow:
 
 def _why_missing(reference: str) -> DomainError:
     """What is told of a reference that no booking has."""
-    query = select(old_codes.c.position).where(
+    found = _replaced(reference)
+    if found is None:
+        return BookingNotFound()
+    gift = _gift_of(*found)
+    if gift is None:
+        return LinkReplaced()
+    return LinkReplaced("given_to", name=gift.name) if gift.name else LinkReplaced("given")
+
+
+def _replaced(reference: str) -> tuple[int, int, datetime] | None:
+    """Event and position of a reference that was replaced, and when."""
+    query = select(old_codes.c.event_id, old_codes.c.position, old_codes.c.replaced_at).where(
         old_codes.c.code_hash == code_hash(reference), old_codes.c.kind == REFERENCE
     )
     row = read(lambda connection: connection.execute(query).first())
-    return BookingNotFound() if row is None else LinkReplaced()
+    return None if row is None else (row[0], row[1], row[2])
+
+
+class Gift(NamedTuple):
+    """A ticket that was given away: for which event, when, and to whom if that may be told."""
+
+    event: EventRow
+    given_at: datetime
+    name: str
+
+
+def _gift_of(event_id: int, position: int, replaced_at: datetime) -> Gift | None:
+    """The gift that replaced a link at a moment; none where it was replaced in another way.
+
+    Whom it went to is told only as long as the booking says what the giver said: nothing of what
+    became of it since.
+    """
+    query = select(activities.c.what, activities.c.at).where(
+        activities.c.event_id == event_id,
+        activities.c.position == position,
+        activities.c.what.in_((ActivityKind.GIVEN, "corrected")),
+        activities.c.at >= replaced_at,
+    )
+    name = select(bookings.c.name).where(
+        bookings.c.event_id == event_id, bookings.c.position == position
+    )
+    lines = read(lambda connection: connection.execute(query).all())
+    if not any(line.what == ActivityKind.GIVEN and line.at == replaced_at for line in lines):
+        return None
+    is_untouched = len(lines) == 1
+    to = read(lambda connection: connection.execute(name).scalar_one()) if is_untouched else ""
+    return Gift(find_event(event_id, with_drafts=True), replaced_at, to)
+
+
+def find_gift(reference: str) -> Gift:
+    """The gift that made a reference void. Raises `BookingNotFound`, `LinkReplaced`."""
+    found = _replaced(_checked(reference))
+    gift = _gift_of(*found) if found is not None else None
+    if gift is None:
+        raise BookingNotFound if found is None else LinkReplaced
+    return gift
+
+
+def locate_any(reference: str) -> tuple[int, int]:
+    """Event and position of a reference, also of one that was replaced. Raises `BookingNotFound`.
+
+    For what may be sent again after it has replaced the reference itself.
+    """
+    try:
+        return locate(reference)
+    except LinkReplaced:
+        found = _replaced(reference)
+        assert found is not None
+        return found[0], found[1]

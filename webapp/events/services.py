@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select
 
 from webapp import clock
 from webapp.booking import batch
+from webapp.booking.access import check_own
 from webapp.booking.change import EventChange
 from webapp.booking.codes import new_reference
 from webapp.booking.commands import (
@@ -36,7 +37,7 @@ from webapp.storage.account_tables import Organizer
 from webapp.storage.idempotency import NO_EVENT, IdempotencyKey
 from webapp.storage.rows import EventRow, LockedEvent
 from webapp.storage.tables import activities, bookings, events
-from webapp.storage.transaction import new_id, write
+from webapp.storage.transaction import new_id, read, write
 
 # {column: field} of what has attendees asked something by mail.
 ASKING_FIELDS = {"asks_address": "asksAddress", "still_coming_days": "stillComingDays"}
@@ -232,23 +233,36 @@ def change_event(
     return outcome.promoted
 
 
-def cancel_event(event_id: int, *, actor: Actor) -> None:
-    """End the event and every booking of it; again is harmless. Raises `EventNotFound`."""
+def cancel_event(event_id: int, *, actor: Actor, reason: str = "") -> None:
+    """End the event and every booking of it; again is harmless, and says no other reason.
+
+    `reason` is told to everybody. Raises `EventNotFound`.
+    """
 
     def decide(connection: Connection, change: EventChange, now: datetime) -> bool:
         before = change.event.status
         if before == "cancelled":
             return False
         change.ledger.decide(CancelEvent(), actor)
-        change.columns = {"status": "cancelled"}
+        change.columns = {"status": "cancelled", **({"cancel_reason": reason} if reason else {})}
         line = {"what": "cancelled", "actor": str(actor)}
-        change.history = [{**line, "details": {"status": [before, "cancelled"]}}]
+        told: dict[str, list[str | None]] = {"status": [before, "cancelled"]}
+        if reason:
+            told["cancel_reason"] = [None, reason]
+        change.history = [{**line, "details": told}]
         enqueue_mails(connection, "event_cancelled", *_active_of(event_id), now=now)
         end_bookings(connection, Status.CANCELLED, {**stamp_of(change, now), "actor": str(actor)})
         return True
 
     if batch.change_event(event_id, actor, decide):
         log_event("event cancelled", event_id=event_id, actor=actor)
+
+
+def count_told(event: LockedEvent, *, actor: Actor) -> int:
+    """How many bookings are told by mail when an event is cancelled. Raises `EventNotFound`."""
+    check_own(event, actor)
+    query = select(func.count()).where(*_active_of(event.id), bookings.c.email.is_not(None))
+    return read(lambda connection: int(connection.execute(query).scalar_one()))
 
 
 def _check_mails(columns: Mapping[str, Any]) -> None:

@@ -45,13 +45,15 @@ class MailChannel:
         self._transport.close()
 
     def _message(self, mail: Mail, recipient: str) -> bytes:
+        # The sender's own is taken as it is set, also one such as noreply@localhost.
+        is_own = mail.reply_to in ("", self._sender)
         head = headers(
             sender=(self._sender_name, self._sender),
             recipient=recipient,
             subject=mail.subject,
             date=clock.now(),
             message_id=mail.message_id,
-            reply_to=wire_address(mail.reply_to) if mail.reply_to else "",
+            reply_to=mail.reply_to if is_own else wire_address(mail.reply_to),
             unsubscribe=mail.unsubscribe,
         )
         # The headers of the parts go on from there.
@@ -61,11 +63,13 @@ class MailChannel:
         """The calendar file of a mail; empty for none."""
         if mail.entry is None:
             return b""
-        event, position = mail.entry
+        event, position, holder, is_cancelled, contact = mail.entry
         return calendar_file(
             event,
             position=position,
-            cancelled=mail.entry_is_cancelled,
+            holder=holder,
+            cancelled=is_cancelled,
+            contact=contact,
             language=mail.language,
             url=link("attendee.event", event_id=event.id),
             settings=self._settings,

@@ -13,13 +13,14 @@ from types import SimpleNamespace
 from typing import Any
 
 from webapp import clock
+from webapp.accounts.contacts import contact_of
 from webapp.booking.commands import Status, TermKind, is_active
 from webapp.booking.links import Purpose
 from webapp.booking.queries import find_event, free_now, may_leave_until
 from webapp.booking.terms import QUESTIONS
 from webapp.config import Settings, current_settings
 from webapp.mail import announcements, facts, limits, opting_out, summaries
-from webapp.mail.content import Fact, Link, Mail, Reason
+from webapp.mail.content import Entry, Fact, Link, Mail, Reason
 from webapp.mail.facts import CurrentBooking
 from webapp.mail.failures import NothingToSend
 from webapp.mail.links import booking_link, event_link, keep_link, link, press_link
@@ -39,8 +40,8 @@ def mail_for(delivery: DeliveryRow, settings: Settings) -> Mail:
             mail = _summed_up_mail(delivery)
         case "message":
             mail = _announcement_mail(delivery)
-        case "address_changed":
-            mail = _address_changed_mail(delivery)
+        case "address_changed" | "ticket_given":
+            mail = _farewell_mail(delivery)
         case "sold_out":
             mail = _sold_out_mail(delivery)
         case "summary":
@@ -66,7 +67,7 @@ def _booking_mail(delivery: DeliveryRow) -> Mail:
     asks = QUESTIONS.get(delivery.what)
     found = facts.facts_for(delivery)
     booking, event, rank, _ = found
-    language = _language(booking.language)
+    language, contact = _language(booking.language), contact_of(event.organizer_id)
     lines = _told_facts(_facts(event, language))
     if delivery.what == "event_changed":
         before = facts.event_before(delivery, booking, event)
@@ -87,9 +88,11 @@ def _booking_mail(delivery: DeliveryRow) -> Mail:
         until=until and in_words(until, event.time_zone, language),
         ending=ending,
         answer_by=facts.answer_by(delivery, found),
+        contact=contact,
     )
 
     mail = Mail(language, *words, _for_attendee(language, delivery.what))
+    mail.reply_to = contact.email or _own_address()
     mail.about = event.name
     mail.facts = lines
     match delivery.what:
@@ -98,6 +101,10 @@ def _booking_mail(delivery: DeliveryRow) -> Mail:
             return mail
         case Purpose.NEW_ADDRESS:
             mail.button = Link(language.gettext("Use this address"), press_link(delivery, booking))
+            return mail
+        case Purpose.TICKET_OFFER:
+            lines.append(Fact(language.gettext("Tickets"), str(booking.tickets)))
+            mail.button = Link(language.gettext("Take it over"), press_link(delivery, booking))
             return mail
     if ended:
         if event.status == "published":
@@ -120,12 +127,12 @@ def _booking_mail(delivery: DeliveryRow) -> Mail:
     if booking.status == Status.CONFIRMED:
         mail.ticket_code = booking.ticket_code
     if event.starts_at is not None and (mail.ticket_code or (ending and ending.had_tickets)):
-        mail.entry = event, booking.position
-        mail.entry_is_cancelled = ended
+        holder = booking.times_given or 0
+        mail.entry = Entry(event, booking.position, holder, ended, contact)
     return mail
 
 
-def _address_changed_mail(delivery: DeliveryRow) -> Mail:
+def _farewell_mail(delivery: DeliveryRow) -> Mail:
     """Without a link to the booking: who is told may have nothing to do with it any more."""
     booking, event, *_ = facts.facts_for(delivery)
     language = _language(booking.language)
@@ -134,15 +141,24 @@ def _address_changed_mail(delivery: DeliveryRow) -> Mail:
     mail = Mail(language, *words, _for_attendee(language, delivery.what), about=event.name)
     mail.facts = _told_facts(_facts(event, language))
     mail.button = Link(language.gettext("See the event"), event_link(event))
-    mail.reply_to = organizer or ""
+    mail.reply_to = organizer or _own_address()
+    if delivery.what == "ticket_given" and event.starts_at is not None:
+        holder = (delivery.details or {})["holder"]
+        contact = contact_of(event.organizer_id)
+        mail.entry = Entry(event, booking.position, holder, True, contact)
     return mail
+
+
+def _own_address() -> str:
+    """Where answers go if no organizer wants them: the sender."""
+    return parseaddr(current_settings().mail_from)[1]
 
 
 def _for_attendee(language: Language, what: str) -> Reason:
     """Why an attendee gets a mail."""
 
     def reason(site: str) -> str:
-        if what == Purpose.NEW_ADDRESS:
+        if what in (Purpose.NEW_ADDRESS, Purpose.TICKET_OFFER):
             return language.gettext(
                 "You get this mail because somebody gave this address for a booking at %(site)s",
                 site=site,
@@ -170,6 +186,7 @@ def _links_mail(delivery: DeliveryRow) -> Mail:
         )
 
     mail = Mail(language, *_words("links", language, found=found), reason)
+    mail.reply_to = _own_address()
     mail.links = _booking_links(found, language)
     return mail
 
@@ -184,6 +201,7 @@ def _summed_up_mail(delivery: DeliveryRow) -> Mail:
         *_words("summed_up", language, found=found),
         _for_attendee(language, delivery.what),
     )
+    mail.reply_to = _own_address()
     mail.links = _booking_links(found, language)
     mail.button = Link(language.gettext("Find your bookings"), link("find.bookings"))
     return mail
@@ -228,7 +246,7 @@ def _announcement_mail(delivery: DeliveryRow) -> Mail:
         position=booking.position,
         token=opting_out.token_for(event.id, booking.position, delivery.recipient),
     )
-    mail.reply_to = reply_to or ""
+    mail.reply_to = contact_of(event.organizer_id).email or reply_to or _own_address()
     return mail
 
 

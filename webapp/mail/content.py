@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from webapp.accounts.contacts import NOBODY, Contact
 from webapp.storage.rows import EventRow
 from webapp.text import qr_code
 from webapp.text.languages import Language
@@ -30,6 +32,19 @@ class Fact:
     before: str = ""
 
 
+class Entry(NamedTuple):
+    """What a calendar file is made of: an event, and the booking whose entry it is.
+
+    `holder` counts those who gave the ticket on before.
+    """
+
+    event: EventRow
+    position: int
+    holder: int = 0
+    is_cancelled: bool = False
+    contact: Contact = NOBODY
+
+
 @dataclass(slots=True)
 class Mail:
     """A mail before it is put together.
@@ -37,7 +52,8 @@ class Mail:
     The subject is the title and, behind it, `about`: in a list of mails there is room for a few
     words, and the name of an event may be long, or run from right to left.
     `reason` has no full stop: an address may come last.
-    `entry` is the event of a calendar file, with the position of the booking it belongs to.
+    `entry` is what a calendar file is made of.
+    `reply_to` is where answers of attendees go.
     """
 
     language: Language
@@ -50,8 +66,7 @@ class Mail:
     button: Link | None = None
     second_button: Link | None = None
     ticket_code: str = ""
-    entry: tuple[EventRow, int] | None = None
-    entry_is_cancelled: bool = False
+    entry: Entry | None = None
     unsubscribe: str = ""
     reply_to: str = ""
     message_id: str = field(default="", init=False)

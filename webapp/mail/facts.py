@@ -26,7 +26,7 @@ from webapp.booking.ranks import rank_of
 from webapp.booking.terms import QUESTIONS, end_of, may_ask
 from webapp.errors import EventNotFound
 from webapp.events.services import FIELDS_ATTENDEES_HEAR_OF
-from webapp.mail.failures import NothingToSend
+from webapp.mail.failures import NothingToSend, NotYet
 from webapp.mail.limits import let_through
 from webapp.storage.outbox import enqueue
 from webapp.storage.rows import BookingRow, DeliveryRow, EventRow, EventTimes
@@ -51,9 +51,14 @@ TRUE_OF = {
     "lapsed": {Status.LAPSED},
     "link_replaced": set(ACTIVE),
     "address_changed": set(Status),
+    "ticket_given": set(Status),
+    "ticket_received": {Status.CONFIRMED},
     Purpose.NEW_LINK: set(ACTIVE),
     Purpose.NEW_ADDRESS: set(ACTIVE),
+    Purpose.TICKET_OFFER: {Status.CONFIRMED},
 }
+# What goes to others than whose booking it is: it leads to no link of a booking.
+TO_OTHERS = ("address_changed", "ticket_given", Purpose.NEW_ADDRESS, Purpose.TICKET_OFFER)
 # A later one of these says all that an earlier one would: `{kind: kinds}`.
 SUPERSEDED_BY = {
     "reduced": ("reduced", "raised"),
@@ -102,6 +107,8 @@ def facts_for(delivery: DeliveryRow) -> BookingView:
         raise NothingToSend from error
     if booking.status not in TRUE_OF[delivery.what]:
         raise NothingToSend
+    if delivery.what not in TO_OTHERS and booking.email != delivery.recipient:
+        raise _not_theirs(delivery)
     # It was asked for by who had another link, or for another address.
     if delivery.what in tuple(Purpose) and (delivery.details or {})["state"] != state_of(booking):
         raise NothingToSend
@@ -128,6 +135,16 @@ def facts_for(delivery: DeliveryRow) -> BookingView:
         raise NothingToSend
     let_through(delivery)
     return found
+
+
+def _not_theirs(delivery: DeliveryRow) -> Exception:
+    """What becomes of a mail whose booking has another address since the mail was leased.
+
+    Its link is for the new one alone, to which the row may have been readdressed meanwhile.
+    """
+    query = select(deliveries.c.recipient).where(deliveries.c.id == delivery.id)
+    goes_to = read(lambda connection: connection.execute(query).scalar())
+    return NothingToSend() if goes_to in (None, delivery.recipient) else NotYet(clock.now())
 
 
 def answer_by(delivery: DeliveryRow, found: BookingView) -> datetime | None:
@@ -214,8 +231,9 @@ def language_of_organizer(organizer_id: int) -> str | None:
 
 
 def address_of_organizer(organizer_id: int) -> str | None:
-    """Where an organizer gets mails, if they do."""
-    query = select(organizers.c.email).where(organizers.c.id == organizer_id)
+    """Where an organizer can be told something: the address for attendees, else their own."""
+    address = func.coalesce(organizers.c.contact_email, organizers.c.email)
+    query = select(address).where(organizers.c.id == organizer_id)
     return read(lambda connection: connection.execute(query).scalar())
 
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from icalendar import Calendar, Event, vCalAddress, vDDDTypes, vText
 from icalendar.parser import Contentline
 
+from webapp.accounts.contacts import NOBODY, Contact
 from webapp.config import Settings
 from webapp.storage.rows import EventRow
 from webapp.text.languages import Language
@@ -20,28 +21,32 @@ def calendar_file(
     event: EventRow,
     *,
     position: int,
+    holder: int = 0,
     cancelled: bool,
     language: Language,
     url: str,
+    contact: Contact = NOBODY,
     settings: Settings,
     now: datetime,
 ) -> bytes:
     """The calendar entry of a booking, which takes the place of any earlier one of it.
 
     `url` is public, for entries are shared and synchronised, and a booking's own link would let
-    every reader cancel it.
+    every reader cancel it. Who organizes is the `contact`, or the site itself. `holder` counts
+    those who gave the ticket on: whoever has it now gets an entry of their own.
     """
     address = parseaddr(settings.mail_from)[1]
     installation = hashlib.sha256(settings.base_url.encode()).hexdigest()[:12]
-    uid = f"event-{event.id}-booking-{position}-{installation}@{address.rpartition('@')[2]}"
+    given, domain = f"-{holder}" if holder else "", address.rpartition("@")[2]
+    uid = f"event-{event.id}-booking-{position}{given}-{installation}@{domain}"
     file = _file(
         name=event.name,
         starts_at=event.starts_at,
         ends_at=event.ends_at,
         location=event.location,
         url=url,
-        host=address,
-        host_name=settings.site_name,
+        host=contact.email or address,
+        host_name=contact.name or settings.site_name,
         language=language.code,
         cancelled=cancelled,
     )

@@ -38,8 +38,11 @@ def keep_link(booking: BookingRow, asks: TermKind) -> str:
 def press_link(delivery: DeliveryRow, booking: BookingRow) -> str:
     """Where the button is that nobody but the reader of this mail can press."""
     purpose = Purpose(delivery.what)
-    said = Token(delivery.event_id, delivery.position, state_of(booking), delivery.recipient)
+    name = (delivery.details or {}).get("name", "")
+    said = Token(delivery.event_id, delivery.position, state_of(booking), delivery.recipient, name)
     token = make_token(purpose, said)
+    if purpose is Purpose.TICKET_OFFER:
+        return link("corrections.confirm_take_over", token=token)
     if purpose is Purpose.NEW_ADDRESS:
         # The address may be a stranger's: it does not lead to the booking itself.
         return link("links.confirm_address", token=token)

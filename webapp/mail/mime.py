@@ -134,7 +134,7 @@ def parts_of(mail: Mail, calendar: bytes) -> bytes:
     body = _several("alternative", _text(mail.text.encode(), "plain"), page)
     if not calendar:
         return body
-    method = "CANCEL" if mail.entry_is_cancelled else "PUBLISH"
+    method = "CANCEL" if mail.entry and mail.entry.is_cancelled else "PUBLISH"
     name = mail.language.pgettext("file", "event")
     beside = _of_part("Content-Disposition", "attachment", f"{name}.ics")
     return _several("mixed", body, _text(calendar, f'calendar; method="{method}"', beside))

@@ -12,8 +12,10 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound
 
 from webapp import clock
+from webapp.accounts.contacts import contact_of
 from webapp.booking import services as bookings
 from webapp.booking.commands import Status, attendee, is_active, takes_tickets
+from webapp.booking.giving import may_give
 from webapp.booking.inventory import inventory_of, is_over
 from webapp.booking.queries import (
     BookingView,
@@ -32,8 +34,8 @@ from webapp.mail.facts import send_links
 from webapp.mail.ical import calendar_file
 from webapp.pages import forms, remembered
 from webapp.pages.forms import form_on
-from webapp.pages.offer import Offers, offer_of
-from webapp.pages.presentation import absolute_url, event_path
+from webapp.pages.offer import Offers, goes_to, offer_of
+from webapp.pages.presentation import absolute_url, event_path, sends_mail
 from webapp.storage.columns import MAX_NAME
 from webapp.storage.rows import EventRow
 from webapp.text import formatting
@@ -64,8 +66,8 @@ class AddressHasBooking(DomainError):
 
     code = AlreadyBooked.code
 
-    def __init__(self) -> None:
-        super().__init__("address")
+    def __init__(self, *, is_mailed: bool = True) -> None:
+        super().__init__("address" if is_mailed else "address_untold")
 
 
 @bp.get("/")
@@ -144,7 +146,7 @@ def book(event_id: int, slug: str) -> ResponseReturnValue:
         send_links(form.email, first=(event_id, error.position), network=network())
         event, now = find_event(event_id), clock.now()
         if not must_answer and not asks_addresses(event, now):
-            raise AddressHasBooking from error
+            raise AddressHasBooking(is_mailed=sends_mail()) from error
         refuse_as_newcomer(event, form.tickets, now)
         return move_to(url_for("attendee.asked", event_id=event_id))
     if outcome.asked:
@@ -197,6 +199,8 @@ def calendar(reference: str) -> ResponseReturnValue:
         url=absolute_url(event_path(event)),
         settings=current_settings(),
         now=clock.now(),
+        contact=contact_of(event.organizer_id),
+        holder=found.booking.times_given or 0,
     )
     response = Response(file, mimetype="text/calendar")
     word = reads.pgettext("file", "event")
@@ -210,10 +214,14 @@ def calendar(reference: str) -> ResponseReturnValue:
 @bp.post("/bookings/<reference>")
 @form_on("attendee.booking")
 def change(reference: str) -> ResponseReturnValue:
-    """Give a booking another number of tickets."""
+    """Give a booking another number of tickets; ask once more before any are given back."""
     form = from_form(WantedTickets, request.form)
     found = find_booking(reference)
     event_id, position = found.event.id, found.booking.position
+    if forms.must_be_sure(form.tickets, found.booking):
+        shown = _standing(found)
+        if shown["may_change"]:
+            return show("attendee/confirm_change.html", **shown, keeps=form.tickets)
     key = forms.idempotency_key("change", caller="page", position=position, tickets=form.tickets)
     with FreeTickets(event_id, form.tickets - found.booking.tickets, key) as free:
         free.refuse_if_too_many()
@@ -301,6 +309,7 @@ def _on_offer(event: EventRow, *, had_form: bool) -> dict[str, Any]:
         # Before the opening it is there to be filled in; its button opens by the page's clock.
         "has_form": not offer.refusal or bool(offer.opens_at) or (offer.is_full and had_form),
         "asks": asks_addresses(event, clock.now()),
+        "contact": contact_of(event.organizer_id),
     }
 
 
@@ -315,6 +324,10 @@ def _standing(found: BookingView, *, is_news: bool = False) -> dict[str, Any]:
         "event": event,
         "rank": found.rank,
         "question": found.question,
+        "contact": contact_of(event.organizer_id),
+        "may_give": may_give(booking, event, found.question, now),
+        "goes_to": goes_to(event, now),
+        "is_open": inventory.closure is None,
         "may_change": active and (until is None or now < until),
         "until": until,
         "more": inventory.more_for(booking.tickets) if takes_tickets(booking.status) else 0,

@@ -7,6 +7,7 @@ from webapp.booking.queries import list_bookings
 from webapp.mail.facts import send_links
 from webapp.pages import remembered
 from webapp.pages.forms import form_on
+from webapp.pages.presentation import sends_mail
 from webapp.web.htmx import move_to, show
 from webapp.web.language import gettext as _
 from webapp.web.rate_limits import FIND_FORMS, limited, network
@@ -39,7 +40,13 @@ def send() -> ResponseReturnValue:
     """Mail the links, and answer the same whether or not there are any."""
     email = from_form(FindBookings, request.form).email
     send_links(email, network=network())
-    flash(
-        _("If there are bookings with this address, a mail with their links is on its way to it.")
-    )
+    if sends_mail():
+        flash(
+            _(
+                "If there are bookings with this address, a mail with their links is on its way to"
+                " it."
+            )
+        )
+    else:
+        flash(_("No mail server is set up here, so no mail arrives. Ask whoever runs this site."))
     return move_to(url_for("find.bookings"))

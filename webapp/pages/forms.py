@@ -15,10 +15,12 @@ from flask_wtf.csrf import CSRFError
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException, TooManyRequests
 
+from webapp.booking.commands import is_active
 from webapp.errors import DomainError, EditConflict, InvalidInput, Problem, Unavailable
 from webapp.pages import missing_cookie
 from webapp.storage import idempotency
 from webapp.storage.idempotency import IdempotencyKey
+from webapp.storage.rows import BookingRow
 from webapp.text.sentences import problem_sentences, sentence_of
 from webapp.web import kept_pages
 from webapp.web.error_responses import headers_of, show_domain_error, show_http_error, status_of
@@ -110,6 +112,12 @@ def idempotency_key(operation: str, *, caller: str, **content: object) -> Idempo
     return (
         idempotency.bind_key(operation, caller=caller, key=key, **content) if is_key(key) else None
     )
+
+
+def must_be_sure(wanted: int, booking: BookingRow) -> bool:
+    """Whether a form gives tickets back and its sender has not been asked once more."""
+    gives_back = is_active(booking.status) and wanted < booking.tickets
+    return gives_back and request.form.get("sure") != "yes"
 
 
 def seen() -> int:

@@ -12,6 +12,7 @@ from webapp.booking.queries import find_booking, find_event, locate
 from webapp.errors import LinkExpired
 from webapp.pages import remembered
 from webapp.pages.forms import form_on
+from webapp.pages.presentation import sends_mail
 from webapp.web.htmx import move_to, show
 from webapp.web.language import gettext as _
 from webapp.web.rate_limits import FIND_FORMS, limited, network
@@ -33,12 +34,15 @@ def ask(reference: str) -> ResponseReturnValue:
     """Mail a token to the booking's address, and answer the same whether or not there is one."""
     event_id, position = locate(reference)
     links.ask_for_new_link(event_id, position=position, reference=reference, network=network())
-    flash(
-        _(
-            "If this booking has an e-mail address, a mail is on its way to it. The button on the"
-            " page behind it makes a new link; this one stops working then."
+    if sends_mail():
+        flash(
+            _(
+                "If this booking has an e-mail address, a mail is on its way to it. The button on"
+                " the page behind it makes a new link; this one stops working then."
+            )
         )
-    )
+    else:
+        flash(_("No mail server is set up here, so no mail arrives. Ask whoever runs this site."))
     return move_to(url_for("attendee.booking", reference=reference))
 
 

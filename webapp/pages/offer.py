@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from webapp import clock
 from webapp.booking import inventory
@@ -45,6 +46,22 @@ class Offers:
 
     def __call__(self, event: LockedEvent) -> Offer:
         return dict(self.all)[event.id]
+
+
+class GoesTo(StrEnum):
+    """Where tickets go that are given back now."""
+
+    NEXT = "next"
+    OFFER = "offer"
+    NOBODY = "nobody"
+
+
+def goes_to(event: LockedEvent, now: datetime) -> GoesTo:
+    """Where tickets of an event go that are given back: to who waits, or on offer, or nowhere."""
+    here = inventory.inventory_of(event, now)
+    if here.promotes and event.waiting:
+        return GoesTo.NEXT
+    return GoesTo.NOBODY if here.closure else GoesTo.OFFER
 
 
 def offer_of(event: LockedEvent) -> Offer:

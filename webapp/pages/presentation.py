@@ -55,6 +55,7 @@ def init_app(app: Flask) -> None:
         htmx_is_local=app.extensions["settings"].htmx_is_local,
         # Where nobody has said whose site it is, it says nothing of a host either.
         host=site_name if site_name != SITE_NAME else "",
+        sends_mail=sends_mail,
         site_name=site_name,
         server_time=differs(server_time),
         static_path=static.path,
@@ -83,6 +84,11 @@ def event_path(event: EventRow | Announced) -> str:
     return current_app.url_for(
         "attendee.event", event_id=event.id, slug=formatting.slug(event.name) or None
     )
+
+
+def sends_mail() -> bool:
+    """Whether mails reach anybody; without a mail server they are files on this machine."""
+    return current_settings().mail_url is not None
 
 
 def absolute_url(path: str) -> str:

@@ -34,6 +34,9 @@ class Organizer(Base):
     # Which mails that address wants.
     wants_sold_out: Mapped[bool] = mapped_column(default=False, server_default=false())
     wants_summary: Mapped[bool] = mapped_column(default=False, server_default=false())
+    # Whom attendees turn to: shown to everybody, and where answers to mails go; null for nobody.
+    display_name: Mapped[str | None] = mapped_column(String(MAX_NAME))
+    contact_email: Mapped[str | None] = mapped_column(exact_text(MAX_EMAIL))
     # Raised with each new password; what was checked with an older one is void.
     credential_version: Mapped[int] = mapped_column(Integer, default=1)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

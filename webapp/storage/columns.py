@@ -20,6 +20,7 @@ MAX_CAPACITY = 10_000_000
 MAX_NAME = 200
 MAX_EMAIL = 254
 MAX_LANGUAGE = 8
+MAX_REASON = 1000
 
 
 class UtcDateTime(TypeDecorator[datetime]):

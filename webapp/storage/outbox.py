@@ -10,7 +10,7 @@ other, on the nodes of a cluster as well, and share one pace.
 
 import math
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
 
@@ -120,13 +120,37 @@ def enqueue_rows(
 
 def readdress(connection: Connection, event_id: int, position: int, *, old: str, new: str) -> None:
     """Send to another address what is still to be sent about a booking, also what was given up."""
-    unsent = update(deliveries).where(
+    unsent = update(deliveries).where(*_unsent(event_id, position, old))
+    connection.execute(unsent.values(recipient=new))
+
+
+def hand_on(
+    connection: Connection,
+    event_id: int,
+    position: int,
+    *,
+    old: str,
+    new: str,
+    kinds: Collection[str],
+    keep: Collection[str],
+) -> None:
+    """Of what is still to be sent to an address about a booking, send `kinds` to another one.
+
+    Of the rest only `keep` is sent, to the old address.
+    """
+    unsent = _unsent(event_id, position, old)
+    kind = deliveries.c.what
+    connection.execute(update(deliveries).where(*unsent, kind.in_(kinds)).values(recipient=new))
+    connection.execute(delete(deliveries).where(*unsent, kind.not_in([*kinds, *keep])))
+
+
+def _unsent(event_id: int, position: int, recipient: str) -> tuple[ColumnElement[bool], ...]:
+    return (
         deliveries.c.event_id == event_id,
         deliveries.c.position == position,
-        deliveries.c.recipient == old,
+        deliveries.c.recipient == recipient,
         deliveries.c.state != "sent",
     )
-    connection.execute(unsent.values(recipient=new))
 
 
 def lease(channel: str, *, per_second: float = math.inf) -> Lease:

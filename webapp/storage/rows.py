@@ -50,6 +50,7 @@ class EventRow(LockedEvent, Protocol):
     is_sample: bool
     picture: str | None
     picture_description: str
+    cancel_reason: str | None
     created_at: datetime
 
 
@@ -66,6 +67,7 @@ class BookingRow(Protocol):
     name: str
     email: str | None
     language: str | None
+    times_given: int | None
     created_at: datetime
 
 
@@ -83,7 +85,8 @@ class ActivityRow(Protocol):
     """A line of history.
 
     `details` is `{field: [before, after]}` for a change of the event, `{"term": [None, kind]}` for
-    what is asked of an attendee, `{"fields": [field]}` for a correction of a booking.
+    what is asked of an attendee, `{"fields": [field]}` for a correction of a booking or a
+    ticket that was given away.
     """
 
     id: int

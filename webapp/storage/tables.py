@@ -31,6 +31,7 @@ from webapp.storage.columns import (
     MAX_EMAIL,
     MAX_LANGUAGE,
     MAX_NAME,
+    MAX_REASON,
     NEVER_REUSED,
     UTF8MB4,
     BigId,
@@ -103,6 +104,8 @@ class Event(Base):
     picture_description: Mapped[str] = mapped_column(
         String(MAX_NAME), default="", server_default=""
     )
+    # Why it was cancelled, as everybody is told; null where nothing was said.
+    cancel_reason: Mapped[str | None] = mapped_column(String(MAX_REASON))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
@@ -146,6 +149,8 @@ class Booking(Base):
     email: Mapped[str | None] = mapped_column(exact_text(MAX_EMAIL))
     # The code of the language it was made in; null for that of the setting LANGUAGE.
     language: Mapped[str | None] = mapped_column(code_text(MAX_LANGUAGE))
+    # How often its ticket was given to somebody else; null for never.
+    times_given: Mapped[int | None] = mapped_column(Integer)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     # Null for a booking that is over, and nulls never collide: one active booking per attendee.
     active: Mapped[int | None] = mapped_column(
@@ -241,7 +246,8 @@ class Activity(Base):
     tickets_after: Mapped[int | None] = mapped_column(Integer)
     # For a change of the event: {field: [before, after]}; for what is asked of an attendee, and
     # what became of it: {"term": [null, kind]}, which the release before can read as well; for a
-    # correction of a booking, which never tells values: {"fields": [field]}.
+    # correction of a booking, or a ticket that was given away, which never tell values:
+    # {"fields": [field]}.
     details: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 

@@ -14,17 +14,28 @@ SENTENCES = {
     "already_booked.address": (
         "This address already has a booking for this event. We mail its link there again."
     ),
+    "already_booked.address_untold": "This address already has a booking for this event.",
     "already_booked.new_address": (
         "This address already has a booking for this event, so it cannot be given to another one."
         " Cancel that one first, or leave the address as it is."
+    ),
+    "already_booked.receiver": (
+        "This address already has a booking for this event, so the ticket cannot go to it. You keep"
+        " it."
     ),
     "already_booked.position": (
         "This address already has a booking for this event: number %(position)s."
     ),
     "booking_closed.lapsed": "This booking has lapsed. Book again if you still want to come.",
     "booking_closed.not_active": "This booking has been cancelled.",
+    "booking_closed.not_confirmed": (
+        "Only a confirmed ticket can be given to somebody else. A place in line cannot."
+    ),
     "booking_closed.not_waiting": "This booking does not wait any more: it has its tickets.",
-    "booking_closed.too_late": "It is too late to change this booking. Ask the organizer.",
+    "booking_closed.too_late": "It is too late to change this booking here.",
+    "booking_closed.unanswered": (
+        "Answer our mail first: only then the ticket is yours to give to somebody else."
+    ),
     "booking_not_found": "There is no such booking. Check that the link or the ids are complete.",
     "edit_conflict": "This was changed after you read it. Read it again, then send your change.",
     "edit_conflict.form": (
@@ -49,6 +60,12 @@ SENTENCES = {
         " changed since. Ask for a new one where you asked for this one."
     ),
     "link_replaced": "This link was replaced. The new one was mailed.",
+    "link_replaced.given": (
+        "This ticket was given to somebody else. This link and the code of the ticket are void."
+    ),
+    "link_replaced.given_to": (
+        "This ticket was given to %(name)s. This link and the code of the ticket are void."
+    ),
     "name_taken": "There is an organizer %(username)s already.",
     "no_address": "This booking has no e-mail address to which its link could be sent.",
     "not_free": "So many tickets are not free now, only %(free)s. The booking stays as it is.",
@@ -141,6 +158,7 @@ PROBLEMS = {
     "reference_alone": "Use it alone, without userId and eventId.",
     "reference_or_ids": "Fill in userId and eventId, or bookingReference.",
     "sales_close_before_open": "Booking has to close after it opens.",
+    "same_address": "This is its address already. Give the address of somebody else.",
     "skipped_by_clocks": "The clocks change then: that time does not exist.",
     "start_is_past": "This lies in the past, so nobody can book. Change it if that is a slip.",
     "status_by_calls": "Use the calls publish, unpublish and cancel.",

@@ -6,6 +6,7 @@ SQLite has no SHA-256 of its own, so the hashes are held against the codes here.
 from sqlalchemy import Connection, and_, case, func, literal, or_, select, union_all
 
 from webapp.booking.codes import REFERENCE, TICKET_CODE, code_hash
+from webapp.booking.commands import ActivityKind
 from webapp.storage.tables import activities, bookings, old_codes
 from webapp.verify.checks import Broken, Check, single_rule, stream
 
@@ -33,11 +34,14 @@ def void_codes(connection: Connection) -> list[Broken]:
 
 
 def replacements() -> Check:
-    """How often the link of a booking was replaced, by its history and by the old codes."""
+    """How often the link of a booking was replaced, by its history and by the old codes.
+
+    Whoever gives a ticket away replaces it, too.
+    """
     lines = select(
         activities.c.event_id, activities.c.position, literal(1).label("told"),
         literal(0).label("references"), literal(0).label("codes"),
-    ).where(activities.c.what == "replaced")  # fmt: skip
+    ).where(activities.c.what.in_(("replaced", ActivityKind.GIVEN)))  # fmt: skip
     kept = select(
         old_codes.c.event_id, old_codes.c.position, literal(0),
         case((old_codes.c.kind == REFERENCE, 1), else_=0),
@@ -58,7 +62,7 @@ def replacements() -> Check:
     )
     return single_rule(
         "replaced codes are kept",
-        "each replacement of a link keeps the hash of a reference and of a ticket code",
+        "each replaced link and each gift keeps the hash of a reference and of a ticket code",
         or_(found.c.told != found.c.references, found.c.told != found.c.codes),
         found,
         {
@@ -67,5 +71,37 @@ def replacements() -> Check:
             "told": found.c.told,
             "references": found.c.references,
             "codes": found.c.codes,
+        },
+    )
+
+
+def gifts() -> Check:
+    """How often a ticket was given to somebody else, by its history and by its row."""
+    lines = select(
+        activities.c.event_id,
+        activities.c.position,
+        literal(1).label("told"),
+        literal(0).label("counted"),
+    ).where(activities.c.what == ActivityKind.GIVEN)
+    rows = select(
+        bookings.c.event_id, bookings.c.position, literal(0), bookings.c.times_given
+    ).where(bookings.c.times_given.is_not(None))
+    each = union_all(lines, rows).subquery("each")
+    told, counted = (func.sum(each.c[name]) for name in ("told", "counted"))
+    found = (
+        select(each.c.event_id, each.c.position, told.label("told"), counted.label("counted"))
+        .group_by(each.c.event_id, each.c.position)
+        .subquery("found")
+    )
+    return single_rule(
+        "gifts are counted",
+        "a booking counts each time its ticket was given to somebody else",
+        found.c.told != found.c.counted,
+        found,
+        {
+            "event": found.c.event_id,
+            "position": found.c.position,
+            "told": found.c.told,
+            "counted": found.c.counted,
         },
     )

@@ -197,6 +197,9 @@ def _possible(what: str, status: Any, tickets: Any, status_after: Any, tickets_a
             return bool(status_after == Status.LAPSED and tickets_after == tickets)
         case ActivityKind.ASKED | ActivityKind.KEPT:
             return bool(status_after == status and tickets_after == tickets)
+        case ActivityKind.GIVEN:
+            same = status_after == status and tickets_after == tickets
+            return bool(same and status == Status.CONFIRMED)
         case ActivityKind.RAISED:
             return bool(
                 status_after == status and takes_tickets(status) and tickets_after > tickets

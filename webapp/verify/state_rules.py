@@ -32,7 +32,7 @@ from webapp.storage.tables import (
     used_keys,
 )
 from webapp.verify.checks import Check, Rule, single_rule
-from webapp.verify.code_rules import replacements
+from webapp.verify.code_rules import gifts, replacements
 
 
 def state_checks(now: datetime) -> list[Check]:
@@ -49,6 +49,7 @@ def state_checks(now: datetime) -> list[Check]:
         _next_lapses(now),
         _ends_of_terms(),
         replacements(),
+        gifts(),
         _pictures(),
         _summaries(now),
     ]

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -17,10 +18,11 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from webapp.accounts.contacts import Contact
 from webapp.errors import InvalidInput, Problem
 from webapp.events.dates import check_dates
 from webapp.events.services import EventDetails
-from webapp.storage.columns import MAX_CAPACITY, MAX_NAME
+from webapp.storage.columns import MAX_CAPACITY, MAX_NAME, MAX_REASON
 from webapp.web.fields import (
     Digits,
     Email,
@@ -95,6 +97,20 @@ class PageBooking(Input):
     tickets: Tickets = 1
 
 
+class Correction(Input):
+    """What is wrong with a booking's name or address; one left empty stays as it is."""
+
+    name: RequiredLine
+    email: Annotated[Email | None, BeforeValidator(lambda value: value or None)] = None
+
+
+class Receiver(Input):
+    """Who gets a ticket of somebody else."""
+
+    name: RequiredLine
+    email: Email
+
+
 class WantedTickets(Input):
     """How many tickets a booking is to have."""
 
@@ -108,6 +124,28 @@ class Login(Input):
 
 class FindBookings(Input):
     email: Email
+
+
+class ContactFields(Input):
+    """Whom attendees turn to; either may be left out."""
+
+    contact_name: Line = ""
+    contact_email: Email | None = None
+
+    def contact(self) -> Contact:
+        """The same as the services take it."""
+        return Contact(self.contact_name, self.contact_email or "")
+
+
+class Cancellation(Input):
+    """Why an event is cancelled, as everybody is told."""
+
+    reason: Annotated[
+        StrictStr,
+        Field(max_length=MAX_REASON),
+        AfterValidator(str.strip),
+        BeforeValidator(clean_text),
+    ] = ""
 
 
 # {column: field}

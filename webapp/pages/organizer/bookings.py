@@ -21,7 +21,7 @@ from webapp.events.sales import sales_of
 from webapp.pages import forms, spreadsheet
 from webapp.pages.chart import chart_of
 from webapp.pages.forms import form_on
-from webapp.pages.offer import offer_of
+from webapp.pages.offer import goes_to, offer_of
 from webapp.pages.organizer import bp, cursor_argument, me
 from webapp.pages.organizer.events import EVENT
 from webapp.pages.organizer.wording import moved_up
@@ -153,8 +153,17 @@ def booking(event_id: int, position: int) -> ResponseReturnValue:
 @bp.post(BOOKING)
 @form_on("organizer.booking")
 def change_booking(event_id: int, position: int) -> ResponseReturnValue:
-    """Give a booking another number of tickets."""
+    """Give a booking another number of tickets; ask once more before any are given back."""
     form = from_form(WantedTickets, request.form)
+    found = queries.booking_at(g.event, position, actor=me())
+    if forms.must_be_sure(form.tickets, found):
+        return show(
+            "organizer/confirm_change_booking.html",
+            event=g.event,
+            booking=found,
+            keeps=form.tickets,
+            goes_to=goes_to(g.event, clock.now()),
+        )
     caller = str(me())
     outcome = bookings.change_tickets(
         event_id,
@@ -201,7 +210,12 @@ def confirm_cancel_booking(event_id: int, position: int) -> ResponseReturnValue:
     found = queries.booking_at(g.event, position, actor=me())
     if not is_active(found.status):
         return move_to(url_for("organizer.booking", event_id=event_id, position=position))
-    return show("organizer/confirm_cancel_booking.html", event=g.event, booking=found)
+    return show(
+        "organizer/confirm_cancel_booking.html",
+        event=g.event,
+        booking=found,
+        goes_to=goes_to(g.event, clock.now()),
+    )
 
 
 @bp.post(f"{BOOKING}/cancel")

@@ -35,7 +35,7 @@ from webapp.web.language import gettext as _
 from webapp.web.language import language, ngettext
 from webapp.web.paging import number_in, page_of
 from webapp.web.proxies import has_unnamed_proxy
-from webapp.web.schemas import EVENT_FIELDS, EventFields, from_form
+from webapp.web.schemas import EVENT_FIELDS, Cancellation, EventFields, from_form
 
 PAGE = 25
 A_DAY = timedelta(days=1)
@@ -171,14 +171,19 @@ def confirm_cancel_event(event_id: int) -> ResponseReturnValue:
     """Ask once more before an event is cancelled."""
     if g.event.status == "cancelled":
         return move_to(url_for("organizer.event", event_id=event_id))
-    return show("organizer/confirm_cancel_event.html", event=g.event)
+    return show(
+        "organizer/confirm_cancel_event.html",
+        event=g.event,
+        told=events_service.count_told(g.event, actor=me()),
+    )
 
 
 @bp.post(f"{EVENT}/cancel")
 @form_on("organizer.confirm_cancel_event")
 def cancel_event(event_id: int) -> ResponseReturnValue:
     """Cancel the event with every booking of it."""
-    events_service.cancel_event(event_id, actor=me())
+    reason = from_form(Cancellation, request.form).reason
+    events_service.cancel_event(event_id, actor=me(), reason=_lines(reason))
     flash(_("The event is cancelled, and every booking of it."))
     return move_to(url_for("organizer.event", event_id=event_id))
 

@@ -7,10 +7,12 @@ from flask import flash, request, url_for
 from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
 
+from webapp.accounts.contacts import contact_of
 from webapp.errors import EditConflict, InvalidInput, Problem
 from webapp.mail import scheduled as notices_service
 from webapp.pages.forms import SEEN_FIELD, Overtaken, form_on
 from webapp.pages.organizer import bp, organizer_id
+from webapp.pages.organizer.contact import as_text as contact_as_text
 from webapp.pages.organizer.wording import meanwhile
 from webapp.web.htmx import move_to, show
 from webapp.web.language import gettext as _
@@ -29,7 +31,14 @@ class Seen(Input):
 def notices() -> ResponseReturnValue:
     """What the organizer is written about."""
     now = notices_service.notices_of(organizer_id())
-    return show("organizer/notices.html", notices=now, now=_as_text(now))
+    contact = contact_of(organizer_id())
+    return show(
+        "organizer/notices.html",
+        notices=now,
+        now=_as_text(now),
+        contact=contact,
+        contact_seen=contact_as_text(contact),
+    )
 
 
 @bp.post("/notices")
