@@ -9,6 +9,7 @@ from webapp import api, cli, logs
 from webapp.config import ROOT, Settings, SettingsError, load_settings
 from webapp.extensions import migrate
 from webapp.pages import (
+    account,
     attendee,
     auth,
     find,
@@ -63,7 +64,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     shared = (logs, error_responses, security, rate_limits, ids, htmx, health, cli)
     for part in (*shared, presentation, pictures, forms, language):
         part.init_app(app)
-    pages = (attendee, keep, links, pictures, find, auth, organizer, unsubscribe, language)
+    pages = (attendee, keep, links, pictures, find, auth, account, organizer, unsubscribe, language)
     for blueprint in (*(part.bp for part in pages), api.bp):
         app.register_blueprint(blueprint)
     for blueprint in (unsubscribe.bp, language.bp, api.bp):

@@ -60,7 +60,7 @@ def organizers_pages(site: Site, name: str) -> tuple[int, list[str]]:
     site.cancel(site.book(event, "gone"))
     return event, [
         *("/organizer", "/organizer/events/new", f"/organizer/events/new?like={event}"),
-        *("/organizer/notices", "/api/docs", "/organizer/events/999999999"),
+        *("/organizer/settings/mails", "/api/docs", "/organizer/events/999999999"),
         *(f"/organizer/events/{one}" for one in (event, empty, draft)),
         f"/organizer/events/{event}?search=nobody-is-called-so",
         *(f"/organizer/events/{event}/{one}" for one in PAGES_OF_EVENT),

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from flask import Response, g
 from pydantic import Field
 
+from webapp.accounts.services import Level
 from webapp.api import representations as shapes
 from webapp.api.auth import required_account
 from webapp.api.blueprint import bp
@@ -48,6 +49,7 @@ class BookingListing(EventListing):
 @bp.post("/events/initialize")
 @documented(
     who="organizer",
+    level=Level.MANAGE,
     body=EventFields,
     answer=shapes.EventDetails,
     status=201,
@@ -114,7 +116,12 @@ def event(event_id: int) -> Response:
 
 @bp.patch(EVENT)
 @documented(
-    who="organizer", body=EventFields, partial=True, answer=shapes.ChangedEvent, errors=(404, 409)
+    who="organizer",
+    level=Level.MANAGE,
+    body=EventFields,
+    partial=True,
+    answer=shapes.ChangedEvent,
+    errors=(404, 409),
 )
 def edit(event_id: int) -> Response:
     """Change an event.
@@ -136,7 +143,7 @@ def edit(event_id: int) -> Response:
 
 
 @bp.post(f"{EVENT}/publish")
-@documented(who="organizer", answer=shapes.ChangedEvent, errors=(404, 409))
+@documented(who="organizer", level=Level.MANAGE, answer=shapes.ChangedEvent, errors=(404, 409))
 def publish(event_id: int) -> Response:
     """Publish an event."""
     account = required_account()
@@ -145,7 +152,7 @@ def publish(event_id: int) -> Response:
 
 
 @bp.post(f"{EVENT}/unpublish")
-@documented(who="organizer", answer=shapes.ChangedEvent, errors=(404, 409))
+@documented(who="organizer", level=Level.MANAGE, answer=shapes.ChangedEvent, errors=(404, 409))
 def unpublish(event_id: int) -> Response:
     """Make an event a draft again. Only while it has no bookings."""
     account = required_account()
@@ -154,7 +161,7 @@ def unpublish(event_id: int) -> Response:
 
 
 @bp.post(f"{EVENT}/cancel")
-@documented(who="organizer", answer=shapes.ChangedEvent, errors=(404,))
+@documented(who="organizer", level=Level.MANAGE, answer=shapes.ChangedEvent, errors=(404,))
 def cancel_event(event_id: int) -> Response:
     """Cancel an event and all its bookings. A second cancel is harmless."""
     account = required_account()

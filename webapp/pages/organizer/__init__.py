@@ -51,6 +51,6 @@ def me() -> Actor:
 
 
 # The views need `bp`, so they come after it.
-from webapp.pages.organizer import bookings, events, mails, notices, pictures  # noqa: E402
+from webapp.pages.organizer import bookings, events, mails, notices, pictures, settings  # noqa: E402
 
-__all__ = ["bookings", "bp", "events", "mails", "notices", "pictures"]
+__all__ = ["bookings", "bp", "events", "mails", "notices", "pictures", "settings"]
