@@ -57,7 +57,7 @@ def test_every_form_comes_back_as_it_was_typed_and_nothing_is_done(
     book(event_id, "Guest", tickets=3)
     before = history(owner, event_id)
     headers = {"HX-Request-Type": "partial"} if fragment else {}
-    values = {"event_id": event_id, "position": 1, "delivery_id": 1}
+    values = {"event_id": event_id, "position": 1, "delivery_id": 1, "token_id": 1}
     rules = [rule for rule in page_rules(app, "POST") if rule.endpoint.startswith("organizer.")]
     assert TYPED.keys() < {rule.endpoint for rule in rules}
     for rule in rules:

@@ -6,7 +6,7 @@ from typing import Any
 from flask import render_template
 
 from webapp.api.blueprint import bp
-from webapp.api.openapi import CALLS, described
+from webapp.api.openapi import CALLS, documented, described
 from webapp.web.error_responses import KINDS
 
 WHO = {
@@ -21,12 +21,18 @@ def docs() -> str:
     return render_template(
         "api/docs.html",
         document=described(),
-        who={view.__name__: WHO[call.who] for view, call in CALLS.items()},
+        who={view.__name__: _who(call) for view, call in CALLS.items()},
         # An error's `type` leads to its row on the page.
         codes=sorted(KINDS.items(), key=lambda item: (item[1].status, item[0])),
         object_of=object_of,
         kind_of=kind_of,
     )
+
+
+def _who(call: documented) -> str:
+    """Who may call, and with which level a token."""
+    needs = "" if call.who == "anybody" else f" A token needs the level {call.level}."
+    return WHO[call.who] + needs
 
 
 def object_of(answer: Mapping[str, Any]) -> str:
