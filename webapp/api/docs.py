@@ -6,7 +6,7 @@ from typing import Any
 from flask import render_template
 
 from webapp.api.blueprint import bp
-from webapp.api.openapi import CALLS, documented, described
+from webapp.api.openapi import CALLS, described, documented
 from webapp.web.error_responses import KINDS
 
 WHO = {
