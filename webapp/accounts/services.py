@@ -86,10 +86,10 @@ def ensure_organizer(*, username: str, password: str) -> bool:
     return True
 
 
-def any_organizer() -> bool:
-    """Say whether there is an account at all."""
-    query = select(organizers.c.id).limit(1)
-    return read(lambda connection: connection.execute(query).first()) is not None
+def first_username() -> str | None:
+    """The name of the oldest account, if there is any."""
+    query = select(organizers.c.username).order_by(organizers.c.id).limit(1)
+    return read(lambda connection: connection.execute(query).scalar())
 
 
 def set_password(

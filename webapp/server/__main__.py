@@ -17,7 +17,7 @@ from granian.log import LogLevels
 
 from webapp.config import Settings, SettingsError, load_settings
 from webapp.server.granian import Supervisor, load_application
-from webapp.server.startup import StartError, make_files, prepare
+from webapp.server.startup import FirstOrganizer, StartError, make_files, prepare
 
 # Every request is over within about this time, so a worker that still runs then hangs.
 STOP_SECONDS = 10
@@ -35,8 +35,7 @@ def main() -> int:
         settings = load_settings()
         with reserved_port(settings):
             settings = make_files(settings)
-            password = prepare(settings)
-            return serve(settings, password)
+            return serve(settings, prepare(settings))
     except SettingsError as error:
         return _refuse(error, status=2)
     except StartError as error:
@@ -80,7 +79,7 @@ def reserved_port(settings: Settings) -> Iterator[None]:
         ) from None
 
 
-def serve(settings: Settings, password: str | None) -> int:
+def serve(settings: Settings, organizer: FirstOrganizer) -> int:
     """Serve until told to stop; the exit status."""
     server = Supervisor(
         "wsgi:app",
@@ -102,10 +101,11 @@ def serve(settings: Settings, password: str | None) -> int:
         log_dictconfig={"handlers": {}, "loggers": {"_granian": {"propagate": True}}},
     )
     server.announcement = f"Nextup is ready: {settings.base_url}  (Ctrl-C stops it)"
-    if password:
+    server.announcement += f"\nLog in at {settings.base_url}/login as {organizer.username}"
+    if organizer.password:
         server.announcement += (
-            f"\nLog in at {settings.base_url}/login as organizer with the password {password}"
-            "\nThis password is shown only now: keep it."
+            f" with the password {organizer.password}"
+            "\nThis password is shown only now: keep it, or change it in your settings."
         )
     try:
         server.serve(target_loader=load_application, wrap_loader=False)
