@@ -1,12 +1,13 @@
 """What an operator does at the command line with organizers and their tokens."""
 
-import re
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from click.testing import Result
 from flask import Flask
 
+from webapp import clock
 from webapp.accounts import services as accounts
 from webapp.accounts.contacts import Contact, contact_of
 
@@ -50,51 +51,70 @@ def works(app: Flask) -> Callable[[str], bool]:
     return works
 
 
-def test_tokens_are_listed_with_their_day_and_without_their_secret(
-    command: Command, make_token: Callable[[str], str]
+def test_tokens_are_listed_with_their_id_and_without_their_secret(
+    command: Command, make_token: Callable[[str], str], works: Callable[[str], bool]
 ) -> None:
     assert command("token", "list", "olga").output == "Organizer olga has no API tokens.\n"
     secrets = [make_token(name) for name in ("till", "gate", "till")]
+    assert works(secrets[1])
     listed = command("token", "list", "olga")
     assert listed.exit_code == 0
-    lines = listed.output.splitlines()
-    assert [line.rpartition("  ")[2] for line in lines] == ["till", "gate", "till"]
-    assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC  ", line) for line in lines)
+    today = f"{clock.now():%Y-%m-%d}"
+    assert [line.split("  ", 1)[1].split("  ") for line in listed.output.splitlines()] == [
+        ["manage", f"made {today}", used, "no end", name]
+        for used, name in (
+            ("never used", "till"),
+            (f"used {today}", "gate"),
+            ("never used", "till"),
+        )
+    ]
     assert not any(secret[7:] in listed.output for secret in secrets)
 
 
-def test_token_works_until_it_is_revoked_by_its_name(
+def test_token_works_until_it_is_revoked_by_its_id(
     command: Command, make_token: Callable[[str], str], works: Callable[[str], bool]
 ) -> None:
-    tokens = [make_token(name) for name in ("till", "gate", "Till", "till", "tïll")]
-    assert all(map(works, tokens))
-    revoked = command("token", "revoke", "olga", "--name", "till")
-    assert (revoked.exit_code, revoked.output) == (0, "2 API tokens are revoked.\n")
-    assert [works(token) for token in tokens] == [False, True, True, False, True]
-    revoked = command("token", "revoke", "olga", "--name", "gate")
-    assert (revoked.exit_code, revoked.output) == (0, "1 API token is revoked.\n")
-    again = command("token", "revoke", "olga", "--name", "gate")
+    tokens = [make_token(name) for name in ("till", "gate", "till")]
+    ids = [line.split()[0] for line in command("token", "list", "olga").output.splitlines()]
+    revoked = command("token", "revoke", ids[0])
+    assert (revoked.exit_code, revoked.output) == (0, "The token till is revoked.\n")
+    assert [works(token) for token in tokens] == [False, True, True]
+    again = command("token", "revoke", ids[0])
     assert again.exit_code == 1
-    assert "Organizer olga has no token named gate" in again.output
-    assert "token list olga" in again.output
+    assert "There is no such token, or not any more." in again.output
 
 
-def test_token_of_another_organizer_is_left_alone(
-    app: Flask, command: Command, make_token: Callable[[str], str], works: Callable[[str], bool]
+def test_token_is_made_with_a_level_and_an_end(command: Command, olga: str) -> None:
+    made = command("token", "create", olga, "--name", "till", "--level", "read", "--days", "2")
+    assert made.exit_code == 0
+    listed = command("token", "list", olga).output
+    assert "  read    made " in listed
+    assert f"until {clock.now() + timedelta(days=2):%Y-%m-%d}" in listed
+    for wrong in (("--level", "all"), ("--days", "0"), ("--days", "soon")):
+        assert command("token", "create", olga, "--name", "till", *wrong).exit_code != 0
+
+
+def test_operator_sees_who_there_is_and_signs_somebody_out(
+    app: Flask, command: Command, olga: str
 ) -> None:
-    mine = make_token("till")
-    with app.app_context():
-        accounts.create_organizer(username="sam", password=PASSWORD)
-        other = accounts.create_token(username="sam", name="till")
-    assert command("token", "revoke", "sam", "--name", "till").exit_code == 0
-    assert [works(mine), works(other)] == [True, False]
+    assert command("organizer", "list").output == "olga  no address  not logged in\n"
+    client = app.test_client()
+    page = client.get("/login").text
+    token = page.split('name="csrf_token" value="')[1].split('"')[0]
+    form = {"csrf_token": token, "username": olga, "password": PASSWORD}
+    assert client.post("/login", data=form).status_code == 303
+    assert client.get("/organizer").status_code == 200
+    assert f"last seen {clock.now():%Y-%m-%d}" in command("organizer", "list").output
+    assert command("organizer", "sign-out", olga).output == "1 sign-in is ended.\n"
+    assert client.get("/organizer").status_code == 303
+    assert command("organizer", "sign-out", olga).output == "0 sign-ins are ended.\n"
 
 
 @pytest.mark.parametrize(
     "words",
     [
         ("token", "list", "nobody"),
-        ("token", "revoke", "nobody", "--name", "till"),
+        ("organizer", "sign-out", "nobody"),
         ("token", "create", "nobody", "--name", "till"),
         ("organizer", "password", "nobody", "--password-stdin"),
     ],

@@ -26,6 +26,7 @@ from tests.support.tools import event_bookings
 from webapp import create_app
 from webapp.accounts import services as accounts
 from webapp.accounts.logins import begin_login
+from webapp.accounts.tokens import create_token
 from webapp.booking import batch, decisions, queries
 from webapp.booking import services as bookings
 from webapp.booking.change import BookingDetails
@@ -203,7 +204,7 @@ def logged_in(app: Flask) -> tuple[FlaskClient, str]:
     assert account is not None
     with client.session_transaction() as session:
         session[LOGIN_KEY] = begin_login(account, device="")
-    return client, accounts.create_token(username="counting", name="counting")
+    return client, create_token(accounts.id_of("counting"), name="counting")
 
 
 Action = Callable[[], object]

@@ -8,6 +8,7 @@ from webapp import api, cli, logs
 from webapp.config import ROOT, Settings, SettingsError, load_settings
 from webapp.extensions import migrate
 from webapp.pages import (
+    account,
     assets,
     attendee,
     auth,
@@ -72,8 +73,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     shared = (logs, error_responses, security, rate_limits, ids, htmx, health, cli)
     for part in (*shared, kept_pages, presentation, pictures, sharing, site, forms, language):
         part.init_app(app)
-    private = (attendee, corrections, keep, links, pictures, find, auth, organizer, unsubscribe)
-    public = (language, assets, feeds, sharing, site)
+    private = (attendee, corrections, keep, links, pictures, find, auth, account, organizer)
+    public = (unsubscribe, language, assets, feeds, sharing, site)
     for blueprint in (*(part.bp for part in (*private, *public)), api.bp):
         app.register_blueprint(blueprint)
     for blueprint in (unsubscribe.bp, language.bp, api.bp):

@@ -12,7 +12,10 @@ from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 
 from webapp.accounts import services as accounts
+from webapp.accounts import tokens
 from webapp.accounts.contacts import set_contact
+from webapp.accounts.logins import end_logins
+from webapp.accounts.services import Level
 from webapp.booking import heartbeat
 from webapp.config import current_settings
 from webapp.errors import DomainError, Unavailable
@@ -87,8 +90,9 @@ def set_password(username: str, from_stdin: bool, revoke_tokens: bool) -> None:
     API tokens work on unless they are revoked.
     """
     with refusals_in_one_line():
+        organizer_id = accounts.id_of(username)
         count = accounts.set_password(
-            username=username, password=ask_password(from_stdin), revoke_tokens=revoke_tokens
+            organizer_id, password=ask_password(from_stdin), revoke_tokens=revoke_tokens
         )
     click.echo(f"Organizer {username} has a new password.")
     if revoke_tokens:
@@ -100,40 +104,67 @@ def set_password(username: str, from_stdin: bool, revoke_tokens: bool) -> None:
         )
 
 
+@organizer.command("list")
+def list_organizers() -> None:
+    """Tell which organizers there are: name, address, and when each was last logged in."""
+    for one in accounts.list_organizers():
+        address = one.email or "no address"
+        seen = f"last seen {one.last_seen_at:%Y-%m-%d}" if one.last_seen_at else "not logged in"
+        click.echo(f"{one.username}  {address}  {seen}")
+
+
+@organizer.command("sign-out")
+@click.argument("username")
+def sign_out(username: str) -> None:
+    """End every sign-in of USERNAME; the password and the API tokens stay."""
+    with refusals_in_one_line():
+        count = end_logins(accounts.id_of(username))
+    click.echo(f"{'1 sign-in is' if count == 1 else f'{count} sign-ins are'} ended.")
+
+
 @token.command("create")
 @click.argument("username")
 @click.option("--name", required=True, help="What the token is for.")
-def create_token(username: str, name: str) -> None:
+@click.option(
+    "--level",
+    type=click.Choice([level.value for level in Level]),
+    default=Level.MANAGE.value,
+    show_default=True,
+    help="What it may do: read; book and cancel as well; or all but the account itself.",
+)
+@click.option("--days", type=int, help="How long it is good; without it until it is revoked.")
+def create_token(username: str, name: str, level: str, days: int | None) -> None:
     """Make a Bearer token for USERNAME and print it; it cannot be shown again."""
     with refusals_in_one_line():
-        click.echo(accounts.create_token(username=username, name=name))
+        organizer_id = accounts.id_of(username)
+        click.echo(tokens.create_token(organizer_id, name=name, level=Level(level), days=days))
 
 
 @token.command("list")
 @click.argument("username")
 def list_tokens(username: str) -> None:
-    """Tell which tokens USERNAME has: when each was made, and its name."""
+    """Tell which tokens USERNAME has: id, level, when made, last used and good until, and name."""
     with refusals_in_one_line():
-        found = accounts.tokens_of(username)
+        found = tokens.tokens_of(accounts.id_of(username))
     for one in found:
-        click.echo(f"{one.created_at:%Y-%m-%d %H:%M} UTC  {one.name}")
+        used = f"used {one.last_used_at:%Y-%m-%d}" if one.last_used_at else "never used"
+        ends = f"until {one.expires_at:%Y-%m-%d}" if one.expires_at else "no end"
+        ends = "expired" if one.is_expired else ends
+        click.echo(
+            f"{one.id}  {one.level.value:<6}  made {one.created_at:%Y-%m-%d}  {used}  {ends}"
+            f"  {one.name}"
+        )
     if not found:
         click.echo(f"Organizer {username} has no API tokens.")
 
 
 @token.command("revoke")
-@click.argument("username")
-@click.option("--name", required=True, help="Which one: its name, as `token list` tells it.")
-def revoke_token(username: str, name: str) -> None:
-    """End the token of USERNAME with that name; of several, all of them."""
+@click.argument("token_id", metavar="ID", type=int)
+def revoke_token(token_id: int) -> None:
+    """End the token of that id, the first thing that `token list` tells of it."""
     with refusals_in_one_line():
-        count = accounts.revoke_tokens(username=username, name=name)
-    if count == 0:
-        raise click.ClickException(
-            f"Organizer {username} has no token named {name}:"
-            f" see `flask --app wsgi token list {username}`."
-        )
-    click.echo(f"{tokens_are(count)} revoked.")
+        name = tokens.revoke_token(token_id)
+    click.echo(f"The token {name} is revoked.")
 
 
 @click.command("sample")

@@ -81,9 +81,24 @@ class LinkReplaced(DomainError):
 
 
 class LinkExpired(DomainError):
-    """The token of a mailed link is too old, was used, or is none."""
+    """The token of a mailed link is too old, was used, or is none.
+
+    `reason` is "password" or "address" where it is for an organizer's account.
+    """
 
     code = "link_expired"
+
+
+class InsufficientAccess(DomainError):
+    """The token's level allows less than the call needs; `level` is what it needs."""
+
+    code = "insufficient_access"
+
+
+class TokenNotFound(DomainError):
+    """There is no API token of that id, or not any more."""
+
+    code = "token_not_found"
 
 
 class NoAddress(DomainError):

@@ -8,17 +8,16 @@ from flask import Flask
 from tests.support.tools import rows, together
 from webapp.accounts import services as accounts
 from webapp.accounts.services import (
-    any_organizer,
     check_login,
-    check_token,
     create_organizer,
-    create_token,
     ensure_organizer,
     find_account,
-    revoke_tokens,
+    first_username,
+    id_of,
     set_password,
 )
-from webapp.errors import InvalidInput, NameTaken
+from webapp.accounts.tokens import check_token, create_token, revoke_token, tokens_of
+from webapp.errors import InvalidInput, NameTaken, TokenNotFound
 
 PASSWORD = "correct horse"
 
@@ -95,13 +94,13 @@ def test_short_password_is_refused() -> None:
     with pytest.raises(InvalidInput) as refused:
         create_organizer(username="olga", password="1234567")
     assert set(refused.value.problems) == {"password"}
-    assert not any_organizer()
+    assert first_username() is None
 
 
 def test_first_organizer_is_made_once_and_its_password_never_changed() -> None:
-    assert not any_organizer()
+    assert first_username() is None
     assert ensure_organizer(username="olga", password=PASSWORD)
-    assert any_organizer()
+    assert first_username() == "olga"
     assert not ensure_organizer(username="olga", password="another one")
     assert check_login(username="olga", password=PASSWORD)
 
@@ -109,7 +108,7 @@ def test_first_organizer_is_made_once_and_its_password_never_changed() -> None:
 def test_new_password_ends_what_the_old_one_opened() -> None:
     create_organizer(username="olga", password=PASSWORD)
     before = check_login(username="olga", password=PASSWORD)
-    set_password(username="olga", password="new password")
+    set_password(id_of("olga"), password="new password")
     after = check_login(username="olga", password="new password")
     assert check_login(username="olga", password=PASSWORD) is None
     assert before is not None
@@ -117,21 +116,23 @@ def test_new_password_ends_what_the_old_one_opened() -> None:
     assert after.credential_version > before.credential_version
     assert find_account(before.id) == after
     with pytest.raises(InvalidInput):
-        set_password(username="nobody", password="new password")
+        set_password(id_of("nobody"), password="new password")
 
 
 def test_token_stands_for_its_organizer_until_it_is_revoked() -> None:
     olga = create_organizer(username="olga", password=PASSWORD)
     sam = create_organizer(username="sam", password=PASSWORD)
-    till, gate = (create_token(username="olga", name=name) for name in ("till", "gate"))
-    other = create_token(username="sam", name="till")
+    till, gate = (create_token(id_of("olga"), name=name) for name in ("till", "gate"))
+    other = create_token(id_of("sam"), name="till")
     assert [getattr(check_token(t), "id", None) for t in (till, gate, other)] == [olga, olga, sam]
     assert till not in str(rows("SELECT * FROM api_token"))
-    assert revoke_tokens(username="olga", name="till") == 1
+    with pytest.raises(TokenNotFound):
+        revoke_token(tokens_of(olga)[0].id, organizer_id=sam)
+    assert revoke_token(tokens_of(olga)[0].id, organizer_id=olga) == "till"
     assert [getattr(check_token(t), "id", None) for t in (till, gate, other)] == [None, olga, sam]
     assert check_token("nextup_guess") is None
     with pytest.raises(InvalidInput):
-        create_token(username="nobody", name="till")
+        create_token(id_of("nobody"), name="till")
 
 
 def test_account_that_is_gone_is_not_found() -> None:

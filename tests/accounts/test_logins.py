@@ -11,7 +11,7 @@ from tests.support.fixtures import Clock
 from tests.support.tools import rows, together
 from webapp.accounts import logins
 from webapp.accounts.logins import MOST_LOGINS, begin_login, end_login, find_login
-from webapp.accounts.services import Account, check_login, create_organizer, set_password
+from webapp.accounts.services import Account, check_login, create_organizer, id_of, set_password
 
 PASSWORD = "correct horse"
 
@@ -41,7 +41,7 @@ def test_login_is_found_by_its_code_until_it_is_ended(olga: Account) -> None:
 
 def test_password_that_is_changed_meanwhile_opens_nothing(olga: Account) -> None:
     """It was right when it was looked at, and the new one has ended all sign-ins since."""
-    set_password(username="olga", password="another password")
+    set_password(id_of("olga"), password="another password")
     assert begin_login(olga, device="") is None
     assert rows("SELECT * FROM login") == []
 
@@ -50,7 +50,7 @@ def test_password_that_is_changed_meanwhile_opens_nothing(olga: Account) -> None
 def test_no_sign_in_outlives_a_new_password_that_comes_at_the_same_time(
     in_app: Flask, olga: Account
 ) -> None:
-    change = partial(set_password, username="olga", password="another password")
+    change = partial(set_password, olga.id, password="another password")
     begin = partial(begin_login, olga, device="")
     calls: list[Callable[[], object]] = [begin, begin, change, begin, begin]
     together(in_app, calls)

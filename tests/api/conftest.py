@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 from werkzeug.test import TestResponse
 
 from webapp.accounts import services as accounts
+from webapp.accounts.tokens import create_token
 
 PASSWORD = "correct horse"
 
@@ -83,7 +84,7 @@ class Api:
         """Headers of a new organizer."""
         with self.app.app_context():
             accounts.create_organizer(username=username, password=PASSWORD)
-            return bearer(accounts.create_token(username=username, name="tests"))
+            return bearer(create_token(accounts.id_of(username), name="tests"))
 
     def event(self, organizer: dict[str, str], **fields: Any) -> int:
         """The id of a new event."""

@@ -13,6 +13,7 @@ import pytest
 from tests.api.conftest import PASSWORD, Api, basic, bearer
 from tests.support.servers import wait_until
 from webapp.accounts import services as accounts
+from webapp.accounts.tokens import create_token, revoke_token, tokens_of
 from webapp.web import passwords
 
 BODY = {"eventName": "conference", "totalTickets": 1}
@@ -72,7 +73,7 @@ def test_wrong_credentials_are_refused_everywhere(api: Api, authorization: str) 
 
 @pytest.mark.usefixtures("ada")
 def test_scheme_may_be_written_in_any_case(api: Api) -> None:
-    token = accounts.create_token(username="ada", name="x")
+    token = create_token(accounts.id_of("ada"), name="x")
     login = basic("ada")["Authorization"].removeprefix("Basic ")
     for value in (f"basic {login}", f"BASIC {login}", f"bearer {token}"):
         response = api.get("/organizer/events", headers={"Authorization": value})
@@ -96,7 +97,7 @@ def test_password_is_checked_slowly_once_a_minute(
 @pytest.mark.usefixtures("ada")
 def test_new_password_voids_the_old_one_at_once(api: Api) -> None:
     assert api.get("/organizer/events", headers=basic("ada")).status_code == 200
-    accounts.set_password(username="ada", password="another password")
+    accounts.set_password(accounts.id_of("ada"), password="another password")
     assert api.get("/organizer/events", headers=basic("ada")).status_code == 401
     new = basic("ada", "another password")
     assert api.get("/organizer/events", headers=new).status_code == 200
@@ -121,9 +122,10 @@ def test_memory_keeps_no_password_and_is_bounded() -> None:
 
 @pytest.mark.usefixtures("ada")
 def test_token_is_good_until_it_is_revoked(api: Api) -> None:
-    token = accounts.create_token(username="ada", name="till")
+    token = create_token(accounts.id_of("ada"), name="till")
     assert api.get("/organizer/events", headers=bearer(token)).status_code == 200
-    accounts.revoke_tokens(username="ada", name="till")
+    [found] = tokens_of(accounts.id_of("ada"))
+    revoke_token(found.id)
     assert api.get("/organizer/events", headers=bearer(token)).status_code == 401
 
 

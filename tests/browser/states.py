@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from tests.browser.conftest import Site
 
+SECTIONS = ("account", "password", "mails", "sign-ins", "tokens", "site")
 PAGES_OF_EVENT = ("edit", "cancel", "history", "picture", "mails")
 DESCRIPTION = "# Food\n\nBring *a fork*, see [the map](https://example.org/m).\n\n> Soup\n\n- stew"
 
@@ -39,7 +40,8 @@ def attendees_pages(site: Site, name: str) -> AttendeesPages:
     gone = site.book(free, "third")
     site.cancel(gone)
     paths = [
-        *("/", "/?search=nothing-is-called-so", "/login", "/bookings", "/nowhere"),
+        *("/", "/?search=nothing-is-called-so", "/login", "/login/lost"),
+        *("/bookings", "/nowhere"),
         *(f"/events/{one}" for one in (free, full, alone, later, started, called_off)),
         *(f"/bookings/{one}" for one in (ticket, waiting, gone, inside, outside, lost)),
         *("/bookings/cut-off", messages),
@@ -60,7 +62,8 @@ def organizers_pages(site: Site, name: str) -> tuple[int, list[str]]:
     site.cancel(site.book(event, "gone"))
     return event, [
         *("/organizer", "/organizer/events/new", f"/organizer/events/new?like={event}"),
-        *("/organizer/notices", "/api/docs", "/organizer/events/999999999"),
+        *("/api/docs", "/organizer/events/999999999"),
+        *(f"/organizer/settings/{one}" for one in SECTIONS),
         *(f"/organizer/events/{one}" for one in (event, empty, draft)),
         f"/organizer/events/{event}?search=nobody-is-called-so",
         *(f"/organizer/events/{event}/{one}" for one in PAGES_OF_EVENT),

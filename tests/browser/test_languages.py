@@ -28,7 +28,14 @@ WRITTEN = {
     "description": "# Φαγητό\n\n*ψωμί*\n\n> Σούπα\n\n- στιφάδο",
 }
 # Those that differ most; the long tier looks at all.
-FEW = {"/", "/login", "/bookings", "/organizer", "/organizer/events/new", "/organizer/notices"}
+FEW = {
+    "/",
+    "/login",
+    "/bookings",
+    "/organizer",
+    "/organizer/events/new",
+    "/organizer/settings/mails",
+}
 WALKS = [
     pytest.param(LEFT_TO_RIGHT, NARROW, marks=pytest.mark.long),
     (LEFT_TO_RIGHT, DESK),

@@ -21,7 +21,8 @@ from tests.support.client import (
 )
 from tests.support.servers import AppServer
 from webapp import create_app
-from webapp.accounts.services import create_token
+from webapp.accounts.services import id_of
+from webapp.accounts.tokens import create_token
 
 USERNAME, PASSWORD = "olga", "correct horse"
 CONNECTIONS = 32
@@ -101,7 +102,7 @@ def site(
         # A token is cheap to check; a password is slow on purpose, once in every process.
         app = create_app(make_settings(database_url, folder))
         with app.app_context():
-            login = f"Bearer {create_token(username=USERNAME, name='flood')}"
+            login = f"Bearer {create_token(id_of(USERNAME), name='flood')}"
         dispose(app)
         yield Site(server, cleaner, login)
     finally:

@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from tests.mail.conftest import BASE_URL, Book, Clock, Drain, MakeEvent, Outside
 from tests.support.mail import Mailbox, words_of
+from tests.support.tools import set_own_address
 from webapp.accounts import services as accounts
 from webapp.booking import services as bookings
 from webapp.booking.commands import organizer
@@ -122,9 +123,7 @@ def test_message_can_be_answered_and_unsubscribed_from(
     drain: Drain,
     mailbox: Mailbox,
 ) -> None:
-    scheduled.set_notices(
-        owner_id, email="owner@example.org", wants_sold_out=False, wants_summary=False
-    )
+    set_own_address(owner_id, email="owner@example.org", wants_sold_out=False, wants_summary=False)
     event_id = make_event(tickets=5)
     book(event_id, "ada")
     write(owner, event_id)
@@ -334,7 +333,9 @@ def test_mails_of_an_event_are_its_owners_alone(
         assert other.get(path, base_url=BASE_URL).status_code == 404
     bookings_mail = f"/organizer/events/{event_id}/bookings/{position}/mail"
     for path in (f"{mails}/preview", mails, f"{mails}/{row.id}/resend", bookings_mail):
-        answer = post(other, "/organizer/notices", path, audience="all", subject="x", text="x")
+        answer = post(
+            other, "/organizer/settings/mails", path, audience="all", subject="x", text="x"
+        )
         assert answer.status_code == 404, path
 
 
@@ -383,12 +384,13 @@ def test_organizer_hears_of_a_sold_out_event_once(
     book: Book,
     deliverer: Deliverer,
     mailbox: Mailbox,
+    owner_id: int,
 ) -> None:
+    set_own_address(owner_id, "owner@example.org")
     answer = post(
         owner,
-        "/organizer/notices",
-        "/organizer/notices",
-        email="owner@example.org",
+        "/organizer/settings/mails",
+        "/organizer/settings/mails",
         wants_sold_out="yes",
     )
     assert answer.status_code == 303
@@ -406,7 +408,9 @@ def test_organizer_hears_of_a_sold_out_event_once(
 
 
 def test_wishes_need_an_address(owner: FlaskClient) -> None:
-    answer = post(owner, "/organizer/notices", "/organizer/notices", wants_summary="yes")
+    answer = post(
+        owner, "/organizer/settings/mails", "/organizer/settings/mails", wants_summary="yes"
+    )
     assert answer.status_code == 400
     assert "Fill in the address to write to." in answer.text
 

@@ -16,7 +16,7 @@ from tests.mail.test_compose import TIMED, calendar_of, only
 from tests.support.asking import ask_whether_coming
 from tests.support.languages import LEFT_TO_RIGHT, RIGHT_TO_LEFT, english_left, made_up
 from tests.support.mail import Mailbox, words_of
-from tests.support.tools import booking_at
+from tests.support.tools import booking_at, set_own_address
 from webapp.booking import corrections, links
 from webapp.booking import services as bookings
 from webapp.booking.commands import ATTENDEE, attendee, organizer
@@ -71,7 +71,7 @@ def choose(owner_id: int, language: str) -> None:
     with db.engine.begin() as connection:
         own = organizers.c.id == owner_id
         connection.execute(update(organizers).where(own).values(language=language))
-    scheduled.set_notices(owner_id, email=OWNER, wants_sold_out=True, wants_summary=True)
+    set_own_address(owner_id, email=OWNER, wants_sold_out=True, wants_summary=True)
 
 
 def check_german_ticket(message: EmailMessage) -> None:

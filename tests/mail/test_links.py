@@ -10,12 +10,11 @@ from tests.mail.conftest import BASE_URL, Drain, MakeEvent
 from tests.mail.test_compose import TIMED, calendar_of
 from tests.pages.conftest import Person, text_of
 from tests.support.mail import Mailbox, words_of
-from tests.support.tools import booking_at
+from tests.support.tools import booking_at, set_own_address
 from webapp.booking import corrections, links
 from webapp.booking.links import Token
 from webapp.booking.queries import find_booking
 from webapp.booking.services import book_tickets, cancel_booking
-from webapp.mail import scheduled
 
 ADA, BOB, EVE, GRACE, OWNER = (
     f"{name}@example.org" for name in ("ada", "bob", "eve", "grace", "owner")
@@ -172,7 +171,7 @@ def test_what_the_holder_of_the_old_link_asked_for_dies_with_it(
 def test_new_address_is_asked_without_a_link_to_the_booking_and_the_old_one_is_told(
     person: Person, make_event: MakeEvent, drain: Drain, mailbox: Mailbox, owner_id: int
 ) -> None:
-    scheduled.set_notices(owner_id, email=OWNER, wants_sold_out=False, wants_summary=False)
+    set_own_address(owner_id, email=OWNER, wants_sold_out=False, wants_summary=False)
     event_id = make_event()
     reference = book(event_id)
     drain()

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, event
 
 from tests.mail.conftest import Book, Clock, MakeEvent
 from tests.pages.test_pictures import drawn
+from tests.support.tools import set_own_address
 from webapp.booking import services as bookings
 from webapp.booking.commands import organizer
 from webapp.booking.load import lock_event
@@ -103,7 +104,7 @@ def test_whoever_writes_rows_of_an_event_has_locked_it_before(
 ) -> None:
     event_id = make_event(tickets=2, starts_at=the_clock.now() + timedelta(days=3))
     # Without the summary, which from 06:00 UTC on is written for an organizer and not for an event.
-    scheduled.set_notices(owner_id, email=OWNER, wants_sold_out=True, wants_summary=False)
+    set_own_address(owner_id, email=OWNER, wants_sold_out=True, wants_summary=False)
     for name, step in steps(event_id, book, owner_id, the_clock):
         with transactions() as found:
             step()
@@ -119,7 +120,7 @@ def test_look_that_finds_nothing_to_write_waits_for_nobody(
 ) -> None:
     event_id = make_event(tickets=1, starts_at=the_clock.now() + timedelta(days=3))
     book(event_id, "ada")
-    scheduled.set_notices(owner_id, email=OWNER, wants_sold_out=True, wants_summary=True)
+    set_own_address(owner_id, email=OWNER, wants_sold_out=True, wants_summary=True)
     scheduled.set_reminder(event_id, actor=organizer(owner_id), wanted=True)
     the_clock.put_forward(days=2, minutes=1)
     scheduled.write_due()

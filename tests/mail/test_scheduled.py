@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from tests.mail.conftest import BASE_URL, Book, Clock, MakeEvent
 from tests.mail.test_announcements import owner, post
 from tests.support.mail import Mailbox, words_of
-from tests.support.tools import together
+from tests.support.tools import set_own_address, together
 from webapp import clock
 from webapp.booking import services as bookings
 from webapp.booking.commands import organizer
@@ -71,7 +71,7 @@ def days(the_clock: Clock) -> Days:
 
 @pytest.fixture
 def wants_summary(owner_id: int) -> None:
-    scheduled.set_notices(owner_id, email=OWNER, wants_sold_out=False, wants_summary=True)
+    set_own_address(owner_id, email=OWNER, wants_sold_out=False, wants_summary=True)
 
 
 def written(what: str) -> Sequence[Row[Any]]:
@@ -193,7 +193,7 @@ def test_summary_of_the_release_before_tells_its_day(
     }  # fmt: skip
     with db.engine.begin() as connection:
         connection.execute(insert(deliveries), row)
-    scheduled.set_notices(owner_id, email=OWNER, wants_sold_out=False, wants_summary=True)
+    set_own_address(owner_id, email=OWNER, wants_sold_out=False, wants_summary=True)
     tell()
     days.set(3, 6)
     tell()
@@ -329,7 +329,7 @@ def test_several_who_look_at_once_write_each_notice_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(scheduled, "PORTION", 3)
-    scheduled.set_notices(owner_id, email=OWNER, wants_sold_out=True, wants_summary=True)
+    set_own_address(owner_id, email=OWNER, wants_sold_out=True, wants_summary=True)
     days.set(0, 12)
     event_id = make_reminding(starts_in=3, tickets=10)
     for number in range(10):

@@ -199,7 +199,7 @@ def test_contact_is_shown_where_it_is_set_and_nobody_is_sent_to_nobody(
     for path in pages:
         assert "Questions?" not in text_of(person.get(path))
         assert "sk the organizer" not in text_of(person.get(path))
-    path, notices = "/organizer/contact", "/organizer/notices"
+    path, notices = "/organizer/settings/account/contact", "/organizer/settings/account"
     wrong = owner.submit(notices, path, contact_name="a\x07", contact_email="nobody")
     assert wrong.status_code == 400
     form = forms_of(owner.get(notices))[path]

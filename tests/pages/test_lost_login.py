@@ -23,7 +23,9 @@ TYPED = {
     "organizer.change_booking": {"tickets": "1"},
     "organizer.preview_message": {"audience": "all", "subject": "News", "text": "Bring a fork."},
     "organizer.send_message": {"audience": "all", "subject": "News", "text": "Bring a fork."},
-    "organizer.set_notices": {"email": "olga@example.org", "wants_summary": "yes"},
+    "organizer.set_notices": {"wants_summary": "yes"},
+    "organizer.change_address": {"email": "olga@example.org"},
+    "organizer.make_token": {"name": "till", "level": "book", "days": "30"},
 }
 
 
@@ -55,7 +57,7 @@ def test_every_form_comes_back_as_it_was_typed_and_nothing_is_done(
     book(event_id, "Guest", tickets=3)
     before = history(owner, event_id)
     headers = {"HX-Request-Type": "partial"} if fragment else {}
-    values = {"event_id": event_id, "position": 1, "delivery_id": 1}
+    values = {"event_id": event_id, "position": 1, "delivery_id": 1, "token_id": 1}
     rules = [rule for rule in page_rules(app, "POST") if rule.endpoint.startswith("organizer.")]
     assert TYPED.keys() < {rule.endpoint for rule in rules}
     for rule in rules:
@@ -111,7 +113,7 @@ def test_password_changed_elsewhere_loses_nothing_either(
     path = f"/organizer/events/{make_event()}/edit"
     fields = forms_of(owner.get(path))[path]
     with app.app_context():
-        accounts.set_password(username="owner", password="another password")
+        accounts.set_password(accounts.id_of("owner"), password="another password")
     refused = owner.client.post(path, data={**fields, "location": "Old Mill"})
     shown = log_in_again(owner, refused, password="another password")
     assert forms_of(shown)[path]["location"] == "Old Mill"

@@ -256,7 +256,7 @@ def test_login_leads_nowhere_else(person: Person, owner_id: int) -> None:
 def test_new_password_ends_the_session(app: Flask, owner: Person) -> None:
     assert owner.get("/organizer").status_code == 200
     with app.app_context():
-        accounts.set_password(username="owner", password=PASSWORD + "2")
+        accounts.set_password(accounts.id_of("owner"), password=PASSWORD + "2")
     assert owner.get("/organizer").location.startswith("/login")
 
 

@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 
 from tests.pages.conftest import PASSWORD, Person, forms_of
 from webapp.accounts import services as accounts
+from webapp.accounts.tokens import create_token
 
 MakeEvent = Callable[..., int]
 Book = Callable[..., str]
@@ -224,7 +225,7 @@ def test_query_is_told_what_is_wrong_with_it(app: Flask, asking: Person) -> None
         "/api/events/<id:event_id>/waiting": ("cursor", "limit"),
     }
     with app.app_context():
-        token = accounts.create_token(username="owner", name="tests")
+        token = create_token(accounts.id_of("owner"), name="tests")
     headers = {"Authorization": f"Bearer {token}"}
     wrong = {
         "limit": ["", "0", "-1", "101", "1.5", "NaN", "1e1", HUGE, DIGITS, "1_0", "+1"],

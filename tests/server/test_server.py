@@ -122,6 +122,7 @@ def test_second_start_keeps_everything_and_says_no_password(start_server: StartS
     server.start()
     assert (server.instance_path / "secret_key").read_text() == key
     assert count_events(server) == events > 0
+    assert f"Log in at {server.url}/login as organizer\n" in server.output()
     assert "password" not in server.output()
     assert "BASE_URL" not in server.output()
 

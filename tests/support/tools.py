@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from flask import Flask
-from sqlalchemy import Row, text
+from sqlalchemy import Row, text, update
 
 from webapp import clock
 from webapp.booking import queries
@@ -16,6 +16,8 @@ from webapp.booking.queries import find_event
 from webapp.booking.services import book_tickets
 from webapp.extensions import db
 from webapp.storage.rows import ActivityRow, BookingRow
+from webapp.storage.tables import organizers
+from webapp.storage.transaction import write
 
 T = TypeVar("T")
 
@@ -73,6 +75,13 @@ def figures(event_id: int) -> tuple[int, int, int]:
     """Confirmed tickets, waiting bookings and what is for sale."""
     event = find_event(event_id, with_drafts=True)
     return event.confirmed, event.waiting, available(event, clock.now())
+
+
+def set_own_address(organizer_id: int, email: str, **wishes: bool) -> None:
+    """Give an account a proven address, and say what it wants to hear of."""
+    values = {"email": email, "email_is_proven": True, **wishes}
+    change = update(organizers).where(organizers.c.id == organizer_id).values(values)
+    write(lambda connection: connection.execute(change))
 
 
 def rows(query: str, **values: object) -> Sequence[Row[Any]]:

@@ -104,6 +104,38 @@ def end_login(code: str) -> None:
     execute(delete(logins).where(logins.c.code_hash == _code_hash(code)))
 
 
+class Device(NamedTuple):
+    """Where an organizer is logged in: browser and system in words, which may be empty."""
+
+    id: int
+    device: str
+    first_seen_at: datetime
+    last_seen_at: datetime
+
+
+def devices_of(organizer_id: int) -> list[Device]:
+    """Where an organizer is logged in, the last used first."""
+    query = (
+        select(*(logins.c[name] for name in Device._fields))
+        .where(
+            logins.c.organizer_id == organizer_id,
+            logins.c.last_seen_at >= clock.now() - UNUSED,
+        )
+        .order_by(logins.c.last_seen_at.desc(), logins.c.id.desc())
+    )
+    return read(lambda connection: [Device(*row) for row in connection.execute(query)])
+
+
+def end_logins(organizer_id: int, *, only: int | None = None, all_but: int | None = None) -> int:
+    """End an organizer's sign-ins, or one of them, or all but one; say how many ended."""
+    ended = delete(logins).where(logins.c.organizer_id == organizer_id)
+    if only is not None:
+        ended = ended.where(logins.c.id == only)
+    if all_but is not None:
+        ended = ended.where(logins.c.id != all_but)
+    return execute(ended)
+
+
 def _code_hash(code: str) -> str:
     # The code is 256 random bits, so a plain hash cannot be searched.
     return hashlib.sha256(code.encode(errors="surrogatepass")).hexdigest()

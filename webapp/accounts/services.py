@@ -1,9 +1,9 @@
-"""Organizers, their passwords and their API tokens."""
+"""Organizers: their names and passwords, and what attendees and they themselves are told."""
 
-import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from functools import cache
 from threading import BoundedSemaphore
 from typing import Any, NamedTuple
@@ -13,10 +13,11 @@ from sqlalchemy.exc import IntegrityError
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from webapp import clock
-from webapp.errors import InvalidInput, NameTaken, Problem, Unavailable
+from webapp.errors import InvalidInput, LinkExpired, NameTaken, Problem, Unavailable
 from webapp.extensions import PerApp
+from webapp.logs import log_event
+from webapp.storage import outbox
 from webapp.storage.batcher import Batcher
-from webapp.storage.columns import MAX_NAME
 from webapp.storage.engines import WAIT_SECONDS
 from webapp.storage.tables import logins, organizers, tokens
 from webapp.storage.transaction import new_id, read, write
@@ -33,13 +34,26 @@ def _decoy_hash() -> str:
     return generate_password_hash(secrets.token_urlsafe())
 
 
+class Level(StrEnum):
+    """How much a caller may do for an organizer, each level all of the one before."""
+
+    READ = "read"
+    BOOK = "book"
+    MANAGE = "manage"
+
+    def includes(self, other: "Level") -> bool:
+        order = list(Level)
+        return order.index(self) >= order.index(other)
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An organizer who has proved who they are."""
+    """An organizer who has proved who they are, and what they may do with that proof."""
 
     id: int
     username: str
     credential_version: int
+    level: Level = Level.MANAGE
 
 
 _accounts = select(organizers.c.id, organizers.c.username, organizers.c.credential_version)
@@ -72,34 +86,56 @@ def ensure_organizer(*, username: str, password: str) -> bool:
     return True
 
 
-def any_organizer() -> bool:
-    """Say whether there is an account at all."""
-    query = select(organizers.c.id).limit(1)
-    return read(lambda connection: connection.execute(query).first()) is not None
+def first_username() -> str | None:
+    """The name of the oldest account, if there is any."""
+    query = select(organizers.c.username).order_by(organizers.c.id).limit(1)
+    return read(lambda connection: connection.execute(query).scalar())
 
 
-def set_password(*, username: str, password: str, revoke_tokens: bool = False) -> int:
-    """Give an account a new password and end its sign-ins; its API tokens too where it is wanted.
+def set_password(
+    organizer_id: int,
+    *,
+    password: str,
+    version: int | None = None,
+    kept_login: int | None = None,
+    revoke_tokens: bool = False,
+    field: str = "password",
+) -> int:
+    """Give an account a new password and end its sign-ins, but for one that is kept.
 
-    Says how many tokens were revoked, or work on. Raises `InvalidInput`.
+    Its API tokens end, too, where that is wanted; says how many were revoked, or work on. With
+    `version` the password has to be the one that it was then. A proven address is told of it.
+    `field` is the one in which a wrong password is told.
+    Raises `InvalidInput`, `LinkExpired` after another new password.
     """
-    values = {
-        "password_hash": _hashed(password),
-        "credential_version": organizers.c.credential_version + 1,
-    }
+    hashed = _hashed(password, field)
 
     def work(connection: Connection) -> int:
-        organizer_id = _find_organizer(connection, username, lock=True)
-        change = update(organizers).where(organizers.c.id == organizer_id).values(values)
-        connection.execute(change)
-        connection.execute(delete(logins).where(logins.c.organizer_id == organizer_id))
+        organizer = lock_organizer(connection, organizer_id)
+        if version is not None and organizer.credential_version != version:
+            raise LinkExpired("password")
+        change = update(organizers).where(organizers.c.id == organizer_id)
+        values = {"password_hash": hashed, "credential_version": organizer.credential_version + 1}
+        connection.execute(change.values(values))
+        ended = delete(logins).where(logins.c.organizer_id == organizer_id)
+        connection.execute(ended if kept_login is None else ended.where(logins.c.id != kept_login))
+        if organizer.email is not None and organizer.email_is_proven:
+            tell_organizer(connection, organizer_id, "password_changed", to=organizer.email)
         mine = tokens.c.organizer_id == organizer_id
         if revoke_tokens:
             return connection.execute(delete(tokens).where(mine)).rowcount
         count = select(func.count()).select_from(tokens).where(mine)
         return int(connection.execute(count).scalar_one())
 
-    return write(work)
+    count = write(work)
+    log_event("new password", organizer_id=organizer_id)
+    return count
+
+
+def tell_organizer(connection: Connection, organizer_id: int, what: str, *, to: str) -> None:
+    """Enqueue a mail about an account."""
+    about = {"organizer_id": organizer_id}
+    outbox.enqueue(connection, what, recipient=to, details=about, now=clock.now())
 
 
 def set_language(organizer_id: int, code: str) -> None:
@@ -153,84 +189,42 @@ def _read_account(account_id: int, askers: list[None]) -> list[Account | None]:
 _account_reads: PerApp[Batcher[int, None, Account | None]] = PerApp(lambda: Batcher(_read_account))
 
 
-def create_token(*, username: str, name: str) -> str:
-    """Make a Bearer token and return it; it cannot be shown again. Raises `InvalidInput`."""
-    token = f"nextup_{secrets.token_urlsafe(32)}"
-    if not 1 <= len(name.strip()) <= MAX_NAME or not name.isprintable():
-        raise InvalidInput({"name": Problem("token_name", limit=MAX_NAME)})
-
-    def work(connection: Connection) -> None:
-        values = {
-            "organizer_id": _find_organizer(connection, username, lock=True),
-            "name": name.strip(),
-            "token_hash": _token_hash(token),
-            "created_at": clock.now(),
-        }
-        connection.execute(insert(tokens), values)
-
-    write(work)
-    return token
-
-
-def check_token(token: str) -> Account | None:
-    """The account that a Bearer token stands for."""
-    of_token = _accounts.join(tokens, tokens.c.organizer_id == organizers.c.id)
-    return _one_account(of_token.where(tokens.c.token_hash == _token_hash(token)))
-
-
 def _one_account(query: Select[Any]) -> Account | None:
     row = read(lambda connection: connection.execute(query).one_or_none())
     return Account(*row) if row else None
 
 
-class Token(NamedTuple):
-    """What may be known of a Bearer token; the token itself is kept by its user alone."""
+class Known(NamedTuple):
+    """An organizer as an operator sees them; `last_seen_at` is null where nobody is logged in."""
 
-    id: int
-    name: str
-    created_at: datetime
-
-
-def tokens_of(username: str) -> list[Token]:
-    """An organizer's tokens, oldest first. Raises `InvalidInput`."""
-
-    def work(connection: Connection) -> list[Token]:
-        return _tokens_of(connection, _find_organizer(connection, username))
-
-    return read(work)
+    username: str
+    email: str | None
+    last_seen_at: datetime | None
 
 
-def revoke_tokens(*, username: str, name: str) -> int:
-    """End the tokens of that name and say how many there were. Raises `InvalidInput`."""
-
-    def work(connection: Connection) -> int:
-        # MySQL would take "Till" for "till".
-        found = _tokens_of(connection, _find_organizer(connection, username, lock=True))
-        ids = [token.id for token in found if token.name.strip() == name.strip()]
-        return connection.execute(delete(tokens).where(tokens.c.id.in_(ids))).rowcount
-
-    return write(work)
-
-
-def _tokens_of(connection: Connection, organizer_id: int) -> list[Token]:
-    query = select(tokens.c.id, tokens.c.name, tokens.c.created_at)
-    mine = query.where(tokens.c.organizer_id == organizer_id).order_by(tokens.c.id)
-    return [Token(*row) for row in connection.execute(mine)]
+def list_organizers() -> list[Known]:
+    """Every organizer, by name."""
+    last_seen = select(func.max(logins.c.last_seen_at)).where(
+        logins.c.organizer_id == organizers.c.id
+    )
+    query = select(organizers.c.username, organizers.c.email, last_seen.scalar_subquery()).order_by(
+        organizers.c.username
+    )
+    return read(lambda connection: [Known(*row) for row in connection.execute(query)])
 
 
-def _find_organizer(connection: Connection, username: str, *, lock: bool = False) -> int:
-    """The id of an organizer; with `lock` nobody else changes password or tokens meanwhile."""
-    username = _checked_username(username)
-    query: Select[Any] = select(organizers.c.id).where(organizers.c.username == username)
-    organizer_id = connection.execute(query.with_for_update() if lock else query).scalar()
-    if organizer_id is None:
+def id_of(username: str) -> int:
+    """The id of an organizer. Raises `InvalidInput` where there is none of that name."""
+    row = _find_by_name(_checked_username(username))
+    if row is None:
         raise InvalidInput({"username": Problem("unknown_organizer", username=username)})
-    return int(organizer_id)
+    return int(row.id)
 
 
-def _token_hash(token: str) -> str:
-    # The token is 256 random bits, so a plain hash cannot be searched.
-    return hashlib.sha256(token.encode()).hexdigest()
+def lock_organizer(connection: Connection, organizer_id: int) -> Row[Any]:
+    """The account, whose password, address and tokens nobody else changes meanwhile."""
+    query = select(organizers).where(organizers.c.id == organizer_id).with_for_update()
+    return connection.execute(query).one()
 
 
 def _checked_username(username: str) -> str:
@@ -241,7 +235,7 @@ def _checked_username(username: str) -> str:
     return username
 
 
-def _hashed(password: str) -> str:
+def _hashed(password: str, field: str = "password") -> str:
     if len(password) < SHORTEST_PASSWORD:
-        raise InvalidInput({"password": Problem("too_short", limit=SHORTEST_PASSWORD)})
+        raise InvalidInput({field: Problem("too_short", limit=SHORTEST_PASSWORD)})
     return generate_password_hash(password)

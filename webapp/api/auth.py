@@ -4,8 +4,8 @@ from typing import cast
 
 from flask import g, request
 
-from webapp.accounts import services as accounts
 from webapp.accounts.services import Account
+from webapp.accounts.tokens import check_token
 from webapp.errors import DomainError
 from webapp.extensions import basic_auth, token_auth
 from webapp.web.passwords import check_password
@@ -20,13 +20,9 @@ class Unauthorized(DomainError):
     code = "unauthorized"
 
 
-def check_token(token: str) -> Account | None:
-    """The account of a Bearer token. A token is random: guesses need no throttle but the limit."""
-    return accounts.check_token(token) if token else None
-
-
 basic_auth.verify_password(check_password)
-token_auth.verify_token(check_token)
+# A token is random: guesses need no throttle but the limit.
+token_auth.verify_token(lambda token: check_token(token) if token else None)
 # Flask-HTTPAuth's own choice between several schemes takes "bearer" for another word than "Bearer".
 _identify = {
     "basic": basic_auth.login_required(optional=True)(basic_auth.current_user),

@@ -6,6 +6,7 @@ from flask import Response, g
 from pydantic import Field, StrictStr, model_validator
 
 from webapp import clock
+from webapp.accounts.services import Level
 from webapp.api import representations as shapes
 from webapp.api.auth import Unauthorized
 from webapp.api.blueprint import bp
@@ -66,6 +67,7 @@ class KeepRequest(Input):
 @bp.post("/events/book")
 @documented(
     who="either",
+    level=Level.BOOK,
     body=BookRequest,
     answer=shapes.Booked,
     status=201,
@@ -134,6 +136,7 @@ def book() -> Response:
 @bp.post("/events/cancel")
 @documented(
     who="either",
+    level=Level.BOOK,
     body=CancelRequest,
     answer=shapes.Released,
     errors=(404, 409, 410, 422),
@@ -178,6 +181,7 @@ def booking(reference: str) -> Response:
 @bp.patch("/bookings/<reference>")
 @documented(
     who="either",
+    level=Level.BOOK,
     body=BookingChange,
     answer=shapes.Released,
     errors=(404, 409, 410, 422),
@@ -237,6 +241,7 @@ def change(reference: str) -> Response:
 @bp.post("/bookings/<reference>/take")
 @documented(
     who="either",
+    level=Level.BOOK,
     body=WantedTickets,
     answer=shapes.Released,
     errors=(404, 409, 410, 422),
@@ -307,7 +312,9 @@ def give(reference: str) -> Response:
 
 
 @bp.post("/bookings/<reference>/replace")
-@documented(who="either", answer=shapes.Accepted, status=202, errors=(404, 409, 410))
+@documented(
+    who="either", level=Level.BOOK, answer=shapes.Accepted, status=202, errors=(404, 409, 410)
+)
 def replace_link(reference: str) -> Response:
     """Ask for a new reference and ticket code.
 
@@ -324,7 +331,13 @@ def replace_link(reference: str) -> Response:
 
 
 @bp.post("/bookings/<reference>/keep")
-@documented(who="either", body=KeepRequest, answer=shapes.Kept, errors=(403, 404, 409, 410))
+@documented(
+    who="either",
+    level=Level.BOOK,
+    body=KeepRequest,
+    answer=shapes.Kept,
+    errors=(403, 404, 409, 410),
+)
 def keep(reference: str) -> Response:
     """Answer what the attendee is asked.
 

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Response, make_response, render_template
 
 from webapp.api.blueprint import bp
-from webapp.api.openapi import CALLS, described
+from webapp.api.openapi import CALLS, described, documented
 from webapp.web.compression import pack
 from webapp.web.error_responses import KINDS
 
@@ -22,13 +22,19 @@ def docs() -> Response:
     page = render_template(
         "api/docs.html",
         document=described(),
-        who={view.__name__: WHO[call.who] for view, call in CALLS.items()},
+        who={view.__name__: _who(call) for view, call in CALLS.items()},
         # An error's `type` leads to its row on the page.
         codes=sorted(KINDS.items(), key=lambda item: (item[1].status, item[0])),
         object_of=object_of,
         kind_of=kind_of,
     )
     return pack(make_response(page))
+
+
+def _who(call: documented) -> str:
+    """Who may call, and with which level a token."""
+    needs = "" if call.who == "anybody" else f" A token needs the level {call.level}."
+    return WHO[call.who] + needs
 
 
 def object_of(answer: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from flask import Response, g
 from pydantic import Field
 
 from webapp import clock
+from webapp.accounts.services import Level
 from webapp.api import representations as shapes
 from webapp.api.auth import required_account
 from webapp.api.blueprint import bp
@@ -52,6 +53,7 @@ class BookingListing(EventListing):
 @bp.post("/events/initialize")
 @documented(
     who="organizer",
+    level=Level.MANAGE,
     body=EventFields,
     answer=shapes.MadeEvent,
     status=201,
@@ -130,7 +132,12 @@ def event(event_id: int) -> Response:
 
 @bp.patch(EVENT)
 @documented(
-    who="organizer", body=EventFields, partial=True, answer=shapes.ChangedEvent, errors=(404, 409)
+    who="organizer",
+    level=Level.MANAGE,
+    body=EventFields,
+    partial=True,
+    answer=shapes.ChangedEvent,
+    errors=(404, 409),
 )
 def edit(event_id: int) -> Response:
     """Change an event.
@@ -152,7 +159,7 @@ def edit(event_id: int) -> Response:
 
 
 @bp.post(f"{EVENT}/publish")
-@documented(who="organizer", answer=shapes.ChangedEvent, errors=(404, 409))
+@documented(who="organizer", level=Level.MANAGE, answer=shapes.ChangedEvent, errors=(404, 409))
 def publish(event_id: int) -> Response:
     """Publish an event."""
     account = required_account()
@@ -161,7 +168,7 @@ def publish(event_id: int) -> Response:
 
 
 @bp.post(f"{EVENT}/unpublish")
-@documented(who="organizer", answer=shapes.ChangedEvent, errors=(404, 409))
+@documented(who="organizer", level=Level.MANAGE, answer=shapes.ChangedEvent, errors=(404, 409))
 def unpublish(event_id: int) -> Response:
     """Make an event a draft again. Only while it has no bookings."""
     account = required_account()
@@ -172,6 +179,7 @@ def unpublish(event_id: int) -> Response:
 @bp.post(f"{EVENT}/cancel")
 @documented(
     who="organizer",
+    level=Level.MANAGE,
     body=Cancellation,
     may_be_empty=True,
     answer=shapes.ChangedEvent,

@@ -11,6 +11,7 @@ from flask import Response, current_app
 from pydantic import BaseModel, TypeAdapter
 from werkzeug.routing import Rule
 
+from webapp.accounts.services import Level
 from webapp.api.blueprint import bp
 from webapp.api.wire import encode
 from webapp.config import current_settings
@@ -56,6 +57,10 @@ SECURITY: dict[str, list[dict[str, list[str]]]] = {
     "organizer": [{"password": []}, {"token": []}],
     "either": [{}, {"password": []}, {"token": []}],
 }
+LEVELS = (
+    "An API token has a level: read, book or manage, each all of the one before. Each call names"
+    " the level that it needs; a token with less is answered 403 insufficient_access."
+)
 PATH_PARAMETERS = {
     "event_id": {"type": "integer", "minimum": 1},
     "reference": {"type": "string"},
@@ -82,6 +87,8 @@ class documented:
 
     # "either": the organizer is answered differently.
     who: Literal["anybody", "organizer", "either"] = "anybody"
+    # What a token has to have where one is presented.
+    level: Level = Level.READ
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
     # Every field of the body may be left out.
@@ -139,7 +146,7 @@ def described() -> dict[str, Any]:
             "schemas": schemas(),
             "securitySchemes": {
                 "password": {"type": "http", "scheme": "basic"},
-                "token": {"type": "http", "scheme": "bearer"},
+                "token": {"type": "http", "scheme": "bearer", "description": LEVELS},
             },
         },
     }
@@ -194,7 +201,7 @@ def _operation(rule: Rule, view: Callable[..., Any], call: documented) -> dict[s
     described = {
         "operationId": view.__name__,
         "summary": summary.removesuffix("."),
-        "security": SECURITY[call.who],
+        "security": _security(call),
         "parameters": _parameters(rule, call),
         "responses": _responses(call),
     }
@@ -204,6 +211,14 @@ def _operation(rule: Rule, view: Callable[..., Any], call: documented) -> dict[s
         content = _content(_name_of_body(call))
         described["requestBody"] = {"required": not call.may_be_empty, "content": content}
     return described
+
+
+def _security(call: documented) -> list[dict[str, list[str]]]:
+    """Who may call, as a list of ways; a token with the level that it needs."""
+    return [
+        {name: [call.level.value] if name == "token" else [] for name in way}
+        for way in SECURITY[call.who]
+    ]
 
 
 def _parameters(rule: Rule, call: documented) -> list[dict[str, Any]]:
@@ -230,7 +245,7 @@ def _responses(call: documented) -> dict[str, Any]:
         responses["304"] = {"description": "It is what the ETag in If-None-Match stands for."}
     errors = {*call.errors, *EVERYWHERE, *(WITH_BODY if call.body else ())}
     if call.who != "anybody":
-        errors.add(401)
+        errors |= {401, 403}
     for status in sorted(errors):
         responses[str(status)] = {
             "description": HTTPStatus(status).phrase,

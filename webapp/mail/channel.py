@@ -36,10 +36,17 @@ class MailChannel:
 
     def send(self, delivery: DeliveryRow) -> None:
         mail = compose.mail_for(delivery, self._settings)
-        recipient = wire_address(delivery.recipient)
-        content = self._message(mail, recipient)
         name = f"{delivery.created_at:%Y%m%dT%H%M%S}-{delivery.id}-{delivery.what}.eml"
-        self._transport.send(Envelope(name, self._sender, recipient, content))
+        self.send_mail(mail, delivery.recipient, name=name)
+
+    def send_mail(self, mail: Mail, address: str, *, name: str) -> str:
+        """Send a mail, as a file of this name where there is no server; what is said to it.
+
+        Raises `PermanentFailure`, `TemporaryFailure`.
+        """
+        recipient = wire_address(address)
+        content = self._message(mail, recipient)
+        return self._transport.send(Envelope(name, self._sender, recipient, content))
 
     def rest(self) -> None:
         self._transport.close()

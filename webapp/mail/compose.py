@@ -6,7 +6,6 @@ organizers wrote stays as they wrote it.
 """
 
 import hashlib
-import re
 from collections.abc import Sequence
 from email.utils import parseaddr
 from types import SimpleNamespace
@@ -20,15 +19,16 @@ from webapp.booking.queries import find_event, free_now, may_leave_until
 from webapp.booking.terms import QUESTIONS
 from webapp.config import Settings, current_settings
 from webapp.mail import announcements, facts, limits, opting_out, summaries
+from webapp.mail.account_mails import ACCOUNT_MAILS, account_mail
 from webapp.mail.content import Entry, Fact, Link, Mail, Reason
 from webapp.mail.facts import CurrentBooking
 from webapp.mail.failures import NothingToSend
 from webapp.mail.links import booking_link, event_link, keep_link, link, press_link
+from webapp.mail.rendering import language_for, paragraphs_of, render, words_of
 from webapp.mail.summaries import EventSummary
 from webapp.storage.rows import BookingRow, DeliveryRow, EventRow, EventTimes
 from webapp.text.formatting import day, in_words, moment, span
-from webapp.text.languages import Language, language_of
-from webapp.text.templates import templates_in
+from webapp.text.languages import Language
 
 
 def mail_for(delivery: DeliveryRow, settings: Settings) -> Mail:
@@ -46,28 +46,34 @@ def mail_for(delivery: DeliveryRow, settings: Settings) -> Mail:
             mail = _sold_out_mail(delivery)
         case "summary":
             mail = _summary_mail(delivery)
+        case kind if kind in ACCOUNT_MAILS:
+            mail = account_mail(delivery)
         case _:
             mail = _booking_mail(delivery)
-    mail.message_id = _message_id(delivery, settings)
-    context = {"mail": mail, "site_name": settings.site_name, "home": settings.base_url}
-    mail.text = _render("layout.txt", mail.language, **context)
-    mail.html = _render("layout.html", mail.language, **context)
+    lay_out(mail, _id_of(delivery, settings), settings)
     return mail
 
 
-def _message_id(delivery: DeliveryRow, settings: Settings) -> str:
+def lay_out(mail: Mail, message_id: str, settings: Settings) -> None:
+    """Write text and HTML of a mail, whose id is made of something that no other one has."""
+    domain = parseaddr(settings.mail_from)[1].rpartition("@")[2]
+    mail.message_id = f"{message_id}@{domain}"
+    context = {"mail": mail, "site_name": settings.site_name, "home": settings.base_url}
+    mail.text = render("layout.txt", mail.language, **context)
+    mail.html = render("layout.html", mail.language, **context)
+
+
+def _id_of(delivery: DeliveryRow, settings: Settings) -> str:
     """The same for each try of one delivery, and for no other one of any installation."""
     made = f"{delivery.id} {delivery.created_at.isoformat()} {settings.base_url}"
-    digest = hashlib.sha256(made.encode()).hexdigest()[:24]
-    domain = parseaddr(settings.mail_from)[1].rpartition("@")[2]
-    return f"{delivery.id}.{digest}@{domain}"
+    return f"{delivery.id}.{hashlib.sha256(made.encode()).hexdigest()[:24]}"
 
 
 def _booking_mail(delivery: DeliveryRow) -> Mail:
     asks = QUESTIONS.get(delivery.what)
     found = facts.facts_for(delivery)
     booking, event, rank, _ = found
-    language, contact = _language(booking.language), contact_of(event.organizer_id)
+    language, contact = language_for(booking.language), contact_of(event.organizer_id)
     lines = _told_facts(_facts(event, language))
     if delivery.what == "event_changed":
         before = facts.event_before(delivery, booking, event)
@@ -77,7 +83,7 @@ def _booking_mail(delivery: DeliveryRow) -> Mail:
     ended = not is_active(booking.status)
     ending = facts.ending_of(booking) if ended else None
     until = None if ended else may_leave_until(booking, event)
-    words = _words(
+    words = words_of(
         delivery.what,
         language,
         booking=booking,
@@ -135,9 +141,9 @@ def _booking_mail(delivery: DeliveryRow) -> Mail:
 def _farewell_mail(delivery: DeliveryRow) -> Mail:
     """Without a link to the booking: who is told may have nothing to do with it any more."""
     booking, event, *_ = facts.facts_for(delivery)
-    language = _language(booking.language)
+    language = language_for(booking.language)
     organizer = facts.address_of_organizer(event.organizer_id)
-    words = _words(delivery.what, language, has_organizer=organizer is not None)
+    words = words_of(delivery.what, language, has_organizer=organizer is not None)
     mail = Mail(language, *words, _for_attendee(language, delivery.what), about=event.name)
     mail.facts = _told_facts(_facts(event, language))
     mail.button = Link(language.gettext("See the event"), event_link(event))
@@ -177,7 +183,7 @@ def _links_mail(delivery: DeliveryRow) -> Mail:
         raise NothingToSend
     limits.let_through(delivery)
     newest = max(found, key=lambda row: row.created_at)
-    language = _language(newest.language)
+    language = language_for(newest.language)
 
     def reason(site: str) -> str:
         return language.gettext(
@@ -185,7 +191,7 @@ def _links_mail(delivery: DeliveryRow) -> Mail:
             site=site,
         )
 
-    mail = Mail(language, *_words("links", language, found=found), reason)
+    mail = Mail(language, *words_of("links", language, found=found), reason)
     mail.reply_to = _own_address()
     mail.links = _booking_links(found, language)
     return mail
@@ -195,10 +201,10 @@ def _summed_up_mail(delivery: DeliveryRow) -> Mail:
     limits.let_summary_through(delivery)
     found = facts.summed_up_bookings(delivery)
     newest = max(found, key=lambda row: row.created_at, default=None)
-    language = _language(newest.language if newest else None)
+    language = language_for(newest.language if newest else None)
     mail = Mail(
         language,
-        *_words("summed_up", language, found=found),
+        *words_of("summed_up", language, found=found),
         _for_attendee(language, delivery.what),
     )
     mail.reply_to = _own_address()
@@ -228,7 +234,7 @@ def _told_link(booking: CurrentBooking, language: Language) -> tuple[str, str]:
 
 def _announcement_mail(delivery: DeliveryRow) -> Mail:
     message, event, booking, reply_to = announcements.announcement_for(delivery)
-    language = _language(booking.language)
+    language = language_for(booking.language)
 
     def reason(site: str) -> str:
         return language.gettext(
@@ -237,7 +243,7 @@ def _announcement_mail(delivery: DeliveryRow) -> Mail:
             site=site,
         )
 
-    mail = Mail(language, message.subject, _paragraphs(message.text), reason)
+    mail = Mail(language, message.subject, paragraphs_of(message.text), reason)
     mail.facts = _told_facts(_facts(event, language))
     mail.button = Link(language.gettext("Open your booking"), booking_link(booking.reference))
     mail.unsubscribe = link(
@@ -252,8 +258,8 @@ def _announcement_mail(delivery: DeliveryRow) -> Mail:
 
 def _sold_out_mail(delivery: DeliveryRow) -> Mail:
     event = find_event(delivery.event_id, with_drafts=True)
-    language = _language(facts.language_of_organizer(event.organizer_id))
-    mail = Mail(language, *_words("sold_out", language, event=event), _for_organizer(language))
+    language = language_for(facts.language_of_organizer(event.organizer_id))
+    mail = Mail(language, *words_of("sold_out", language, event=event), _for_organizer(language))
     mail.about = event.name
     mail.facts = _told_facts(_facts(event, language))
     url = link("organizer.event", event_id=event.id)
@@ -263,9 +269,9 @@ def _sold_out_mail(delivery: DeliveryRow) -> Mail:
 
 def _summary_mail(delivery: DeliveryRow) -> Mail:
     summary = summaries.summary_of(delivery)
-    language = _language(facts.language_of_organizer(summary.organizer_id))
+    language = language_for(facts.language_of_organizer(summary.organizer_id))
     days = {"first": day(summary.first_day, language), "last": day(summary.last_day, language)}
-    mail = Mail(language, *_words("summary", language, **days), _for_organizer(language))
+    mail = Mail(language, *words_of("summary", language, **days), _for_organizer(language))
     mail.links = [
         Link(
             each.event.name,
@@ -319,25 +325,6 @@ def _claim(booking: BookingRow, language: Language) -> str:
         case Status.HELD:
             return ngettext("%(num)s ticket, held", "%(num)s tickets, held", booking.tickets)
     return ngettext("%(num)s ticket, waiting", "%(num)s tickets, waiting", booking.tickets)
-
-
-def _language(code: str | None) -> Language:
-    """The language of a code, else that of the setting `LANGUAGE`."""
-    return language_of(code, default=current_settings().language)
-
-
-def _words(what: str, language: Language, **context: object) -> tuple[str, list[str]]:
-    """Title and paragraphs of a kind of mail."""
-    title, *paragraphs = _paragraphs(_render(f"{what}.txt", language, **context))
-    return title, paragraphs
-
-
-def _paragraphs(text: str) -> list[str]:
-    return re.split(r"\n\s*\n", text.strip().replace("\r\n", "\n"))
-
-
-def _render(template: str, language: Language, **context: object) -> str:
-    return templates_in(language).get_template(f"mail/{template}").render(context)
 
 
 def _facts(event: EventRow | SimpleNamespace, language: Language) -> list[Fact]:

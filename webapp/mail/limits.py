@@ -16,6 +16,7 @@ from sqlalchemy import Connection, bindparam, delete, distinct, func, insert, se
 from sqlalchemy.exc import IntegrityError
 
 from webapp import clock
+from webapp.accounts.addresses import Purpose
 from webapp.booking.terms import QUESTIONS
 from webapp.config import current_settings
 from webapp.mail.failures import NotYet, SummedUp
@@ -27,6 +28,8 @@ from webapp.storage.transaction import Conflict, write
 
 WINDOW = timedelta(hours=1)
 MOST_OF_NETWORK = 3
+# It goes out later instead: its link is nowhere else.
+NEVER_SUMMED_UP = (Purpose.RESET,)
 # The number of the slot of the mail that sums up the rest; the others are for one mail each.
 SUMMARY = 0
 # How long the first one waits for what else there is to sum up.
@@ -110,6 +113,8 @@ def _take_slot(connection: Connection, *, delivery: DeliveryRow) -> bool:
     free = set(range(SUMMARY + 1, MOST_MAILS)) - {slot.number for slot in recent}
     if not is_first_question:
         if not free or of_network >= MOST_OF_NETWORK:
+            if delivery.what in NEVER_SUMMED_UP:
+                raise NotYet(min(slot.taken_at or now for slot in recent) + WINDOW)
             _sum_up(connection, delivery, slots, now)
             return False
         _keep_to_bound_of_network(connection, delivery, recent, now)

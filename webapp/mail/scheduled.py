@@ -59,9 +59,8 @@ class StartingEvent(NamedTuple):
 
 
 class Notices(NamedTuple):
-    """Where an organizer is written to, and about what."""
+    """About what an organizer is written to."""
 
-    email: str | None
     wants_sold_out: bool
     wants_summary: bool
 
@@ -245,7 +244,6 @@ def notices_of(organizer_id: int) -> Notices:
 def set_notices(
     organizer_id: int,
     *,
-    email: str | None,
     wants_sold_out: bool,
     wants_summary: bool,
     seen: Mapping[str, object] | None = None,
@@ -256,7 +254,7 @@ def set_notices(
     another by now. Raises `EditConflict`.
     """
     own = organizers.c.id == organizer_id
-    wanted = {"email": email, "wants_sold_out": wants_sold_out, "wants_summary": wants_summary}
+    wanted = {"wants_sold_out": wants_sold_out, "wants_summary": wants_summary}
 
     def work(connection: Connection) -> None:
         now = Notices(*connection.execute(_notices.where(own).with_for_update()).one())

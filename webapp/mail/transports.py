@@ -42,8 +42,11 @@ class Envelope:
 class Transport(Protocol):
     """Takes mails away."""
 
-    def send(self, envelope: Envelope) -> None:
-        """Raises `PermanentFailure`, `TemporaryFailure`."""
+    def send(self, envelope: Envelope) -> str:
+        """Send a mail and return what was said to it.
+
+        Raises `PermanentFailure`, `TemporaryFailure`.
+        """
 
     def close(self) -> None:
         """End a connection that was kept for the next mail."""
@@ -55,7 +58,7 @@ class FolderTransport:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def send(self, envelope: Envelope) -> None:
+    def send(self, envelope: Envelope) -> str:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             # The file appears complete, and readable for its owner alone, or not at all.
@@ -64,6 +67,7 @@ class FolderTransport:
                 with os.fdopen(descriptor, "wb") as file:
                     file.write(envelope.content)
                 os.replace(name, self._folder / envelope.name)
+                return str(self._folder / envelope.name)
             except BaseException:
                 os.unlink(name)
                 raise
@@ -91,18 +95,17 @@ class SmtpTransport:
         self._user = unquote(parts.username) if parts.username else None
         self._password = unquote(parts.password or "")
         self._port = parts.port or (465 if self._tls_at_once else 587 if self._user else 25)
-        self._connection: smtplib.SMTP | None = None
+        self._connection: Connection | None = None
         self._deadline = 0.0
 
-    def send(self, envelope: Envelope) -> None:
+    def send(self, envelope: Envelope) -> str:
         self._deadline = time.monotonic() + MAIL_SECONDS
         connection = self._connection
         if connection is not None and connection.sock is not None:
             # Kept from an earlier mail: the server may have had enough of it since.
             with suppress(ConnectionEnded):
-                self._hand_over(connection, envelope)
-                return
-        self._hand_over(self._connect(), envelope)
+                return self._hand_over(connection, envelope)
+        return self._hand_over(self._connect(), envelope)
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -111,7 +114,7 @@ class SmtpTransport:
                 connection.quit()
             connection.close()
 
-    def _connect(self) -> smtplib.SMTP:
+    def _connect(self) -> "Connection":
         connection: smtplib.SMTP | None = None
         try:
             connection = self._open()
@@ -127,7 +130,7 @@ class SmtpTransport:
         self._connection = connection
         return connection
 
-    def _open(self) -> smtplib.SMTP:
+    def _open(self) -> "Connection":
         if not self._tls_at_once:
             return Connection(self._host, self._port, timeout=CONNECT_SECONDS)
         context = ssl.create_default_context()
@@ -145,7 +148,7 @@ class SmtpTransport:
                 raise smtplib.SMTPException("it offers no TLS to send the password through")
             connection.login(self._user, self._password)
 
-    def _hand_over(self, connection: smtplib.SMTP, envelope: Envelope) -> None:
+    def _hand_over(self, connection: "Connection", envelope: Envelope) -> str:
         options = []
         if not envelope.recipient.isascii():
             if not connection.has_extn("smtputf8"):
@@ -155,6 +158,7 @@ class SmtpTransport:
         try:
             with limited(connection, self._left()):
                 connection.sendmail(envelope.sender, [to], envelope.content, options)
+            return connection.said
         except smtplib.SMTPSenderRefused as error:
             raise _failure_of_sender(error.smtp_code, error.smtp_error) from error
         except smtplib.SMTPRecipientsRefused as error:
@@ -174,11 +178,18 @@ class SmtpTransport:
 
 
 class Connection(smtplib.SMTP):
-    """A connection whose failures say whether the server may have the mail."""
+    """A connection whose failures say whether the server may have the mail.
+
+    `said` is its answer to the last one.
+    """
+
+    said = ""
 
     def data(self, msg: bytes | str) -> tuple[int, bytes | str]:  # type: ignore[override]
         try:
-            return super().data(msg)
+            code, said = super().data(msg)
+            self.said = f"{code} {_decoded(said)}"
+            return code, said
         except smtplib.SMTPDataError as error:
             # As an answer to the content: `sendmail` makes the connection ready for the next mail.
             return error.smtp_code, error.smtp_error

@@ -33,7 +33,7 @@ View = Callable[..., ResponseReturnValue]
 KEY_FIELD = "requestKey"
 # Tells what a form was made from, so that it overwrites nothing that was saved since.
 SEEN_FIELD = "seen"
-NEVER_KEPT = {"csrf_token", "password", missing_cookie.FIELD}
+NEVER_KEPT = {"csrf_token", "password", "new_password", missing_cookie.FIELD}
 is_key = re.compile(r"[A-Za-z0-9_-]{16,64}").fullmatch
 is_revision = re.compile(r"[0-9]{1,18}").fullmatch
 

@@ -18,7 +18,7 @@ from granian.log import LogLevels
 from webapp.config import Settings, SettingsError, lacks_base_url, load_settings
 from webapp.server.connections import connections_allowed
 from webapp.server.granian import Supervisor, load_application
-from webapp.server.startup import StartError, make_files, prepare
+from webapp.server.startup import FirstOrganizer, StartError, make_files, prepare
 from webapp.web.bodies import threads_needed
 
 # Every request is over within about this time, so a worker that still runs then hangs.
@@ -37,8 +37,7 @@ def main() -> int:
         settings = load_settings()
         with reserved_port(settings):
             settings = make_files(settings)
-            password = prepare(settings)
-            return serve(settings, password)
+            return serve(settings, prepare(settings))
     except SettingsError as error:
         return _refuse(error, status=2)
     except StartError as error:
@@ -82,7 +81,7 @@ def reserved_port(settings: Settings) -> Iterator[None]:
         ) from None
 
 
-def serve(settings: Settings, password: str | None) -> int:
+def serve(settings: Settings, organizer: FirstOrganizer) -> int:
     """Serve until told to stop; the exit status."""
     server = Supervisor(
         "wsgi:app",
@@ -111,10 +110,11 @@ def serve(settings: Settings, password: str | None) -> int:
             f"\nIt listens to other machines, but links lead to {settings.base_url}:"
             " set BASE_URL to the address that visitors use."
         )
-    if password:
+    server.announcement += f"\nLog in at {settings.base_url}/login as {organizer.username}"
+    if organizer.password:
         server.announcement += (
-            f"\nLog in at {settings.base_url}/login as organizer with the password {password}"
-            "\nThis password is shown only now: keep it."
+            f" with the password {organizer.password}"
+            "\nThis password is shown only now: keep it, or change it in your settings."
         )
     try:
         server.serve(target_loader=load_application, wrap_loader=False)

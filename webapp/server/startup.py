@@ -7,6 +7,7 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from alembic import command
 from alembic.util import CommandError
@@ -87,8 +88,15 @@ def make_secret_key(path: Path) -> None:
         os.unlink(name)
 
 
-def prepare(settings: Settings) -> str | None:
-    """Bring the database up to date; the first organizer's password if one was made up."""
+class FirstOrganizer(NamedTuple):
+    """Who can log in; the password only if it was made up just now."""
+
+    username: str
+    password: str | None
+
+
+def prepare(settings: Settings) -> FirstOrganizer:
+    """Bring the database up to date, and make the first organizer."""
     app = create_app(settings)
     url = make_url(settings.database_url)
     engine = migration_engine(url)
@@ -98,7 +106,7 @@ def prepare(settings: Settings) -> str | None:
             with migration_lock(engine):
                 new_file = url.drivername == "sqlite" and not _has_content(url.database)
                 command.upgrade(migrate.get_config(), "head")
-                password = first_organizer(settings)
+                organizer = first_organizer(settings)
                 if new_file:
                     samples.add_samples(LANGUAGES[settings.language].gettext)
         except Unavailable as error:
@@ -110,7 +118,7 @@ def prepare(settings: Settings) -> str | None:
         finally:
             for used in db.engines.values():
                 used.dispose()
-    return password
+    return organizer
 
 
 def _has_content(path: str | None) -> bool:
@@ -146,19 +154,19 @@ def wait_for_database(engine: Engine) -> None:
         time.sleep(0.5)
 
 
-def first_organizer(settings: Settings) -> str | None:
-    """Make the organizer that the settings name, or else the first one; the password made up."""
+def first_organizer(settings: Settings) -> FirstOrganizer:
+    """Make the organizer that the settings name, or else the first one."""
     try:
         if settings.organizer_username and settings.organizer_password:
             accounts.ensure_organizer(
                 username=settings.organizer_username, password=settings.organizer_password
             )
-            return None
-        if accounts.any_organizer():
-            return None
+            return FirstOrganizer(settings.organizer_username, None)
+        if (username := accounts.first_username()) is not None:
+            return FirstOrganizer(username, None)
         password = secrets.token_urlsafe(12)
         accounts.ensure_organizer(username="organizer", password=password)
     except InvalidInput as error:
         told = sentence_of(error, ENGLISH)
         raise SettingsError(f"ORGANIZER_USERNAME, ORGANIZER_PASSWORD: {told}") from None
-    return password
+    return FirstOrganizer("organizer", password)

@@ -29,6 +29,8 @@ class Organizer(Base):
     username: Mapped[str] = mapped_column(exact_text(64))
     password_hash: Mapped[str] = mapped_column(String(255))
     email: Mapped[str | None] = mapped_column(exact_text(MAX_EMAIL))
+    # Whether somebody has opened the link that was mailed there: only then it stands for them.
+    email_is_proven: Mapped[bool] = mapped_column(default=False, server_default=false())
     # The code of the language of their mails; null for that of the setting LANGUAGE.
     language: Mapped[str | None] = mapped_column(code_text(MAX_LANGUAGE))
     # Which mails that address wants.
@@ -52,7 +54,12 @@ class ApiToken(Base):
     organizer_id: Mapped[int] = mapped_column(ForeignKey("organizer.id"))
     name: Mapped[str] = mapped_column(String(MAX_NAME))
     token_hash: Mapped[str] = mapped_column(code_text(64))
+    # How much it may do, each level all of the one before.
+    level: Mapped[str] = mapped_column(code_text(16), default="manage", server_default="manage")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    # Null for one that is good until it is revoked, and for one that was never used.
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class Login(Base):

@@ -59,6 +59,15 @@ SENTENCES = {
         "This link does not work any more: it was used, is older than a day, or the booking was"
         " changed since. Ask for a new one where you asked for this one."
     ),
+    "link_expired.address": (
+        "This link does not work any more: it was used, is older than a day, or the account was"
+        " changed since. Ask for a new one in your settings."
+    ),
+    "link_expired.password": (
+        "This link does not work any more: it was used, is older than an hour, or the account was"
+        " changed since. Ask for a new one."
+    ),
+    "insufficient_access": "This token may not do this: it needs the level %(level)s.",
     "link_replaced": "This link was replaced. The new one was mailed.",
     "link_replaced.given": (
         "This ticket was given to somebody else. This link and the code of the ticket are void."
@@ -82,6 +91,7 @@ SENTENCES = {
         "This cannot be answered here. Open the link in the mail that asks for it, and press the"
         " button there."
     ),
+    "token_not_found": "There is no such token, or not any more.",
     "unauthorized.login_needed": "Send an organizer's username and password, or an API token.",
     "unauthorized.reference_or_login_needed": (
         "Send the booking's bookingReference, or log in as the event's organizer."
@@ -138,6 +148,7 @@ PROBLEMS = {
     "idempotency_key": "Use 1 to %(limit)s printable ASCII characters.",
     "integer_or_string": "Use an integer or a string.",
     "missing": "Fill in this field.",
+    "most_tokens": "You have %(limit)s tokens. Revoke one that is not used any more.",
     "needs_mail": "Set up mails first (MAIL_URL): nobody could be asked.",
     "no_picture": "This is no picture that can be read. Use a JPEG, PNG, WebP or GIF file.",
     "not_json": "This is not JSON that we can read.",
@@ -167,6 +178,7 @@ PROBLEMS = {
     "text": "Use text.",
     "tickets_or_correction": "Send tickets alone, or a new name or email without it.",
     "time_zone": "Use an IANA time zone such as Europe/Berlin.",
+    "token_days": "Use a number of days from 1 to %(limit)s.",
     "token_name": "Use 1 to %(limit)s printable characters, to know the token by.",
     "too_few_tickets": "Ask for at least %(limit)s.",
     "too_long": "Use at most %(limit)s characters.",
@@ -180,6 +192,7 @@ PROBLEMS = {
     "upload_too_large": "That file is too large. Choose one of at most %(limit)s MB.",
     "user_id": "Use 1 to %(limit)s characters with no white space around them.",
     "username": "Use 1 to %(limit)s printable characters and no colon.",
+    "wrong_password": "This is not your password.",
     "whole_number": "Use a whole number.",
     "year": "Use a year from %(first)s to %(last)s.",
 }
@@ -204,6 +217,7 @@ HEADINGS = {
     "forbidden": "Not allowed",
     "idempotency_key_reused": "Key used before",
     "internal_error": "That went wrong",
+    "insufficient_access": "Not allowed",
     "invalid_input": "Invalid input",
     "link_expired": "Link expired",
     "link_replaced": "Link replaced",

@@ -145,6 +145,9 @@ BOOKING_FORMS = RateLimit("book/client", "120 per minute")
 TICKETS_BOOKED_FREELY = RateLimit("tickets/client", setting="BOOKINGS_FREELY")
 FIND_FORMS = RateLimit("find/client", "10 per 15 minutes")
 NEW_ADDRESSES_OF_BOOKING = RateLimit("new address/booking", "5 per hour")
+# A caller is an account.
+NEW_ADDRESSES_OF_ACCOUNT = RateLimit("new address/account", "5 per hour")
+TRIAL_MAILS = RateLimit("trial mail/account", "5 per 15 minutes")
 # Of passwords only those that are wrong are counted; `passwords` says for whom.
 LOGIN_FAILURES = RateLimit("wrong login/client", "10 per 15 minutes")
 LOGIN_FAILURES_FOR_NAME = RateLimit("wrong login/name and client", "10 per 15 minutes")

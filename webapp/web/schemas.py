@@ -122,6 +122,20 @@ class Login(Input):
     password: Annotated[StrictStr, Field(min_length=1, max_length=1000)]
 
 
+class OwnPassword(Input):
+    password: Annotated[StrictStr, Field(min_length=1, max_length=1000)]
+
+
+class NewPassword(Input):
+    new_password: Annotated[StrictStr, Field(min_length=1, max_length=1000)]
+
+
+class NewToken(Input):
+    name: Annotated[Line, Field(min_length=1, max_length=MAX_NAME)]
+    level: Literal["read", "book", "manage"]
+    days: Annotated[int, Field(ge=1, le=3650), Digits] | None = None
+
+
 class FindBookings(Input):
     email: Email
 

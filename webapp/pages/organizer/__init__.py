@@ -51,6 +51,25 @@ def me() -> Actor:
 
 
 # The views need `bp`, so they come after it.
-from webapp.pages.organizer import bookings, contact, corrections, events, mails, notices, pictures  # noqa: E402
+from webapp.pages.organizer import (  # noqa: E402
+    bookings,
+    contact,
+    corrections,
+    events,
+    mails,
+    notices,
+    pictures,
+    settings,
+)
 
-__all__ = ["bookings", "bp", "contact", "corrections", "events", "mails", "notices", "pictures"]
+__all__ = [
+    "bookings",
+    "bp",
+    "contact",
+    "corrections",
+    "events",
+    "mails",
+    "notices",
+    "pictures",
+    "settings",
+]

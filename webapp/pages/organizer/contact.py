@@ -23,8 +23,8 @@ class Seen(Input):
     email: str = ""
 
 
-@bp.post("/contact")
-@form_on("organizer.notices")
+@bp.post("/settings/account/contact")
+@form_on("organizer.account")
 def save_contact() -> ResponseReturnValue:
     """Save what attendees see from now on."""
     # A field that is left empty is no address, and no wrong one either.
@@ -36,7 +36,7 @@ def save_contact() -> ResponseReturnValue:
         problems = {f"contact_{part}": meanwhile(v, "UTC") for part, v in conflict.changed.items()}
         raise Overtaken(problems, seen=as_text(conflict.row)) from conflict
     flash(_("Saved."))
-    return move_to(url_for("organizer.notices"))
+    return move_to(url_for("organizer.account"))
 
 
 def as_text(contact: Contact) -> str:

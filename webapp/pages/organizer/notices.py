@@ -1,4 +1,4 @@
-"""Mails to the organizer: where to, and about what."""
+"""Mails to the organizer: about what. Where to is the account's address."""
 
 import json
 from typing import Any
@@ -7,51 +7,51 @@ from flask import flash, request, url_for
 from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
 
-from webapp.accounts.contacts import contact_of
+from webapp.accounts.addresses import owner_of
 from webapp.errors import EditConflict, InvalidInput, Problem
 from webapp.mail import scheduled as notices_service
 from webapp.pages.forms import SEEN_FIELD, Overtaken, form_on
 from webapp.pages.organizer import bp, organizer_id
-from webapp.pages.organizer.contact import as_text as contact_as_text
 from webapp.pages.organizer.wording import meanwhile
 from webapp.web.htmx import move_to, show
 from webapp.web.language import gettext as _
-from webapp.web.schemas import FindBookings, Input, from_form
+from webapp.web.schemas import Input
 
 
 class Seen(Input):
     """What the form was made from; nothing was set where it does not say."""
 
-    email: str | None = None
     wants_sold_out: bool = False
     wants_summary: bool = False
 
 
 @bp.get("/notices")
+def old_notices() -> ResponseReturnValue:
+    """Where the page was before there were settings."""
+    return move_to(url_for("organizer.notices"))
+
+
+@bp.get("/settings/mails")
 def notices() -> ResponseReturnValue:
     """What the organizer is written about."""
     now = notices_service.notices_of(organizer_id())
-    contact = contact_of(organizer_id())
     return show(
-        "organizer/notices.html",
+        "organizer/settings/mails.html",
+        owner=owner_of(organizer_id()),
         notices=now,
         now=_as_text(now),
-        contact=contact,
-        contact_seen=contact_as_text(contact),
     )
 
 
-@bp.post("/notices")
+@bp.post("/settings/mails")
 @form_on("organizer.notices")
 def set_notices() -> ResponseReturnValue:
     """Save it; without an address nothing is sent."""
-    given = request.form.get("email", "").strip()
-    wishes = {name: request.form.get(name) == "yes" for name in ("wants_sold_out", "wants_summary")}
-    email = from_form(FindBookings, request.form).email if given else None
-    if email is None and any(wishes.values()):
+    wishes = {name: request.form.get(name) == "yes" for name in notices_service.Notices._fields}
+    if any(wishes.values()) and owner_of(organizer_id()).email is None:
         raise InvalidInput({"email": Problem("notice_address_missing")})
     try:
-        notices_service.set_notices(organizer_id(), email=email, **wishes, seen=_seen())
+        notices_service.set_notices(organizer_id(), **wishes, seen=_seen())
     except EditConflict as conflict:
         raise Overtaken(_overtaken(conflict), seen=_as_text(conflict.row)) from conflict
     flash(_("Saved."))
