@@ -12,9 +12,10 @@ from werkzeug.test import TestResponse
 
 from tests.pages.conftest import Person, forms_of, text_of
 from tests.pages.test_pictures import drawn, upload
+from tests.pages.test_settings import SECTIONS
 from tests.support.changes import set_status
 from tests.support.languages import LEFT_TO_RIGHT, RIGHT_TO_LEFT, english_left, made_up
-from tests.support.tools import booking_at
+from tests.support.tools import booking_at, set_own_address
 from webapp.booking import links
 from webapp.booking import services as bookings
 from webapp.booking.commands import Status, organizer
@@ -31,6 +32,8 @@ from webapp.storage.tables import deliveries
 from webapp.storage.transaction import write
 from webapp.text.languages import LANGUAGES
 from webapp.text.sentences import DELIVERY_PROBLEMS
+
+SETTINGS = [f"/settings/{section}" for section in SECTIONS]
 
 MakeEvent = Callable[..., int]
 Book = Callable[..., str]
@@ -397,7 +400,7 @@ def pages_of_organizer(
         set_status(plain, 4, Status.HELD)
         park_all(plain, "550 no such user")
     for path in ("", "?before=999999", "?before=1", "/events/new", f"/events/new?like={plain}",
-                 "/notices", "/events/99999"):  # fmt: skip
+                 *SETTINGS, "/events/99999"):  # fmt: skip
         yield get(f"{home}{path}")
     for event in (plain, quiet, full, no_list, draft, today, over, gone, changed):
         here = f"{home}/events/{event}"
@@ -415,7 +418,8 @@ def pages_of_organizer(
     yield submit(f"{here}/edit", endsAt="2031-01-01T10:00", totalTickets=1)
     overtaken = forms_of(get(f"{here}/edit"))[f"{here}/edit"]
     described = forms_of(get(f"{here}/picture"))[f"{here}/picture"]
-    notices = forms_of(get(f"{home}/notices"))[f"{home}/notices"]
+    mails = f"{home}/settings/mails"
+    notices = forms_of(get(mails))[mails]
     yield went_on(submit(f"{here}/edit", totalTickets=4000, location="", description="Χορός",
                          startsAt="2031-05-01T10:00"))  # fmt: skip
     meanwhile = {"totalTickets": "9", "location": "Πάτρα", "description": "Θέατρο",
@@ -429,9 +433,13 @@ def pages_of_organizer(
     yield owner.client.post(f"{here}/picture", data={**described, "description": "Άλλο"})
     yield upload(owner, plain, b"no picture")
     yield went_on(submit(f"{here}/picture", f"{here}/picture/remove"))
-    yield went_on(submit(f"{home}/notices", email="new@example.org", wants_summary="yes"))
-    yield submit(f"{home}/notices", email="", wants_summary="yes")
-    yield owner.client.post(f"{home}/notices", data={**notices, "email": "other@example.org"})
+    yield submit(mails, wants_summary="yes")
+    with app.app_context():
+        set_own_address(1, "new@example.org")
+    for section in SETTINGS:
+        yield get(f"{home}{section}")
+    yield went_on(submit(mails, wants_summary="yes"))
+    yield owner.client.post(mails, data={**notices, "wants_sold_out": "yes"})
     for subject, text in (("", ""), ("Νέα", "Καλημέρα")):
         message: dict[str, Any] = {"audience": "all", "subject": subject, "text": text}
         yield submit(f"{here}/mails", f"{here}/mails/preview", **message)

@@ -136,7 +136,7 @@ def revoke_token(token_id: int, *, organizer_id: int | None = None) -> str:
     def work(connection: Connection) -> str:
         row = connection.execute(query).one_or_none()
         if row is None or connection.execute(delete(tokens).where(here)).rowcount == 0:
-            raise TokenNotFound(token_id=token_id)
+            raise TokenNotFound
         return str(row.name)
 
     return write(work)

@@ -270,6 +270,7 @@ def take(reference: str) -> Response:
 @bp.post("/bookings/<reference>/give")
 @documented(
     who="either",
+    level=Level.BOOK,
     body=Receiver,
     answer=shapes.Given,
     other_answers={202: shapes.Accepted},

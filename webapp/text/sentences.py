@@ -228,6 +228,7 @@ HEADINGS = {
     "not_free": "Not so many free",
     "rate_limited": "Too often",
     "sold_out": "Sold out",
+    "token_not_found": "Token not found",
     "token_needed": "Open the link in the mail",
     "unauthorized": "Please log in",
     "unavailable": "Busy",
