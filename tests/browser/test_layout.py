@@ -97,7 +97,7 @@ def test_way_to_the_form_stays_in_sight(site: Site, visitor: Visitor) -> None:
     event_id = site.make_event("Well Described", 9, description="Dance.\n\n" * 60, **WHEN)
     page = visitor(scripts=False)
     page.goto(f"/events/{event_id}")
-    bar, name = page.get_by_role("link", name="9 left Book"), page.get_by_label("Your name")
+    bar, name = page.get_by_role("link", name="9 tickets left Book"), page.get_by_label("Your name")
     expect(name).not_to_be_in_viewport()
     expect(bar).to_be_in_viewport(ratio=1)
     bar.click()

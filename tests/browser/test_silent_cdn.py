@@ -148,5 +148,7 @@ def test_page_that_opens_later_promises_only_what_it_can_keep(site: Site, visito
     page = visitor(complains=False)
     page.route(HTMX.url, lambda route: route.abort("connectionrefused"))
     page.goto(f"/events/{event_id}")
-    expect(page.get_by_text("Load this page again then")).to_be_visible()
+    expect(page.get_by_text("Its button opens at that moment, by itself.")).to_be_visible()
+    expect(page.get_by_role("timer")).to_contain_text("Opens in")
+    expect(page.get_by_role("button", name="Book")).to_be_disabled()
     expect(page.get_by_text("Leave this page open")).to_be_hidden()

@@ -44,6 +44,7 @@ PATHS = {
     "event_id": "1",
     "position": "1",
     "delivery_id": "1",
+    "token_id": "1",
     "reference": "x" * 22,
     "token": "x" * 32,
     "slug": "x",

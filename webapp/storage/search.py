@@ -24,6 +24,8 @@ MARKS = re.compile(
     "\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06ed\u200b-\u200f\u202a-\u202e\u2060-\u206f"
     "\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]"
 )
+# Of these the ones that nobody sees; around a word they mean nothing.
+UNSEEN = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\u2066\u2067\u2068\u2069\ufeff"
 # {letters that are written in several ways: the one that stands for all}
 SPELLINGS = {
     **{"ß": "ss", "ẞ": "ss", "æ": "ae", "Æ": "ae", "œ": "oe", "Œ": "oe"},
@@ -70,7 +72,7 @@ def _on_sqlite(word: str, said: Sequence[Any], written: Sequence[Any]) -> Column
 
 def _spelled(word: str) -> str:
     """A word for a collation to compare: in small letters, each of its one spelling."""
-    small = word.lower().replace("i\u0307", "i")
+    small = word.strip(UNSEEN).lower().replace("i\u0307", "i")
     for letters, spelling in SPELLINGS.items():
         small = small.replace(letters, spelling)
     return unicodedata.normalize("NFC", small)

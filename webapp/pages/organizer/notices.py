@@ -49,7 +49,8 @@ def set_notices() -> ResponseReturnValue:
     """Save it; without an address nothing is sent."""
     wishes = {name: request.form.get(name) == "yes" for name in notices_service.Notices._fields}
     if any(wishes.values()) and owner_of(organizer_id()).email is None:
-        raise InvalidInput({"email": Problem("notice_address_missing")})
+        missing = Problem("notice_address_missing")
+        raise InvalidInput({name: missing for name, wish in wishes.items() if wish})
     try:
         notices_service.set_notices(organizer_id(), **wishes, seen=_seen())
     except EditConflict as conflict:

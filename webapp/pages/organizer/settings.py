@@ -184,7 +184,8 @@ def try_mail() -> ResponseReturnValue:
     """Send a mail to the organizer at once, and show what the mail server says."""
     owner = addresses.owner_of(organizer_id())
     if owner.email is None:
-        raise InvalidInput({"email": Problem("notice_address_missing")})
+        flash(_("Your account has no address yet, so nothing is mailed to you."))
+        return move_to(url_for("organizer.notices"))
     trial = send_trial(owner.email, language())
     if not trial.is_sent:
         flash(_("The mail was not sent: %(words)s", words=trial.said))
