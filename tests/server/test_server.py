@@ -231,7 +231,13 @@ def test_start_waits_for_a_database_that_comes_up_later(
         database.stop()
 
 
-@pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "sig",
+    [
+        signal.SIGTERM,
+        *(pytest.param(one, marks=pytest.mark.long) for one in (signal.SIGINT, signal.SIGHUP)),
+    ],
+)
 def test_stop_answers_the_requests_in_flight(start_server: StartServer, sig: int) -> None:
     server = start_server(**ORGANIZER)
     event_id = make_event(server)
