@@ -41,9 +41,10 @@ DATABASE_NAME = f"nextup_test_{os.getpid()}"
 # What pages, the API and mails say is the same on every database; the rooms below run on each.
 ON_SQLITE = {
     *("pages", "api", "browser", "web"),
-    *("test_announcements.py", "test_asks.py", "test_compose.py", "test_hostile_input.py"),
-    *("test_languages.py", "test_offers.py", "test_ownership.py", "test_questions.py"),
-    *("test_times.py", "test_transports.py"),
+    *("test_account_mails.py", "test_announcements.py", "test_asks.py", "test_compose.py"),
+    *("test_find.py", "test_hostile_input.py", "test_languages.py", "test_limits.py"),
+    *("test_offers.py", "test_ownership.py", "test_questions.py", "test_times.py"),
+    "test_transports.py",
 }
 # How often the long tier runs a race.
 RACES = 100

@@ -68,11 +68,6 @@ def site(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     server.server_close()
 
 
-@pytest.fixture
-def long(request: pytest.FixtureRequest) -> bool:
-    return bool(request.config.getoption("--long"))
-
-
 def look(page: Page, path: str) -> None:
     """Fail where a page says something in English, is too wide, or breaks a rule of axe."""
     page.goto(path)

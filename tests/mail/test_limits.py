@@ -374,6 +374,7 @@ def test_network_reaches_so_many_new_addresses_of_an_event_and_the_others_later(
     assert mailbox.recipients[6:] == [f"guest{number}@example.org" for number in (3, 4, 5)]
 
 
+@pytest.mark.every_database
 @pytest.mark.race
 def test_deliverers_at_once_send_as_many_as_one_and_lose_none(
     app: Flask,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import pytest
 from sqlalchemy import NullPool, create_engine, text
 
 from tests.support import mutants
@@ -164,6 +165,7 @@ def test_a_database_that_hangs_turns_clients_away_in_time(
         site.server.stop()
 
 
+@pytest.mark.long
 def test_a_lock_held_by_a_stranger_turns_clients_away_in_time(
     server_url: str, start_site: StartSite
 ) -> None:

@@ -213,6 +213,7 @@ def test_wrong_database_password_stops_the_start_with_one_line(
     assert "geheim" not in output
 
 
+@pytest.mark.long
 def test_start_waits_for_a_database_that_comes_up_later(
     unstarted: AppServer, server_folder: Path
 ) -> None:

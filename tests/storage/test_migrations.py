@@ -82,6 +82,7 @@ def test_migrations_go_up_and_down_and_up_again(empty_database: Flask) -> None:
     assert described(write_engine()) == first
 
 
+@pytest.mark.long
 def test_each_migration_can_be_taken_back_by_itself(empty_database: Flask) -> None:
     upgrade(MIGRATIONS)
     states = []
