@@ -24,6 +24,8 @@ class Watched:
         page.on("requestfinished", lambda request: self._note(request, answered=1))
         page.clock.install()
         page.goto(path)
+        # Nothing is asked before htmx is there, which comes after the page.
+        expect(page.locator("html.live")).to_be_attached()
         page.clock.pause_at(datetime.now(UTC) + timedelta(seconds=2))
 
     def _note(self, request: Request, asked: int = 0, answered: int = 0) -> None:
