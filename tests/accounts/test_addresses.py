@@ -101,7 +101,7 @@ def test_password_is_set_once_by_a_token_and_a_refused_one_uses_nothing_up(olga:
     assert mails() == [("password_changed", OLD)]
 
 
-def test_only_one_mail_is_under_way_for_an_address(olga: int) -> None:
+def test_only_one_mail_is_under_way_for_an_address_and_network(olga: int) -> None:
     for address in (OLD, OLD, NEW):
         ask_for_new_password(address, network="n")
     assert mails() == [("lost_password", OLD), ("lost_password", NEW)]

@@ -1,7 +1,5 @@
 """The proxies of docs/proxies/ in front of Nextup, with a certificate made on the spot."""
 
-import datetime
-import ipaddress
 import os
 import socket
 import ssl
@@ -10,45 +8,11 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
+from tests.support.mail import make_certificate
 from tests.support.servers import ROOT, Server, find_program, free_port
 
 CONFIGURATIONS = ROOT / "docs" / "proxies"
 HOST = "tickets.example.org"
-
-
-def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate of HOST and loopback for a day, with its key: (both in one file, the key)."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
-    now = datetime.datetime.now(datetime.UTC)
-    loopback = (ipaddress.ip_address("127.0.0.1"),)
-    names = [x509.DNSName(HOST), *(x509.IPAddress(address) for address in loopback)]
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    secret = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    both, alone = folder / "both.pem", folder / "key.pem"
-    both.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + secret)
-    alone.write_bytes(secret)
-    return both, alone
 
 
 class WebProxy(Server):
@@ -75,7 +39,10 @@ class WebProxy(Server):
 
     def prepare(self) -> None:
         super().prepare()
-        both, key = make_certificate(self.directory)
+        certificate, key = make_certificate(self.directory, HOST)
+        # HAProxy wants both in one file, and the others do not mind.
+        both = self.directory / "both.pem"
+        both.write_bytes(certificate.read_bytes() + key.read_bytes())
         text = (CONFIGURATIONS / self.file).read_text()
         one, *two = self.upstream_ports
         changes = {**self.changes(both, key), "127.0.0.1:3000": f"127.0.0.1:{one}"}

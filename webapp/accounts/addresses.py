@@ -169,7 +169,8 @@ def _change_address(
 def ask_for_new_password(address: str, *, network: str | None) -> None:
     """Mail a link for each account of a proven address; nothing is mailed if there is none.
 
-    One mail is under way at a time, however often it is asked for.
+    For each network one mail is under way at a time, however often it is asked for; whoever asks
+    from elsewhere does not wait behind those of a stranger.
     """
     under_way = select(deliveries.c.id).where(
         deliveries.c.channel == outbox.MAIL,
@@ -177,6 +178,7 @@ def ask_for_new_password(address: str, *, network: str | None) -> None:
         deliveries.c.bulk.in_((False, True)),
         deliveries.c.what == Purpose.RESET.value,
         deliveries.c.recipient == address,
+        deliveries.c.network == network,
     )
 
     def work(connection: Connection) -> None:

@@ -71,16 +71,6 @@ class BookingRow(Protocol):
     created_at: datetime
 
 
-class TermRow(Protocol):
-    """What a booking's attendee was asked; see `tables.Term`."""
-
-    event_id: int
-    position: int
-    kind: str
-    lapses_at: datetime | None
-    is_open: bool
-
-
 class ActivityRow(Protocol):
     """A line of history.
 

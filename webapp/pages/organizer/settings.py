@@ -18,6 +18,7 @@ from webapp.pages.organizer.contact import as_text
 from webapp.web.htmx import move_to, show
 from webapp.web.language import gettext as _
 from webapp.web.language import language, ngettext
+from webapp.web.paging import number_in
 from webapp.web.passwords import check_password
 from webapp.web.rate_limits import NEW_ADDRESSES_OF_ACCOUNT, TRIAL_MAILS, limited
 from webapp.web.schemas import FindBookings, NewPassword, NewToken, OwnPassword, from_form
@@ -123,9 +124,11 @@ def end_sign_ins() -> ResponseReturnValue:
     """End one sign-in, or all but this one; again is harmless."""
     login, chosen = current_login(), request.form.get("login", "")
     assert login is not None
-    if chosen.isdecimal() and len(chosen) <= 18:
-        end_logins(organizer_id(), only=int(chosen))
-        if int(chosen) == login.id:
+    if chosen:
+        ended = number_in(chosen)
+        if ended is not None:
+            end_logins(organizer_id(), only=ended)
+        if ended == login.id:
             session.clear()
             g.pop("login", None)
             return move_to(url_for("auth.login"))
