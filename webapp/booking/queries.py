@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Select, bindparam, func, or_, select
+from sqlalchemy import Connection, Select, bindparam, func, or_, select
 
 from webapp import clock
 from webapp.booking import load
@@ -233,9 +233,13 @@ def _checked(reference: str) -> str:
 
 def read_event(event_id: int, readers: list[None]) -> list[EventRow | None]:
     """The row of an event, or `None`, once for each who asks for it at the same time."""
-    values = {"event_id": event_id}
-    event = read(lambda connection: connection.execute(_event, values).one_or_none())
-    return [cast(EventRow | None, event)] * len(readers)
+    return [read(lambda connection: row_of_event(connection, event_id))] * len(readers)
+
+
+def row_of_event(connection: Connection, event_id: int | None) -> EventRow | None:
+    """The row of an event, also of a draft."""
+    event = connection.execute(_event, {"event_id": event_id}).one_or_none()
+    return cast(EventRow | None, event)
 
 
 def read_places(_: None, references: list[str]) -> list[tuple[int, int] | None]:

@@ -7,7 +7,6 @@ organizers wrote stays as they wrote it.
 
 import hashlib
 from collections.abc import Sequence
-from email.utils import parseaddr
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,6 +26,7 @@ from webapp.mail.links import booking_link, event_link, keep_link, link, press_l
 from webapp.mail.rendering import language_for, paragraphs_of, render, words_of
 from webapp.mail.summaries import EventSummary
 from webapp.storage.rows import BookingRow, DeliveryRow, EventRow, EventTimes
+from webapp.text.addresses import bare_address
 from webapp.text.formatting import day, in_words, moment, span
 from webapp.text.languages import Language
 
@@ -56,7 +56,7 @@ def mail_for(delivery: DeliveryRow, settings: Settings) -> Mail:
 
 def lay_out(mail: Mail, message_id: str, settings: Settings) -> None:
     """Write text and HTML of a mail, whose id is made of something that no other one has."""
-    domain = parseaddr(settings.mail_from)[1].rpartition("@")[2]
+    domain = bare_address(settings.mail_from).rpartition("@")[2]
     mail.message_id = f"{message_id}@{domain}"
     context = {"mail": mail, "site_name": settings.site_name, "home": settings.base_url}
     mail.text = render("layout.txt", mail.language, **context)
@@ -157,7 +157,7 @@ def _farewell_mail(delivery: DeliveryRow) -> Mail:
 
 def _own_address() -> str:
     """Where answers go if no organizer wants them: the sender."""
-    return parseaddr(current_settings().mail_from)[1]
+    return bare_address(current_settings().mail_from)
 
 
 def _for_attendee(language: Language, what: str) -> Reason:

@@ -21,10 +21,9 @@ from webapp.booking.commands import (
 )
 from webapp.booking.links import Purpose, state_of
 from webapp.booking.open_questions import Question
-from webapp.booking.queries import BookingView, find_event, free_now
+from webapp.booking.queries import BookingView, free_now, row_of_event
 from webapp.booking.ranks import rank_of
 from webapp.booking.terms import QUESTIONS, end_of, may_ask
-from webapp.errors import EventNotFound
 from webapp.events.services import FIELDS_ATTENDEES_HEAR_OF
 from webapp.mail.failures import NothingToSend, NotYet
 from webapp.mail.limits import let_through
@@ -100,11 +99,7 @@ def facts_for(delivery: DeliveryRow) -> BookingView:
     Raises `NothingToSend` when its mail would not be true, `SummedUp` and `NotYet` when it would
     be one too many.
     """
-    booking = _booking(delivery)
-    try:
-        event = find_event(delivery.event_id, with_drafts=True)
-    except EventNotFound as error:
-        raise NothingToSend from error
+    booking, event = _told(delivery)
     if booking.status not in TRUE_OF[delivery.what]:
         raise NothingToSend
     if delivery.what not in TO_OTHERS and booking.email != delivery.recipient:
@@ -154,12 +149,18 @@ def answer_by(delivery: DeliveryRow, found: BookingView) -> datetime | None:
     return found.question.answer_by or end_of(found.question.kind, found.event, clock.now())
 
 
-def _booking(delivery: DeliveryRow) -> AskedBooking:
+def _told(delivery: DeliveryRow) -> tuple[AskedBooking, EventRow]:
+    """The booking of a delivery and its event. Raises `NothingToSend`."""
     place = {"of_event": delivery.event_id, "at": delivery.position}
-    booking = read(lambda connection: connection.execute(_asked_booking, place).one_or_none())
-    if booking is None:
+
+    def work(connection: Connection) -> tuple[Any, Any]:
+        booking = connection.execute(_asked_booking, place).one_or_none()
+        return booking, row_of_event(connection, delivery.event_id)
+
+    booking, event = read(work)
+    if booking is None or event is None:
         raise NothingToSend
-    return cast(AskedBooking, booking)
+    return booking, event
 
 
 def _is_before(reminder: DeliveryRow, starts_at: datetime | None) -> bool:

@@ -2,7 +2,6 @@
 
 import hashlib
 from datetime import UTC, datetime
-from email.utils import parseaddr
 from functools import lru_cache
 
 from icalendar import Calendar, Event, vCalAddress, vDDDTypes, vText
@@ -11,6 +10,7 @@ from icalendar.parser import Contentline
 from webapp.accounts.contacts import NOBODY, Contact
 from webapp.config import Settings
 from webapp.storage.rows import EventRow
+from webapp.text.addresses import bare_address
 from webapp.text.languages import Language
 
 # Events whose entry is kept.
@@ -35,7 +35,7 @@ def calendar_file(
     every reader cancel it. Who organizes is the `contact`, or the site itself. `holder` counts
     those who gave the ticket on: whoever has it now gets an entry of their own.
     """
-    address = parseaddr(settings.mail_from)[1]
+    address = bare_address(settings.mail_from)
     installation = hashlib.sha256(settings.base_url.encode()).hexdigest()[:12]
     given, domain = f"-{holder}" if holder else "", address.rpartition("@")[2]
     uid = f"event-{event.id}-booking-{position}{given}-{installation}@{domain}"

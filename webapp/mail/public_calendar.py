@@ -3,12 +3,12 @@
 import hashlib
 from collections.abc import Iterable
 from datetime import datetime
-from email.utils import parseaddr
 
 from icalendar import Calendar, Event, vText
 
 from webapp.config import Settings
 from webapp.events.queries import Announced
+from webapp.text.addresses import bare_address
 
 
 def public_calendar(
@@ -45,5 +45,5 @@ def public_calendar(
 def _uid_of(event: Announced, settings: Settings) -> str:
     """What names an event, and no other one of any installation."""
     installation = hashlib.sha256(settings.base_url.encode()).hexdigest()[:12]
-    domain = parseaddr(settings.mail_from)[1].rpartition("@")[2]
+    domain = bare_address(settings.mail_from).rpartition("@")[2]
     return f"event-{event.id}-{installation}@{domain}"

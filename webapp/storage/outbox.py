@@ -12,12 +12,14 @@ import math
 import random
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Insert,
+    Update,
     bindparam,
     delete,
     insert,
@@ -285,14 +287,27 @@ def forget_old(channel: str) -> None:
 
 
 def _change(delivery: DeliveryRow, step: Step | None = None, **values: object) -> None:
-    change = update(deliveries).where(*_still_leased(delivery)).values(**values)
+    changed = {f"new_{name}": value for name, value in values.items()}
+    given = {"of": delivery.id, "tries": delivery.attempts, **changed}
 
     def work(connection: Connection) -> None:
         if step is not None:
             step(connection)
-        connection.execute(change)
+        connection.execute(_changing(*values), given)
 
     write(work)
+
+
+@cache
+def _changing(*names: str) -> Update:
+    """The statement that changes columns of a leased row: made once, as each mail needs it."""
+    leased = (
+        deliveries.c.id == bindparam("of"),
+        deliveries.c.state == "pending",
+        deliveries.c.attempts == bindparam("tries"),
+    )
+    changed = {name: bindparam(f"new_{name}", type_=deliveries.c[name].type) for name in names}
+    return update(deliveries).where(*leased).values(changed)
 
 
 def _still_leased(delivery: DeliveryRow) -> tuple[ColumnElement[bool], ...]:

@@ -1,5 +1,8 @@
 """E-mail addresses: what is one, and which ones mail can reach."""
 
+from email.utils import parseaddr
+from functools import lru_cache
+
 import email_validator
 from email_validator import EmailNotValidError, ValidatedEmail, validate_email
 
@@ -31,3 +34,9 @@ def checked_address(text: str) -> ValidatedEmail:
         if ending in email_validator.SPECIAL_USE_DOMAIN_NAMES:
             raise Unreachable(ending) from error
         raise
+
+
+@lru_cache(maxsize=8)
+def bare_address(text: str) -> str:
+    """The address alone of one that may be written with a name: a setting, asked for each mail."""
+    return parseaddr(text)[1]
