@@ -19,16 +19,16 @@ from flask.testing import FlaskClient
 from flask_migrate import upgrade
 from jinja2 import Environment, FileSystemBytecodeCache
 from jinja2.bccache import Bucket
-from sqlalchemy import URL, Engine, create_engine, make_url, text, update
+from sqlalchemy import URL, Engine, create_engine, make_url, text
 from werkzeug.security import generate_password_hash
 
+from tests.support.migrated import empty_tables
 from tests.support.servers import ROOT, AppServer, MariaDB, Redis
 from tests.support.shared_app import SharedApp, forget
-from webapp import clock, create_app
+from webapp import create_app
 from webapp.accounts import services as accounts
 from webapp.config import Settings
 from webapp.extensions import db
-from webapp.storage.tables import heartbeats
 from webapp.text.templates import Templates
 from webapp.web.rate_limits import limiter
 
@@ -301,15 +301,6 @@ def for_tests(app: Flask, templates: FileSystemBytecodeCache) -> Flask:
     app.testing = True
     app.jinja_env.bytecode_cache = templates
     return app
-
-
-def empty_tables(engine: Engine) -> None:
-    with engine.begin() as connection:
-        for table in reversed(db.metadata.sorted_tables):
-            if table is not heartbeats:
-                connection.execute(table.delete())
-        # As in a new database.
-        connection.execute(update(heartbeats).values(beat_at=clock.now(), resting=False))
 
 
 @pytest.fixture

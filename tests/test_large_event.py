@@ -14,7 +14,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, insert, text
 
-from tests.conftest import dispose, empty_tables, make_settings
+from tests.conftest import dispose, make_settings
+from tests.support.migrated import empty_tables
 from tests.test_counts import ROWS_READ, captured
 from webapp import clock, create_app
 from webapp.accounts import services as accounts

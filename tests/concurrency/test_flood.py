@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine, Row, text
 
-from tests.conftest import dispose, empty_tables, make_settings
+from tests.conftest import dispose, make_settings
 from tests.support.client import (
     Answer,
     Call,
@@ -19,6 +19,7 @@ from tests.support.client import (
     one_connection_to_each_worker,
     status,
 )
+from tests.support.migrated import empty_tables
 from tests.support.servers import AppServer
 from webapp import create_app
 from webapp.accounts.services import id_of

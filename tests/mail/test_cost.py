@@ -16,6 +16,7 @@ import pytest
 
 from tests.mail.test_processes import deliverer_of, make_event_by_api
 from tests.support.mail import Mailbox, SmtpServer
+from tests.support.migrated import migrated_database
 from tests.support.servers import AppServer, MariaDB, wait_until
 
 pytestmark = pytest.mark.long
@@ -68,7 +69,7 @@ def test_addresses_and_mails_cost_little(
     start_server: Callable[..., AppServer], durable: MariaDB, smtp: SmtpServer, mailbox: Mailbox
 ) -> None:
     server = start_server(
-        DATABASE_URL=durable.create_database("cost"),
+        DATABASE_URL=migrated_database(durable, "cost"),
         MAIL_URL=smtp.url,
         BASE_URL="http://127.0.0.1",
         RATELIMIT_ENABLED="false",

@@ -12,6 +12,7 @@ from tests.conftest import (
     drop_extra_database,
 )
 from tests.support.cluster import Cluster
+from tests.support.migrated import migrated_database, migrated_file
 from tests.support.servers import AppServer, MariaDB
 from tests.support.site import ENVIRON, Site
 
@@ -25,14 +26,14 @@ def durable_server(server_folder: Path) -> Iterator[MariaDB]:
 
 @pytest.fixture
 def fresh_url(durable_server: MariaDB) -> str:
-    return durable_server.create_database("fresh")
+    return migrated_database(durable_server, "fresh")
 
 
 @pytest.fixture(params=DATABASES)
-def any_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def any_url(request: pytest.FixtureRequest, tmp_path: Path, server_folder: Path) -> Iterator[str]:
     """An empty database of each kind: SQLite, MariaDB and what TEST_DATABASE_URL names."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'nextup.db'}"
+        yield migrated_file(tmp_path / "nextup.db", server_folder)
     else:
         yield from empty_database(request)
 
