@@ -60,6 +60,9 @@ def bind_key(operation: str, *, caller: str, key: str, **content: object) -> Ide
     return IdempotencyKey(operation, caller, hashlib.sha256(key.encode()).hexdigest(), digest)
 
 
+_insert = insert(used_keys)
+
+
 @cache
 def _used(count: int) -> Select[Any]:
     return select(used_keys).where(match_any(_key_id, count))
@@ -96,7 +99,7 @@ def remember(connection: Connection, answers: Mapping[KeyId, StoredAnswer]) -> N
         for (event_id, operation, caller, key), stored in answers.items()
     ]
     if rows:
-        connection.execute(insert(used_keys), rows)
+        connection.execute(_insert, rows)
 
 
 def run_once(
