@@ -6,6 +6,7 @@ from flask.sansio.blueprints import BlueprintSetupState
 
 from webapp.api import auth
 from webapp.config import Settings
+from webapp.web.fast_flask import request_context
 from webapp.web.rate_limits import API_CALLS, API_CALLS_OF_ACCOUNT, client
 
 bp = Blueprint("api", __name__, url_prefix="/api")
@@ -33,9 +34,10 @@ def prepare(state: BlueprintSetupState) -> None:
 @bp.before_request
 def admit() -> None:
     """Find out who asks and count the request for them."""
-    if request.method == "OPTIONS" or request.endpoint in NOT_COUNTED:
+    asked = request_context().request
+    if asked.method == "OPTIONS" or asked.endpoint in NOT_COUNTED:
         return
-    presents = "HTTP_AUTHORIZATION" in request.environ
+    presents = "HTTP_AUTHORIZATION" in asked.environ
     g.caller = account = auth.presented_account() if presents else None
     if account is None:
         g.limit_state = state = API_CALLS.hit(client())

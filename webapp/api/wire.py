@@ -13,6 +13,7 @@ from webapp.errors import InvalidInput, Problem
 from webapp.storage import idempotency
 from webapp.storage.idempotency import IdempotencyKey
 from webapp.web.etag import answer_unless_known
+from webapp.web.fast_flask import request_context
 from webapp.web.rate_limits import network
 from webapp.web.schemas import Model, from_form
 
@@ -40,15 +41,16 @@ def read_json(*, or_nothing: bool = False) -> Any:
 
     Raises `InvalidInput` (body), `UnsupportedMediaType`, `RequestEntityTooLarge`.
     """
-    body = request.get_data(cache=False)
+    asked = request_context().request
+    body = asked.get_data(cache=False)
     # A body sent in chunks says no length; what is beyond the limit has been left unread.
-    if "CONTENT_LENGTH" not in request.environ and len(body) == request.max_content_length:
+    if "CONTENT_LENGTH" not in asked.environ and len(body) == asked.max_content_length:
         raise RequestEntityTooLarge
     if not body and or_nothing:
         return {}
     if not body:
         raise InvalidInput({"body": Problem("object")})
-    if request.mimetype != "application/json":
+    if asked.mimetype != "application/json":
         raise UnsupportedMediaType
     try:
         return _decode(body.decode())

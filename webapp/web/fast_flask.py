@@ -10,7 +10,7 @@ from functools import cache, cached_property, lru_cache
 from types import FunctionType, MethodType
 from typing import Any, cast
 
-from flask import Flask, Request, Response, current_app, g, request, session
+from flask import Flask, Request, Response, current_app, g, session
 from flask.globals import request_ctx
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from flask_wtf import CSRFProtect
@@ -208,9 +208,10 @@ class LazyCSRFProtect(CSRFProtect):  # type: ignore[misc]
         super().init_app(app)
         # What these add to each template stands among the globals of all as well: 1 % of a page.
         app.template_context_processors[None].clear()
+        self._methods = app.config["WTF_CSRF_METHODS"]
 
     def protect(self, apply_exemptions: bool = False) -> None:
-        if request.method in current_app.config["WTF_CSRF_METHODS"]:
+        if request_context().request.method in self._methods:
             super().protect(apply_exemptions)
 
 

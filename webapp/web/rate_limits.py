@@ -12,7 +12,7 @@ from functools import lru_cache, wraps
 from ipaddress import IPv6Address, ip_address
 from typing import Any, NamedTuple, cast
 
-from flask import Flask, current_app, request
+from flask import Flask, current_app
 from flask.typing import ResponseReturnValue
 from flask_limiter import Limiter
 from limits import parse_many
@@ -22,6 +22,7 @@ from webapp.config import Settings
 from webapp.storage.idempotency import IdempotencyKey, find
 from webapp.storage.transaction import read
 from webapp.web.counters import Counters
+from webapp.web.fast_flask import request_context
 
 View = Callable[..., ResponseReturnValue]
 
@@ -36,7 +37,7 @@ def client() -> str:
     The address is the one of the hop that TRUSTED_PROXIES names, without its port. All that is no
     address is one client, "unknown": else whoever makes some up could be as many as they like.
     """
-    return client_at(request.remote_addr or "")
+    return client_at(request_context().request.remote_addr or "")
 
 
 def client_at(address: str) -> str:
@@ -116,10 +117,11 @@ class RateLimit:
 
         With a cost of 0 nothing is counted, with one of -1 a request is taken back.
         """
-        counters = cast(Counters | None, current_app.extensions["counters"])
+        app = current_app._get_current_object()  # type: ignore[attr-defined]  # asked twice
+        counters = cast(Counters | None, app.extensions["counters"])
         if counters is None:
             return None
-        limits = self._limits or current_app.config[self._setting]
+        limits = self._limits or app.config[self._setting]
         tightest: LimitState | None = None
         for prefix, amount, seconds in _windows(self._name, limits, self._times):
             count, resets_at = counters.hit(prefix + caller, seconds, cost)
