@@ -136,7 +136,7 @@ def booking(event_id: int, position: int) -> ResponseReturnValue:
     found = queries.booking_at(g.event, position, actor=me())
     waits, now = found.status == Status.WAITING, clock.now()
     rank = rank_of(event_id, position) if waits else None
-    more = inventory_of(g.event, now).more_for(found.tickets)
+    more = inventory_of(g.event, now).more_for(found.tickets, me())
     return show(
         "organizer/booking.html",
         event=g.event,
