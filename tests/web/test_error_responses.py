@@ -18,7 +18,7 @@ from webapp.errors import DomainError, EventClosed, Problem
 from webapp.pages.attendee import AddressHasBooking
 from webapp.pages.auth import WrongLogin
 from webapp.pages.forms import Overtaken
-from webapp.pages.organizer.bookings import AttendeeHasBooking
+from webapp.pages.organizer.by_hand import AttendeeHasBooking
 from webapp.text.languages import ENGLISH
 from webapp.text.sentences import HEADINGS, PROBLEMS, SENTENCES, problem_sentence, sentence_of
 from webapp.web import security

@@ -8,10 +8,11 @@ from jinja2 import pass_environment
 
 from webapp import clock
 from webapp.booking.commands import is_active, takes_tickets
+from webapp.booking.guests import is_guest_id
 from webapp.booking.inventory import has_started, is_over
 from webapp.config import SITE_NAME, current_settings
 from webapp.events.queries import Announced
-from webapp.storage.rows import EventRow
+from webapp.storage.rows import BookingRow, EventRow
 from webapp.text import formatting, qr_code
 from webapp.text.links import linked
 from webapp.text.templates import Templates
@@ -26,6 +27,7 @@ def init_app(app: Flask) -> None:
     site_name = app.extensions["settings"].site_name
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
+        address_or_id=address_or_id,
         grouped=formatting.grouped,
         hours=spoken(formatting.hours),
         in_month=spoken(formatting.in_month),
@@ -84,6 +86,13 @@ def event_path(event: EventRow | Announced) -> str:
     return current_app.url_for(
         "attendee.event", event_id=event.id, slug=formatting.slug(event.name) or None
     )
+
+
+def address_or_id(booking: BookingRow) -> str:
+    """By what an attendee is known besides the name; empty for whoever is booked without any."""
+    if booking.email is None and is_guest_id(booking.attendee_id):
+        return ""
+    return booking.email or booking.attendee_id
 
 
 def sends_mail() -> bool:

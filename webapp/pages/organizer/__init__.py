@@ -53,10 +53,12 @@ def me() -> Actor:
 # The views need `bp`, so they come after it.
 from webapp.pages.organizer import (  # noqa: E402
     bookings,
+    by_hand,
     contact,
     corrections,
     desk,
     events,
+    lists,
     mails,
     notices,
     pictures,
@@ -66,10 +68,12 @@ from webapp.pages.organizer import (  # noqa: E402
 __all__ = [
     "bookings",
     "bp",
+    "by_hand",
     "contact",
     "corrections",
     "desk",
     "events",
+    "lists",
     "mails",
     "notices",
     "pictures",

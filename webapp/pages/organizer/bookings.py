@@ -16,10 +16,9 @@ from webapp.booking.inventory import free_for_head, inventory_of
 from webapp.booking.open_questions import answers_of, may_have_asked, open_questions, question_of
 from webapp.booking.ranks import rank_of, ranks_of
 from webapp.booking.standstill import standstills
-from webapp.errors import AlreadyBooked, DomainError
 from webapp.pages import forms, spreadsheet
 from webapp.pages.forms import form_on
-from webapp.pages.offer import goes_to, offer_of
+from webapp.pages.offer import goes_to
 from webapp.pages.organizer import bp, cursor_argument, me
 from webapp.pages.organizer.events import EVENT
 from webapp.pages.organizer.wording import moved_up
@@ -29,21 +28,12 @@ from webapp.web.htmx import fragment, move_to, show, wants_fragment
 from webapp.web.language import gettext as _
 from webapp.web.language import ngettext
 from webapp.web.paging import page_of
-from webapp.web.schemas import PageBooking, WantedTickets, from_form
+from webapp.web.schemas import WantedTickets, from_form
 
 PAGE = 50
 # Beside the statuses, what the list can be narrowed to: bookings with an open question.
 ASKED = "asked"
 BOOKING = f"{EVENT}/bookings/<int(max=2147483647):position>"
-
-
-class AttendeeHasBooking(DomainError):
-    """Tells the organizer which booking stands in the way."""
-
-    code = AlreadyBooked.code
-
-    def __init__(self, *, position: int) -> None:
-        super().__init__("position", position=position)
 
 
 @bp.get(EVENT)
@@ -81,49 +71,6 @@ def export(event_id: int) -> ResponseReturnValue:
     )
     response.headers["Cache-Control"] = "private, no-store"
     return response
-
-
-@bp.get(f"{EVENT}/bookings/new")
-def new_booking(event_id: int) -> ResponseReturnValue:
-    """The form to book for somebody."""
-    return show("organizer/new_booking.html", event=g.event, offer=offer_of(g.event))
-
-
-@bp.post(f"{EVENT}/bookings/new")
-@form_on("organizer.new_booking")
-def add_booking(event_id: int) -> ResponseReturnValue:
-    """Book for somebody, by the same rules as for everybody."""
-    form = from_form(PageBooking, request.form)
-    try:
-        outcome = bookings.book_tickets(
-            event_id,
-            attendee_id=form.email,
-            tickets=form.tickets,
-            name=form.name,
-            email=form.email,
-            actor=me(),
-            key=forms.idempotency_key("book", caller=str(me()), **form.model_dump()),
-        )
-    except AlreadyBooked as error:
-        raise AttendeeHasBooking(position=error.position) from error
-    if outcome.status is Status.WAITING:
-        flash(
-            _(
-                "%(name)s is on the waiting list, at place %(rank)s.",
-                name=form.name,
-                rank=outcome.rank,
-            )
-        )
-    else:
-        flash(
-            ngettext(
-                "%(name)s has %(num)s ticket.",
-                "%(name)s has %(num)s tickets.",
-                outcome.tickets,
-                name=form.name,
-            )
-        )
-    return move_to(url_for("organizer.booking", event_id=event_id, position=outcome.position))
 
 
 @bp.get(BOOKING)
@@ -166,6 +113,7 @@ def change_booking(event_id: int, position: int) -> ResponseReturnValue:
         position=position,
         tickets=form.tickets,
         actor=me(),
+        past_sale=True,
         key=forms.idempotency_key("change", caller=caller, position=position, tickets=form.tickets),
     )
     changed = ngettext("Changed to %(num)s ticket.", "Changed to %(num)s tickets.", form.tickets)

@@ -13,7 +13,8 @@ from webapp.errors import AlreadyBooked
 from webapp.pages import forms
 from webapp.pages.forms import form_on
 from webapp.pages.organizer import bp, me
-from webapp.pages.organizer.bookings import BOOKING, AttendeeHasBooking
+from webapp.pages.organizer.bookings import BOOKING
+from webapp.pages.organizer.by_hand import AttendeeHasBooking
 from webapp.pages.presentation import sends_mail
 from webapp.storage.idempotency import IdempotencyKey
 from webapp.web.htmx import move_to, show
