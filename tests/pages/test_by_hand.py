@@ -20,7 +20,7 @@ from webapp.booking.guests import is_guest_id
 from webapp.booking.lists import Listed, book_list
 from webapp.booking.services import book_tickets
 from webapp.errors import AlreadyBooked, Unavailable
-from webapp.pages.organizer import lists as page
+from webapp.pages.organizer import whole_list as page
 from webapp.verify.services import verify
 
 MakeEvent = Callable[..., int]
@@ -318,3 +318,20 @@ def test_list_of_an_event_of_somebody_else_or_a_cancelled_one_books_nobody(
     assert told(done) == ["This event has been cancelled."]
     assert "No booking can be added." in owner.get(list_path(event_id)).text
     assert page.MOST_LINES == 1_000
+
+
+def test_question_says_before_who_will_move_up_and_the_answer_who_did(
+    app: Flask, owner: Person, make_event: MakeEvent, book: Book
+) -> None:
+    event_id = make_event(tickets=6)
+    for name, tickets in (("Ada", 6), ("Bo", 1), ("Cy", 2), ("Di", 1), ("Ed", 1)):
+        book(event_id, name, tickets)
+    one = f"/organizer/events/{event_id}/bookings/1"
+    asked = owner.submit(one, tickets=5)
+    assert "As things are Bo moves up." in text_of(asked)
+    shown = text_of(owner.get(f"{one}/cancel"))
+    assert "As things are Bo, Cy, Di and 1 more move up." in shown
+    assert rows_of(app, "SELECT COUNT(*) FROM booking WHERE status = 'confirmed'") == [(1,)]
+    done = owner.submit(f"{one}/cancel")
+    assert "Bo, Cy, Di and 1 more moved up" in text_of(owner.get(done.location))
+    assert "move up" not in owner.get(f"/organizer/events/{event_id}/bookings/2/cancel").text

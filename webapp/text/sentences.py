@@ -169,6 +169,7 @@ PROBLEMS = {
     "opens_after_start": (
         "Booking has to open before the event starts, unless it closes at a later time of its own."
     ),
+    "organizers_only": "Only the event's organizer can use this.",
     "picture_removed_meanwhile": "Meanwhile removed.",
     "picture_replaced_meanwhile": "Meanwhile replaced: it is shown above.",
     "picture_too_demanding": (

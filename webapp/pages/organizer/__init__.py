@@ -58,11 +58,11 @@ from webapp.pages.organizer import (  # noqa: E402
     corrections,
     desk,
     events,
-    lists,
     mails,
     notices,
     pictures,
     settings,
+    whole_list,
 )
 
 __all__ = [
@@ -73,9 +73,9 @@ __all__ = [
     "corrections",
     "desk",
     "events",
-    "lists",
     "mails",
     "notices",
     "pictures",
     "settings",
+    "whole_list",
 ]

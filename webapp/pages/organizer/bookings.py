@@ -11,7 +11,13 @@ from flask.typing import ResponseReturnValue
 from webapp import clock
 from webapp.booking import queries
 from webapp.booking import services as bookings
-from webapp.booking.commands import Status, is_active, takes_tickets
+from webapp.booking.commands import (
+    CancelBooking,
+    ChangeTickets,
+    Status,
+    is_active,
+    takes_tickets,
+)
 from webapp.booking.inventory import free_for_head, inventory_of
 from webapp.booking.open_questions import answers_of, may_have_asked, open_questions, question_of
 from webapp.booking.ranks import rank_of, ranks_of
@@ -21,7 +27,7 @@ from webapp.pages.forms import form_on
 from webapp.pages.offer import goes_to
 from webapp.pages.organizer import bp, cursor_argument, me
 from webapp.pages.organizer.events import EVENT
-from webapp.pages.organizer.wording import moved_up
+from webapp.pages.organizer.wording import moved_up, next_in_line
 from webapp.storage.columns import MAX_NAME
 from webapp.storage.rows import BookingRow
 from webapp.web.htmx import fragment, move_to, show, wants_fragment
@@ -106,6 +112,7 @@ def change_booking(event_id: int, position: int) -> ResponseReturnValue:
             booking=found,
             keeps=form.tickets,
             goes_to=goes_to(g.event, clock.now()),
+            next_in_line=next_in_line(ChangeTickets(position, form.tickets)),
         )
     caller = str(me())
     outcome = bookings.change_tickets(
@@ -159,6 +166,7 @@ def confirm_cancel_booking(event_id: int, position: int) -> ResponseReturnValue:
         event=g.event,
         booking=found,
         goes_to=goes_to(g.event, clock.now()),
+        next_in_line=next_in_line(CancelBooking(position)),
     )
 
 
