@@ -11,7 +11,7 @@ from flask import Flask
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
-from tests.pages.conftest import Person, forms_of
+from tests.pages.conftest import Person, forms_of, text_of
 from tests.support.fixtures import Clock
 from tests.support.tools import figures, rows, statuses, together
 from webapp.booking import batch, lists
@@ -38,10 +38,6 @@ Ed;ed@example.org;2
 Tante  ERNA;;1
 Eve;eve@example.org;
 """
-
-
-def text_of(answer: TestResponse) -> str:
-    return " ".join(re.sub(r"<[^>]+>", " ", answer.text).split())
 
 
 def list_path(event_id: int) -> str:
@@ -159,9 +155,9 @@ def test_list_is_looked_at_line_by_line_then_booked_and_again_does_nothing(
     assert told(shown) == [
         "Confirmed",
         "Confirmed",
-        "Give an e-mail address such as ada@example.org.",
-        "Use a number of at least 1.",
-        "Ask for at most 6.",
+        "E-mail: Give an e-mail address such as ada@example.org.",
+        "Tickets: Use a number of at least 1.",
+        "Tickets: Ask for at most 6.",
         "There is neither a name nor an address.",
         "The same person stands in line 2.",
         "Confirmed",

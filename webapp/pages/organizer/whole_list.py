@@ -28,6 +28,7 @@ from webapp.text.tables import Layout, Table
 from webapp.text.typed import has_controls
 from webapp.web.fields import Email, Line, Tickets
 from webapp.web.htmx import show
+from webapp.web.language import gettext as _
 from webapp.web.language import language
 from webapp.web.paging import number_in
 from webapp.web.schemas import Input, from_form
@@ -288,5 +289,9 @@ def _refuse_repeated(event_id: int, rows: Sequence[Row]) -> None:
 
 
 def _told(problems: Mapping[str, Problem]) -> str:
-    """What is wrong with the fields of a line, which says itself which they are."""
-    return " ".join(problem_sentence(problem, language()) for problem in problems.values())
+    """What is wrong with the fields of a line."""
+    labels = {"name": _("Name"), "email": _("E-mail"), "tickets": _("Tickets")}
+    return " ".join(
+        f"{labels[field]}: {problem_sentence(problem, language())}"
+        for field, problem in problems.items()
+    )
