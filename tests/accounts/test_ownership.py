@@ -99,6 +99,9 @@ VERBS: dict[str, Callable[[EventRow, int], object]] = {
     "booking.queries.booking_at": lambda event, who: queries.booking_at(
         event, 1, actor=organizer(who)
     ),
+    "booking.queries.booking_lines": lambda event, who: queries.booking_lines(
+        event, actor=organizer(who), status="", asked=False, search="", after=0, limit=1
+    ),
     "booking.queries.event_bookings": lambda event, who: queries.event_bookings(
         event, actor=organizer(who)
     ),
