@@ -52,7 +52,7 @@ LINES = _in_order(*(bookings.c[name] for name in Line._fields))
 
 def read_in_order(
     statements: tuple[Select[Any], Select[Any]],
-    event_id: int,
+    of_event: int,
     *,
     status: str,
     asked: bool,
@@ -67,7 +67,7 @@ def read_in_order(
     found = _found(search) if search else None
     if found is not None:
         query = query.where(found)
-    values: dict[str, Any] = {"of_event": event_id, "after": after, "limit": limit}
+    values: dict[str, Any] = {"of_event": of_event, "after": after, "limit": limit}
     if status:
         values["with_status"] = status
     return list(read(lambda connection: connection.execute(query, values).all()))

@@ -73,17 +73,6 @@ def own_events(organizer_id: int, *, before: int | None = None, limit: int = 50)
     return cast(list[EventRow], read(lambda connection: connection.execute(query).all()))
 
 
-def next_events(organizer_id: int, *, since: datetime, limit: int = 50) -> list[EventRow]:
-    """An organizer's events that start after `since`, soonest first."""
-    query = (
-        select(events)
-        .where(events.c.organizer_id == organizer_id, events.c.starts_at > since)
-        .order_by(events.c.starts_at, events.c.id)
-        .limit(limit)
-    )
-    return cast(list[EventRow], read(lambda connection: connection.execute(query).all()))
-
-
 def upcoming_events(
     *, search: str = "", after: tuple[datetime | None, int] | None = None, limit: int = 50
 ) -> list[EventRow]:
