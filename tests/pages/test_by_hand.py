@@ -73,6 +73,7 @@ def told(answer: TestResponse) -> list[str]:
     return [by_line[number] for number in sorted(by_line)]
 
 
+@pytest.mark.every_database
 def test_aunt_without_mail_is_added_and_shown_by_her_name(
     app: Flask, owner: Person, make_event: MakeEvent, person: Person
 ) -> None:
@@ -89,6 +90,9 @@ def test_aunt_without_mail_is_added_and_shown_by_her_name(
     for one in (*pages, f"/organizer/events/{event_id}/bookings.csv"):
         assert "Tante Erna" in owner.get(one).text
         assert "guest:" not in owner.get(one).text
+    found = owner.get(f"/organizer/events/{event_id}?search=erna%20tan").text
+    assert "Tante Erna" in found
+    assert "No booking matches." in owner.get(f"/organizer/events/{event_id}?search=guest").text
     [row] = rows_of(app, "SELECT attendee_id, email FROM booking")
     assert is_guest_id(row.attendee_id)
     assert row.email is None

@@ -27,3 +27,8 @@ def listed_guest_id(event_id: int, name: str) -> str:
 def is_guest_id(attendee_id: str) -> bool:
     """Whether it is one of these, which tells nobody anything."""
     return attendee_id.startswith(PREFIX) and len(attendee_id) == LENGTH
+
+
+def shown_id(attendee_id: str) -> str:
+    """The id as it is told to people: empty for one that only we know."""
+    return "" if is_guest_id(attendee_id) else attendee_id
