@@ -65,3 +65,16 @@ def test_nonsense_of_dates_names_all_its_fields(api: Api, organizer: dict[str, s
     refused = api.post("/events/initialize", event, headers=organizer)
     assert refused.status_code == 400
     assert refused.get_json()["errors"].keys() == {"salesCloseAt", "cancelUntil"}
+
+
+def test_organizer_books_past_the_doors_of_sale_by_saying_so(
+    api: Api, organizer: dict[str, str]
+) -> None:
+    event_id = api.event(organizer, startsAt=at(hours=-1), endsAt=at(hours=1))
+    asked = {"userId": 1, "eventId": event_id, "pastSale": True}
+    stranger = api.post("/events/book", asked)
+    assert (stranger.status_code, list(stranger.get_json()["errors"])) == (400, ["pastSale"])
+    unsaid = api.post("/events/book", {"userId": 1, "eventId": event_id}, headers=organizer)
+    assert unsaid.get_json()["code"] == "event_closed"
+    booked = api.post("/events/book", asked, headers=organizer)
+    assert (booked.status_code, booked.get_json()["status"]) == (201, "confirmed")

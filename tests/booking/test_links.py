@@ -12,6 +12,7 @@ from tests.support.tools import booking_at, history, rows, together
 from webapp.booking.codes import code_hash
 from webapp.booking.commands import Actor, organizer
 from webapp.booking.corrections import Correction, correct_booking, set_address
+from webapp.booking.guests import new_guest_id
 from webapp.booking.links import (
     Purpose,
     Token,
@@ -290,6 +291,17 @@ def test_new_address_counts_once_its_mail_was_answered(make_event: MakeEvent) ->
     set_address(token_of(event_id, address=BOB))
     with pytest.raises(LinkExpired):
         set_address(said)
+    assert verify().broken == []
+
+
+def test_who_was_booked_without_an_address_is_known_by_it_once_it_is_there(
+    make_event: MakeEvent, organizer_id: int
+) -> None:
+    event_id = make_event()
+    book_tickets(event_id, attendee_id=new_guest_id(), name="Erna", actor=organizer(organizer_id))
+    set_address(token_of(event_id, address=GRACE))
+    with pytest.raises(AlreadyBooked):
+        book(event_id, GRACE)
     assert verify().broken == []
 
 

@@ -78,7 +78,7 @@ def test_organizer_adds_a_booking_and_finds_it(site: Site, page: Page, scripts: 
     page.get_by_label("Name").fill("Ada")
     page.get_by_label("E-mail").fill("ada@example.org")
     page.get_by_role("button", name="Add the booking").click()
-    expect(page.get_by_text("Ada has 1 ticket.")).to_be_visible()
+    expect(page.get_by_role("status").get_by_text("1 ticket, confirmed.")).to_be_visible()
     page.goto(f"/organizer/events/{event_id}")
     page.get_by_label("Search bookings").press_sequentially("ada@")
     if not scripts:

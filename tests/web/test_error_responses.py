@@ -18,7 +18,7 @@ from webapp.errors import DomainError, EventClosed, Problem
 from webapp.pages.attendee import AddressHasBooking
 from webapp.pages.auth import WrongLogin
 from webapp.pages.forms import Overtaken
-from webapp.pages.organizer.bookings import AttendeeHasBooking
+from webapp.pages.organizer.by_hand import AttendeeHasBooking
 from webapp.text.languages import ENGLISH
 from webapp.text.sentences import HEADINGS, PROBLEMS, SENTENCES, problem_sentence, sentence_of
 from webapp.web import security
@@ -47,7 +47,7 @@ ERRORS: list[DomainError] = [
     EventClosed("has_bookings"),
     NOT_YET_OPEN,
     errors.SoldOut(),
-    errors.SoldOut("started"),
+    *map(errors.SoldOut, ("started", "at_once", "others_wait")),
     errors.TokenNeeded(),
     errors.WaitingListFull(),
     *map(errors.BookingClosed, ("not_active", "lapsed", "too_late", "not_waiting")),
@@ -55,6 +55,7 @@ ERRORS: list[DomainError] = [
     *map(errors.NotFree, ("others_wait", "not_next")),
     errors.NotFree(free=0),
     errors.NotFree(free=2),
+    errors.NotFree("at_once", free=2),
     errors.IdempotencyConflict(),
     errors.NameTaken(username="ada"),
     errors.EditConflict({}, row=None),

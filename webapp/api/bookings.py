@@ -89,6 +89,10 @@ def book() -> Response:
     One client books a limited number of an event's tickets in 15 minutes (BOOKINGS_FREELY); beyond
     that it is told to come back later (429). Organizers are not counted.
 
+    With pastSale the event's organizer books although booking is closed or not yet open, the event
+    is a draft or runs; not once it is over or cancelled. Before the start that is behind whoever
+    waits, and with the first booking after it all lapse who still wait.
+
     Where the event asksAddress and its organizer does not book, the userId has to be an address,
     and the answer is 202 without a reference, the same whether or not the address has a booking.
     """
@@ -97,6 +101,8 @@ def book() -> Response:
     by_stranger = not actor.is_organizer
     attendee_id, email = attendee_id_of(asked.userId, checked=by_stranger), asked.email
     is_named_by_address = by_stranger and "@" in attendee_id
+    if by_stranger and asked.pastSale:
+        raise InvalidInput({"pastSale": Problem("organizers_only")})
     # Nobody books in the name of an address that does not hear of it, nor twice with one address.
     if by_stranger and email not in (None, attendee_id):
         raise InvalidInput({"email": Problem("another_address")})
@@ -117,6 +123,7 @@ def book() -> Response:
                 language=asked.language,
                 actor=actor,
                 key=key,
+                past_sale=bool(asked.pastSale),
             )
             if outcome.repeated or outcome.asked:
                 free.take_back()

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, update
 from webapp.booking.access import check_own
 from webapp.booking.change import EventChange
 from webapp.booking.commands import ATTENDEE, Actor, KeepBooking, Refusal, TermKind
+from webapp.booking.guests import is_guest_id
 from webapp.booking.links import (
     Purpose,
     Token,
@@ -105,7 +106,7 @@ def set_address(token: Token) -> None:
         check_state(booking, token)
         check_active(booking)
         values = {"email": address}
-        if booking.attendee_id == old:
+        if booking.attendee_id == old or is_guest_id(booking.attendee_id):
             held = claims_of(connection, attendees=[(event_id, address)]).get(event_id)
             if held:
                 raise AlreadyBooked("new_address", position=held[0].position)

@@ -204,7 +204,7 @@ def _show_again(error: DomainError) -> Response:
 
 
 def _show_again_after_csrf_error(error: CSRFError) -> ResponseReturnValue:
-    return _show_again_before_view(error, missing_cookie.why_refused(_path_of_form()))
+    return _show_again_before_view(error, missing_cookie.why_refused(path_of_form()))
 
 
 def _show_again_after_limit(error: TooManyRequests) -> ResponseReturnValue:
@@ -255,7 +255,7 @@ def _arguments_of(page: Callable[..., Any]) -> dict[str, Any]:
     return {k: v for k, v in (request.view_args or {}).items() if k in wanted}
 
 
-def _path_of_form() -> str:
+def path_of_form() -> str:
     """The address of the page with the form that this request sends."""
     page = _page_with_form()
     return (

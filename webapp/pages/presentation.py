@@ -1,6 +1,7 @@
 """What templates can use: filters, addresses, the code of a ticket."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from flask import Flask, current_app
@@ -8,11 +9,13 @@ from jinja2 import pass_environment
 
 from webapp import clock
 from webapp.booking.commands import is_active, takes_tickets
+from webapp.booking.guests import shown_id
 from webapp.booking.inventory import has_started, is_over
 from webapp.config import SITE_NAME, current_settings
 from webapp.events.queries import Announced
-from webapp.storage.rows import EventRow
+from webapp.storage.rows import BookingRow, EventRow
 from webapp.text import formatting, qr_code
+from webapp.text.languages import Language
 from webapp.text.links import linked
 from webapp.text.templates import Templates
 from webapp.web.kept_pages import differs
@@ -26,6 +29,8 @@ def init_app(app: Flask) -> None:
     site_name = app.extensions["settings"].site_name
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
+        address_or_id=address_or_id,
+        city=spoken(lambda zone, language: language.city(zone) or zone),
         grouped=formatting.grouped,
         hours=spoken(formatting.hours),
         in_month=spoken(formatting.in_month),
@@ -39,6 +44,7 @@ def init_app(app: Flask) -> None:
         percent_of=formatting.percent_of,
         qr_code=qr_code.as_svg,
         span=spoken(formatting.span),
+        told_moment=spoken(told_moment),
         whole_day=spoken(formatting.whole_day),
     )
     app.jinja_env.tests.update(
@@ -73,6 +79,11 @@ def spoken(write: Callable[..., str]) -> Callable[..., str]:
     return filter_
 
 
+def told_moment(told: str | None, time_zone: str, language: Language) -> str:
+    """A moment as the history keeps it, at the event's place; empty for none."""
+    return formatting.moment(datetime.fromisoformat(told), time_zone, language) if told else ""
+
+
 def server_time() -> str:
     """Seconds since 1970, for clocks of pages that go by ours."""
     return f"{clock.now().timestamp():.3f}"
@@ -84,6 +95,11 @@ def event_path(event: EventRow | Announced) -> str:
     return current_app.url_for(
         "attendee.event", event_id=event.id, slug=formatting.slug(event.name) or None
     )
+
+
+def address_or_id(booking: BookingRow) -> str:
+    """By what an attendee is known besides the name; empty for whoever is booked without any."""
+    return booking.email or shown_id(booking.attendee_id)
 
 
 def sends_mail() -> bool:

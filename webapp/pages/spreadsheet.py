@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from webapp.booking.commands import Status
+from webapp.booking.guests import shown_id
 from webapp.storage.rows import BookingRow, EventRow
 from webapp.text.formatting import local, slug
 from webapp.web.language import gettext as _
@@ -65,7 +66,7 @@ def _cells(booking: BookingRow, statuses: Mapping[str, str], time_zone: str) -> 
         booking.tickets,
         harmless(booking.name),
         harmless(booking.email or ""),
-        harmless(booking.attendee_id),
+        harmless(shown_id(booking.attendee_id)),
         harmless(booking.reference),
         local(booking.created_at, time_zone).isoformat(sep=" ", timespec="seconds"),
     )

@@ -78,6 +78,7 @@ SENTENCES = {
     "name_taken": "There is an organizer %(username)s already.",
     "no_address": "This booking has no e-mail address to which its link could be sent.",
     "not_free": "So many tickets are not free now, only %(free)s. The booking stays as it is.",
+    "not_free.at_once": "So many tickets are not free now, only %(free)s. Nothing was booked.",
     "not_free.none": "No more tickets are free now. The booking stays as it is.",
     "not_free.not_next": (
         "Only who is next in line can take what is free. The booking stays as it is."
@@ -86,6 +87,8 @@ SENTENCES = {
         "No more tickets can be had while somebody waits. The booking stays as it is."
     ),
     "sold_out": "This event is sold out and has no waiting list.",
+    "sold_out.at_once": "No ticket is free now. Nothing was booked.",
+    "sold_out.others_wait": "What is free now is for those who wait. Nothing was booked.",
     "sold_out.started": "This event is sold out, and its waiting list ended with its start.",
     "token_needed": (
         "This cannot be answered here. Open the link in the mail that asks for it, and press the"
@@ -147,10 +150,16 @@ PROBLEMS = {
     "file_too_large": "It has %(size)s MB. Use one of at most %(limit)s MB.",
     "idempotency_key": "Use 1 to %(limit)s printable ASCII characters.",
     "integer_or_string": "Use an integer or a string.",
+    "list_missing": "Paste a list with at least one line, or choose its file.",
+    "list_too_long": (
+        "Use at most %(lines)s lines and %(size)s kB at once. Cut the list into parts and add them"
+        " one after the other."
+    ),
     "missing": "Fill in this field.",
     "most_tokens": "You have %(limit)s tokens. Revoke one that is not used any more.",
     "needs_mail": "Set up mails first (MAIL_URL): nobody could be asked.",
     "no_picture": "This is no picture that can be read. Use a JPEG, PNG, WebP or GIF file.",
+    "nobody_in_line": "There is neither a name nor an address.",
     "not_json": "This is not JSON that we can read.",
     "not_json_constant": "%(name)s is not JSON.",
     "notice_address_missing": "Fill in the address to write to.",
@@ -160,6 +169,7 @@ PROBLEMS = {
     "opens_after_start": (
         "Booking has to open before the event starts, unless it closes at a later time of its own."
     ),
+    "organizers_only": "Only the event's organizer can use this.",
     "picture_removed_meanwhile": "Meanwhile removed.",
     "picture_replaced_meanwhile": "Meanwhile replaced: it is shown above.",
     "picture_too_demanding": (
@@ -171,6 +181,9 @@ PROBLEMS = {
     "sales_close_before_open": "Booking has to close after it opens.",
     "same_address": "This is its address already. Give the address of somebody else.",
     "skipped_by_clocks": "The clocks change then: that time does not exist.",
+    "spreadsheet_file": (
+        "This is a file of a spreadsheet. Save it there as CSV, or copy its cells and paste them."
+    ),
     "start_is_past": "This lies in the past, so nobody can book. Change it if that is a slip.",
     "status_by_calls": "Use the calls publish, unpublish and cancel.",
     "switched_off_meanwhile": "Meanwhile switched off.",
@@ -186,6 +199,7 @@ PROBLEMS = {
     "too_many_tickets": "Ask for at most %(limit)s.",
     "too_short": "Use at least %(limit)s characters.",
     "true_or_false": "Use true or false.",
+    "twice_in_list": "The same person stands in line %(line)s.",
     "unknown_field": "This field is not known.",
     "unknown_organizer": "There is no organizer %(username)s.",
     "unusable": "This value cannot be used.",

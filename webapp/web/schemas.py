@@ -69,6 +69,7 @@ class BookRequest(Input):
     name: Line = ""
     email: Email | None = None
     language: Annotated[LanguageCode | None, LEFT_OUT] = None
+    pastSale: Annotated[bool | None, LEFT_OUT] = None
 
 
 class CancelRequest(Input):

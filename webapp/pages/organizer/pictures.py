@@ -1,56 +1,31 @@
 """The picture of an organizer's event: uploading, replacing, describing and removing it."""
 
 from functools import partial
-from typing import Any
 
 from flask import flash, g, request, url_for
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from webapp.errors import EditConflict, InvalidInput, Problem
 from webapp.events import pictures
 from webapp.events.imaging import FIELD, LARGEST_FILE, LARGEST_FILE_MB
 from webapp.pages import forms
 from webapp.pages.forms import Overtaken, form_on
-from webapp.pages.organizer import bp, me
+from webapp.pages.organizer import bp, me, uploads
 from webapp.pages.organizer.events import EVENT
 from webapp.pages.organizer.wording import meanwhile
-from webapp.text.sentences import problem_sentence
-from webapp.web.error_responses import show_http_error
 from webapp.web.fields import Line
 from webapp.web.htmx import move_to, show
 from webapp.web.language import gettext as _
-from webapp.web.language import language
 from webapp.web.schemas import Input, from_form
-from webapp.web.security import current_login
 
 # So much is read that a file which is somewhat too large is refused with what was typed kept.
-LARGEST_BODY = 3 * LARGEST_FILE
-TOO_LARGE = Problem("upload_too_large", limit=LARGEST_FILE_MB)
+uploads.allow("set_picture", 3 * LARGEST_FILE, Problem("upload_too_large", limit=LARGEST_FILE_MB))
 
 
 class PictureFields(Input):
     """What a picture shows, in words."""
 
     description: Line = ""
-
-
-@bp.url_value_preprocessor
-def allow_upload(endpoint: str | None, _values: dict[str, Any] | None) -> None:
-    """Let organizers send a file; this comes before anything has been read of it."""
-    if endpoint == f"{bp.name}.set_picture" and current_login() is not None:
-        request.max_content_length = LARGEST_BODY
-
-
-@bp.errorhandler(RequestEntityTooLarge)
-def refuse_large_upload(error: RequestEntityTooLarge) -> ResponseReturnValue:
-    """Nothing has been read, so the page is shown as it was before."""
-    if request.endpoint != f"{bp.name}.set_picture":
-        return show_http_error(error)
-    if current_login() is None:
-        next_path = url_for("organizer.picture", **request.view_args or {})
-        return move_to(url_for("auth.login", next=next_path))
-    return forms.show_before_view(413, problem_sentence(TOO_LARGE, language()), typed={})
 
 
 @bp.get(f"{EVENT}/picture")

@@ -9,10 +9,13 @@ from markupsafe import Markup, escape
 
 from webapp import clock
 from webapp.booking import queries
+from webapp.booking.commands import CancelBooking, ChangeTickets
+from webapp.booking.foresight import would_move_up
 from webapp.errors import Problem
 from webapp.events.dates import warnings_of
 from webapp.events.queries import own_event
 from webapp.pages.organizer import me, organizer_id
+from webapp.storage.rows import BookingRow
 from webapp.text.formatting import moment
 from webapp.text.sentences import problem_sentence
 from webapp.web.language import gettext as _
@@ -25,12 +28,7 @@ def moved_up(promoted: Collection[int]) -> str:
     """Who got tickets of the event from its waiting list; empty when nobody did."""
     if not promoted:
         return ""
-    rows = [
-        queries.booking_at(g.event, position, actor=me()) for position in islice(promoted, NAMED)
-    ]
-    names = [row.name or row.attendee_id for row in rows]
-    if len(promoted) > NAMED:
-        names.append(ngettext("%(num)s more", "%(num)s more", len(promoted) - NAMED))
+    rows, names = _named(promoted)
     if len(promoted) == 1:
         return ngettext(
             "%(name)s moved up from the waiting list and has %(num)s ticket.",
@@ -43,6 +41,30 @@ def moved_up(promoted: Collection[int]) -> str:
         names=", ".join(names[:-1]),
         last=names[-1],
     )
+
+
+def next_in_line(command: CancelBooking | ChangeTickets) -> str:
+    """Who would move up as things are if a booking was cancelled or reduced; empty for nobody."""
+    promoted = would_move_up(g.event, command, actor=me())
+    if not promoted:
+        return ""
+    _rows, names = _named(promoted)
+    if len(names) == 1:
+        return _("As things are %(name)s moves up.", name=names[0])
+    return _(
+        "As things are %(names)s and %(last)s move up.", names=", ".join(names[:-1]), last=names[-1]
+    )
+
+
+def _named(positions: Collection[int]) -> tuple[list[BookingRow], list[str]]:
+    """The first of some bookings, and the names of all of them, the last for those left over."""
+    rows = [
+        queries.booking_at(g.event, position, actor=me()) for position in islice(positions, NAMED)
+    ]
+    names = [row.name or row.attendee_id for row in rows]
+    if len(positions) > NAMED:
+        names.append(ngettext("%(num)s more", "%(num)s more", len(positions) - NAMED))
+    return rows, names
 
 
 def with_slips(event_id: int, done: str, *, if_none: str = "") -> str:
