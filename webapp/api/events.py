@@ -30,7 +30,7 @@ from webapp.text.languages import ENGLISH
 from webapp.text.sentences import problem_sentence
 from webapp.web.fields import PlainDigits
 from webapp.web.paging import number_in, page_of
-from webapp.web.schemas import Cancellation, EventFields, Input, from_json, placed
+from webapp.web.schemas import Cancellation, EventEdit, EventFields, Input, from_json, placed
 
 EVENT = "/events/<id:event_id>"
 
@@ -134,7 +134,7 @@ def event(event_id: int) -> Response:
 @documented(
     who="organizer",
     level=Level.MANAGE,
-    body=EventFields,
+    body=EventEdit,
     partial=True,
     answer=shapes.ChangedEvent,
     errors=(404, 409),
@@ -143,7 +143,7 @@ def edit(event_id: int) -> Response:
     """Change an event.
 
     Send what changes. More totalTickets promote the waiting at once; fewer than are confirmed are
-    refused.
+    refused. Attendees are mailed another name, place or time only if tellAttendees is true.
     """
     account = required_account()
     change = read_json()
@@ -152,9 +152,10 @@ def edit(event_id: int) -> Response:
         if isinstance(change, dict) and "status" in change:
             raise InvalidInput({"status": Problem("status_by_calls")})
         whole = {**shapes.editable_fields(event), **change} if isinstance(change, dict) else change
-        return from_json(EventFields, whole).details()
+        return from_json(EventEdit, whole).details()
 
-    promoted = events.edit_event(event_id, changed, actor=organizer(account.id))
+    tells = isinstance(change, dict) and change.get("tellAttendees") is True
+    promoted = events.edit_event(event_id, changed, actor=organizer(account.id), tells=tells)
     return show_changed(event_id, account.id, promoted)
 
 
