@@ -26,8 +26,9 @@ from webapp.booking.corrections import correct_booking
 from webapp.booking.links import replace_link_of
 from webapp.booking.queries import find_event
 from webapp.errors import EventClosed, EventNotFound
-from webapp.events import pictures, sales
+from webapp.events import dismissals, pictures, sales
 from webapp.events import services as events
+from webapp.events.dismissals import Matter
 from webapp.events.queries import own_event
 from webapp.events.services import EventDetails
 from webapp.mail import announcements, scheduled
@@ -86,6 +87,9 @@ VERBS: dict[str, Callable[[EventRow, int], object]] = {
     "events.services.edit_event": lambda event, who: events.edit_event(
         event.id, EventDetails("New", 9), actor=organizer(who)
     ),
+    "events.dismissals.dismiss": lambda event, who: dismissals.dismiss(
+        Matter("QUIET", event.id), level=1, organizer_id=who
+    ),
     "events.queries.own_event": lambda event, who: own_event(event.id, organizer_id=who),
     "events.services.publish_event": lambda event, who: events.publish_event(
         event.id, actor=organizer(who)
@@ -98,6 +102,9 @@ VERBS: dict[str, Callable[[EventRow, int], object]] = {
     ),
     "booking.queries.booking_at": lambda event, who: queries.booking_at(
         event, 1, actor=organizer(who)
+    ),
+    "booking.queries.booking_lines": lambda event, who: queries.booking_lines(
+        event, actor=organizer(who), status="", asked=False, search="", after=0, limit=1
     ),
     "booking.queries.event_bookings": lambda event, who: queries.event_bookings(
         event, actor=organizer(who)
@@ -145,7 +152,12 @@ VERBS: dict[str, Callable[[EventRow, int], object]] = {
 OF_AN_ACCOUNT = {
     "booking.standstill.standstills",
     "events.services.create_event",
-    "events.queries.next_events",
+    "events.dismissals.dismissed_by",
+    "events.own_lists.coming_events",
+    "events.own_lists.drafts",
+    "events.own_lists.found_events",
+    "events.own_lists.has_own_events",
+    "events.own_lists.past_events",
     "events.queries.own_events",
     "mail.facts.address_of_organizer",
     "mail.facts.language_of_organizer",

@@ -1,5 +1,6 @@
 """What the dashboard shows first: what needs attention, and nothing else."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -8,11 +9,13 @@ from typing import Any
 import pytest
 from flask import Flask
 from sqlalchemy import update
+from werkzeug.test import TestResponse
 
 from tests.pages.conftest import PASSWORD, Person, text_of
 from webapp import clock
 from webapp.accounts import services as accounts
-from webapp.pages.organizer.attention import Kind, needs_of
+from webapp.mail.announcements import Undelivered
+from webapp.pages.organizer.attention import Kind, needs_of, still_told
 from webapp.storage.engines import write_engine
 from webapp.storage.tables import deliveries, events
 from webapp.web import proxies
@@ -22,6 +25,7 @@ Book = Callable[..., str]
 
 NOW = datetime(2031, 5, 3, 12, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+QUIET: dict[str, Any] = {"next_position": 1, "starts_at": NOW + 14 * DAY}
 
 
 def event(**changes: Any) -> Any:
@@ -41,12 +45,14 @@ def event(**changes: Any) -> Any:
     return SimpleNamespace(**{**usual, **changes})
 
 
-def kinds(
-    *given: Any, undelivered: tuple[int, ...] = (), still: tuple[int, ...] = ()
-) -> list[Kind]:
-    standstills: Any = dict.fromkeys(still)
-    needs = needs_of(given, undelivered=undelivered, standstills=standstills, now=NOW)
-    return [need.kind for need in needs]
+def needs(*given: Any, parked: dict[int, int] | None = None, still: tuple[int, ...] = ()) -> Any:
+    standstills: Any = {event_id: SimpleNamespace(free=2) for event_id in still}
+    mails = Undelivered(parked or {}, set(), False)
+    return needs_of(given, mails=mails, standstills=standstills, sends_mail=True, now=NOW)
+
+
+def kinds(*given: Any, parked: tuple[int, ...] = (), still: tuple[int, ...] = ()) -> list[Kind]:
+    return [need.kind for need in needs(*given, parked=dict.fromkeys(parked, 1), still=still)]
 
 
 @pytest.mark.parametrize(
@@ -73,10 +79,13 @@ def kinds(
         ({"waiting": 3, "starts_at": None}, [Kind.WAITING]),
         ({"waiting": 3, "starts_at": NOW + HOUR}, [Kind.TODAY, Kind.WAITING]),
         ({"waiting": 3, "starts_at": NOW - DAY}, []),
-        ({"next_position": 1}, [Kind.QUIET]),
-        ({"next_position": 1, "sales_open_at": NOW + HOUR}, []),
-        ({"next_position": 1, "sales_open_at": NOW}, [Kind.QUIET]),
-        ({"next_position": 1, "sales_close_at": NOW}, []),
+        ({"next_position": 1}, []),
+        ({"next_position": 1, "starts_at": None}, []),
+        ({"next_position": 1, "starts_at": NOW + 15 * DAY}, []),
+        ({**QUIET}, [Kind.QUIET]),
+        ({**QUIET, "sales_open_at": NOW + HOUR}, []),
+        ({**QUIET, "sales_open_at": NOW}, [Kind.QUIET]),
+        ({**QUIET, "sales_close_at": NOW}, []),
         ({"next_position": 1, "starts_at": NOW - DAY}, []),
         ({"waiting": 3, "is_sample": True}, []),
         ({"waiting": 3, "status": "cancelled"}, []),
@@ -89,8 +98,8 @@ def test_event_needs(changes: dict[str, Any], expected: list[Kind]) -> None:
 
 def test_what_could_not_be_delivered_is_told_also_of_what_is_over() -> None:
     over = event(starts_at=NOW - 5 * DAY)
-    assert kinds(over, undelivered=(1,)) == [Kind.UNDELIVERED]
-    assert kinds(over, undelivered=(2,)) == []
+    assert kinds(over, parked=(1,)) == [Kind.UNDELIVERED]
+    assert kinds(over, parked=(2,)) == []
 
 
 def test_list_that_stands_still_is_told_in_place_of_one_that_waits() -> None:
@@ -122,14 +131,20 @@ def test_dashboard_and_event_say_who_holds_up_a_list_and_what_can_be_done(
 
 def test_most_urgent_comes_first_and_then_what_is_soonest() -> None:
     given = [
-        event(id=1, next_position=1),
+        event(id=1, **QUIET),
         event(id=2, waiting=1, starts_at=None),
         event(id=3, waiting=1, starts_at=NOW + 5 * DAY),
         event(id=4, waiting=1, starts_at=NOW + 3 * DAY),
         event(id=5, starts_at=NOW + HOUR),
     ]
-    needs = needs_of(given, undelivered=(3,), standstills={}, now=NOW)
-    assert [need.event.id for need in needs] == [5, 3, 4, 3, 2, 1]
+    found = needs(*given, parked={3: 7})
+    assert [need.event.id for need in found] == [5, 3, 4, 3, 2, 1]
+
+
+def lines_of(page: TestResponse) -> list[dict[str, str]]:
+    """What the button of each line sends that puts it aside."""
+    found = re.findall(r'(?s)action="/organizer/dismiss".*?</form>', page.text)
+    return [dict(re.findall(r'name="([^"]+)" value="([^"]*)"', form)) for form in found]
 
 
 @pytest.mark.every_database
@@ -140,7 +155,8 @@ def test_dashboard_says_what_needs_attention_and_where_to_go(
     full = make_event("Full", tickets=1)
     for name in ("Ada", "Grace"):
         book(full, name)
-    new = make_event("New")
+    make_event("Far away", starts_at=now + 15 * DAY)
+    new = make_event("New", starts_at=now + 13 * DAY)
     draft = make_event("Draft", published=False, starts_at=now + 3 * DAY)
     failed = make_event("Failed")
     book(failed, "Mary")
@@ -148,18 +164,66 @@ def test_dashboard_says_what_needs_attention_and_where_to_go(
         connection.execute(
             update(deliveries).where(deliveries.c.event_id == failed).values(state="parked")
         )
-    page = owner.get("/organizer")
-    said = text_of(page)
-    for sentence, path in (
-        ("Full : 1 booking waits for a ticket", f"/organizer/events/{full}/edit"),
-        ("Nobody has booked New yet", f"/organizer/events/{new}#share"),
-        ("nobody can see it yet", f'/organizer/events/{draft}"'),
-        ("Mails for Failed could not be delivered", f"/organizer/events/{failed}/mails"),
-        ("No mail server is configured", ""),
+    told = {
+        "SETUP": ("No mail server is configured", "nobody gets mails"),
+        "UNDELIVERED": ("Mails for Failed could not be", f"/organizer/events/{failed}/mails"),
+        "DRAFT": ("nobody can see it yet", f'/organizer/events/{draft}"'),
+        "WAITING": ("Full : 1 booking waits for a ticket", f"/organizer/events/{full}/edit"),
+        "QUIET": ("Nobody has booked New yet", f"/organizer/events/{new}/share"),
+    }
+    seen: list[str] = []
+    while lines := lines_of(owner.get("/organizer")):
+        page = owner.get("/organizer")
+        assert len(lines) <= 3
+        assert ("less urgent" in page.text) == (len(told) - len(seen) > 3)
+        for line in lines:
+            sentence, path = told[line["kind"]]
+            assert sentence in text_of(page)
+            assert path in page.text
+        seen.append(lines[0]["kind"])
+        assert owner.client.post("/organizer/dismiss", data=lines[0]).status_code == 303
+    assert seen == list(told), "the worst first, and the next in its place"
+    book(full, "Joan")
+    assert lines_of(owner.get("/organizer"))[0]["kind"] == "WAITING", "twice as many wait"
+
+
+def test_what_was_put_aside_comes_back_when_it_gets_worse() -> None:
+    def levels(**changes: Any) -> list[int]:
+        return [need.level for need in needs(event(**changes))]
+
+    for worse in (
+        [levels(next_position=1, starts_at=NOW + days * DAY) for days in (14, 7, 2, 1)],
+        [levels(status="draft", starts_at=NOW + days * DAY) for days in (14, 7, 2, 1)],
+        [levels(waiting=number) for number in (1, 2, 4, 9)],
     ):
-        assert sentence in said
-        assert path in page.text
-    assert said.index("Mails for Failed") < said.index("nobody can see") < said.index("waits")
+        assert worse == sorted(worse)
+        assert len({*map(tuple, worse)}) == len(worse)
+    assert levels(waiting=4) == levels(waiting=7)
+    [first] = needs(event(), parked={1: 7})
+    assert still_told([first], {first.matter: first.level}) == []
+    assert still_told(needs(event(), parked={1: 8}), {first.matter: 7}) != []
+    [today] = needs(event(starts_at=NOW - DAY, ends_at=NOW + 2 * DAY))
+    assert still_told([today], {today.matter: today.level - 1}) == [today], "each day anew"
+
+
+@pytest.mark.every_database
+def test_nobody_puts_aside_what_is_somebody_elses(
+    app: Flask, owner: Person, make_event: MakeEvent
+) -> None:
+    event_id = make_event("Theirs", starts_at=clock.now() + DAY)
+    with app.app_context():
+        accounts.create_organizer(username="stranger", password=PASSWORD)
+    stranger = Person(app)
+    stranger.log_in("stranger")
+    line = {**stranger.token("/organizer"), "kind": "QUIET", "event": str(event_id), "level": "9"}
+    assert stranger.client.post("/organizer/dismiss", data=line).status_code == 404
+    for wrong in ({"kind": "NONSENSE"}, {"event": "x"}, {"level": "-1"}, {"level": ""}):
+        assert stranger.client.post("/organizer/dismiss", data={**line, **wrong}).status_code == 404
+    huge = {**line, "kind": "SETUP", "event": "0", "level": "9" * 18}
+    for _ in range(2):
+        assert stranger.client.post("/organizer/dismiss", data=huge).status_code == 303
+    assert "No mail server" not in stranger.get("/organizer").text
+    assert "No mail server" in owner.get("/organizer").text
 
 
 @pytest.mark.every_database
@@ -169,12 +233,10 @@ def test_event_that_starts_next_is_seen_behind_many_newer_ones(
     old = make_event("Old but soon", published=False, starts_at=clock.now() + DAY)
     for number in range(30):
         make_event(f"Later {number}")
-    page = owner.get("/organizer")
-    assert f'/organizer/events/{old}"' in page.text
-    assert "more, less urgent" in text_of(page)
+    assert [line["kind"] for line in lines_of(owner.get("/organizer"))] == ["SETUP", "DRAFT"]
     with app.app_context(), write_engine().begin() as connection:
         connection.execute(update(events).where(events.c.id == old).values(status="cancelled"))
-    assert f'/organizer/events/{old}"' not in owner.get("/organizer").text
+    assert [line["kind"] for line in lines_of(owner.get("/organizer"))] == ["SETUP"]
 
 
 def test_events_of_others_need_no_attention(
@@ -187,7 +249,7 @@ def test_events_of_others_need_no_attention(
     stranger.log_in("stranger")
     stranger.submit("/organizer/events/new", eventName="Mine", totalTickets=1, status="published")
     page = stranger.get("/organizer").text
-    assert "Nobody has booked" in page
+    assert "Mine" in page
     assert "Theirs" not in page
 
 

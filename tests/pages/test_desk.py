@@ -1,20 +1,24 @@
-"""What an organizer takes away from an event: its bookings as a file, or a new event like it."""
+"""The desk of an event: its tabs and bookings, the file of them, a new event like it."""
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from flask import Flask
 from sqlalchemy import insert, select
+from werkzeug.test import TestResponse
 
-from tests.pages.conftest import PASSWORD, Person, forms_of
+from tests.pages.conftest import PASSWORD, Person, forms_of, text_of
 from webapp.accounts import services as accounts
 from webapp.booking import queries
 from webapp.booking import services as bookings
 from webapp.extensions import db
+from webapp.pages.organizer import bookings as organizer_bookings
 from webapp.pages.spreadsheet import harmless
 from webapp.storage.tables import bookings as booking_table
 from webapp.storage.transaction import write
@@ -164,3 +168,121 @@ def test_event_like_another_has_its_details_and_none_of_its_bookings(
     ]
     assert edit["timeZone"] == "Europe/Berlin"
     assert edit["totalTickets"] == "7"
+
+
+def rows_on(page: TestResponse) -> list[str]:
+    """The names in the list of bookings."""
+    return re.findall(r'<th scope="row"><a[^>]*><bdi>([^<]*)</bdi>', page.text)
+
+
+def test_every_page_of_an_event_says_which_tab_it_is_and_leads_to_the_others(
+    owner: Person, make_event: MakeEvent, book: Book
+) -> None:
+    event_id = make_event("Feast")
+    book(event_id, "Ada")
+    path = f"/organizer/events/{event_id}"
+    tabs = {"Bookings": "", "Messages": "/mails", "Share": "/share", "Details": "/details"}
+    tabs["History"] = "/history"
+    pages = {
+        **{name: (tab,) for name, tab in tabs.items()},
+        "Bookings": ("", "/bookings/1", "/bookings/1/cancel", "/bookings/1/correct"),
+        "Details": ("/details", "/edit", "/picture", "/cancel"),
+    }
+    for name, parts in pages.items():
+        for part in parts:
+            page = owner.get(f"{path}{part}").text
+            assert re.findall(r'aria-current="page">([^<]*)', page) == [name], part
+            assert page.count("<h1>") == 1
+            assert "<h1><bdi>Feast</bdi></h1>" in page
+            for tab in tabs.values():
+                assert f'<a href="{path}{tab}"' in page
+    part = owner.get(f"{path}/share", fragment=True).text
+    assert "<html" not in part
+    assert "<h1><bdi>Feast</bdi></h1>" in part
+
+
+@pytest.mark.every_database
+def test_booking_is_found_by_words_code_link_and_address(
+    app: Flask, owner: Person, make_event: MakeEvent, book: Book
+) -> None:
+    event_id = make_event(tickets=50)
+    path = f"/organizer/events/{event_id}"
+    with app.app_context():
+        for number, name in enumerate(("Ben Haddad", "Zoë Müller", "Benno Zoller"), 1):
+            bookings.book_tickets(
+                event_id,
+                attendee_id=f"{number}@x.org",
+                tickets=1,
+                name=name,
+                email=f"{number}@x.org",
+            )
+        query = select(booking_table).where(booking_table.c.event_id == event_id)
+        ben, zoe, _ = db.session.execute(query.order_by(booking_table.c.position)).all()
+    code = ben.ticket_code
+    grouped = " ".join(code[start : start + 4] for start in range(0, 16, 4))
+    for search, found in (
+        ("haddad ben", ["Ben Haddad"]),
+        ("MULLER zoe", ["Zoë Müller"]),
+        ("3@x", ["Benno Zoller"]),
+        (code, ["Ben Haddad"]),
+        (grouped.lower(), ["Ben Haddad"]),
+        (code[:8].replace("0", "O"), ["Ben Haddad"]),
+        (zoe.reference, ["Zoë Müller"]),
+        (f"https://tickets.example/bookings/{zoe.reference}", ["Zoë Müller"]),
+        ("nobody", []),
+    ):
+        page = owner.get(f"{path}?search={quote(search)}")
+        assert rows_on(page) == found, search
+
+
+def test_search_filter_and_page_stay_after_an_action(
+    app: Flask, owner: Person, make_event: MakeEvent, book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(organizer_bookings, "PAGE", 2)
+    event_id = make_event(tickets=50)
+    path = f"/organizer/events/{event_id}"
+    for name in ("Anna", "Hannah", "Joanna", "Susanna", "Ben"):
+        book(event_id, name, tickets=2)
+    kept = "?status=confirmed&search=anna&after=2"
+    shown = owner.get(f"{path}{kept}")
+    assert rows_on(shown) == ["Joanna", "Susanna"]
+    here = kept.replace("&", "&amp;")
+    for leads in ("", "/cancel", "/correct", "/give"):
+        assert f'href="{path}/bookings/3{leads}{here}"' in shown.text
+
+    step = f"{path}/bookings/3/cancel{kept}"
+    assert f'href="{path}/bookings/3{here}"' in owner.get(step).text, "No, keep it"
+    back = owner.submit(step, step)
+    assert back.location == f"{path}{kept}"
+    assert rows_on(owner.get(back.location)) == ["Susanna"]
+
+    one = f"{path}/bookings/4{kept}"
+    asked = owner.submit(one, one, tickets=1)
+    sure = forms_of(asked)[one]
+    changed = owner.client.post(one, data=sure)
+    assert changed.location == one
+    assert f'href="{path}{here}"' in owner.get(one).text, "back to the list"
+    corrected = f"{path}/bookings/4/correct{kept}"
+    assert owner.submit(corrected, corrected, name="Susanna B").location == one
+    given = f"{path}/bookings/4/give{kept}"
+    assert owner.submit(given, given, name="Anna C", email="c@example.org").location == one
+
+
+def test_history_tells_in_the_events_zone_and_in_words(
+    owner: Person, make_event: MakeEvent
+) -> None:
+    event_id = make_event(
+        time_zone="Europe/Berlin", starts_at=datetime(2031, 1, 10, 8, 0, tzinfo=UTC)
+    )
+    path = f"/organizer/events/{event_id}"
+    changes: dict[str, Any] = {"startsAt": "2031-01-10T19:30", "salesCloseAt": "2031-01-09T12:00"}
+    changes |= {"description": "New words", "maxTicketsPerBooking": 4}
+    assert owner.submit(f"{path}/edit", **changes).status_code == 303
+    told = text_of(owner.get(f"{path}/history"))
+    assert "Starts: Fri 10 January 2031, 09:00 CET → Fri 10 January 2031, 19:30 CET" in told
+    assert "Booking closes: none → Thu 9 January 2031, 12:00 CET" in told
+    assert "Most tickets in one booking: 10 → 4" in told
+    assert "Description changed" in told
+    assert not re.search(r"\d{4}-\d{2}-\d{2}T|_at\b|New words", told)
+    assert owner.submit(f"{path}/edit", timeZone="Asia/Tokyo").status_code == 303
+    assert "Time zone: Berlin → Tokyo" in text_of(owner.get(f"{path}/history"))

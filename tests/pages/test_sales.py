@@ -72,24 +72,29 @@ def test_long_time_fits_and_loses_nothing() -> None:
     assert chart.columns[-1].last == days[-1].day
 
 
-def test_picture_says_in_words_what_it_shows(
-    owner: Person, make_event: MakeEvent, book: Book
+def test_picture_is_shown_from_three_days_on_and_says_in_words_what_it_shows(
+    owner: Person, make_event: MakeEvent, book: Book, at: Callable[[datetime], None]
 ) -> None:
     event_id = make_event(tickets=1)
-    path = f"/organizer/events/{event_id}"
+    path = f"/organizer/events/{event_id}/details"
     assert "Over time" not in owner.get(path).text
-    book(event_id, "Ada")
-    book(event_id, "Grace")
+    now = clock.now()
+    for days, name in ((0, "Ada"), (5, "Grace"), (9, "Mary")):
+        assert "Over time" not in owner.get(path).text
+        at(now + timedelta(days=days))
+        book(event_id, name)
     page = owner.get(path)
-    assert "1 booking confirmed at once, 1 put on the waiting list and 0 cancelled" in page.text
+    assert "1 booking confirmed at once, 2 put on the waiting list and 0 cancelled" in page.text
     assert 'role="img" aria-labelledby="sales-title sales-description"' in page.text
     assert "The same as a table" in text_of(page)
 
 
-def test_list_alone_is_read_without_the_picture(
+def test_bookings_are_read_without_the_picture(
     owner: Person, make_event: MakeEvent, book: Book, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     event_id = make_event()
     book(event_id, "Ada")
-    monkeypatch.setattr("webapp.pages.organizer.bookings.sales_of", lambda *_, **__: 1 / 0)
-    assert owner.get(f"/organizer/events/{event_id}", fragment=True).status_code == 200
+    monkeypatch.setattr("webapp.pages.organizer.desk.sales_of", lambda *_, **__: 1 / 0)
+    for fragment in (True, False):
+        page = owner.get(f"/organizer/events/{event_id}", fragment=fragment)
+        assert page.status_code == 200

@@ -128,6 +128,7 @@ ROWS: dict[str, dict[str, object]] = {
         "id": 1, "organizer_id": 1, "code_hash": "h1", "device": "", "first_seen_at": MOMENT,
         "last_seen_at": MOMENT,
     },
+    "dismissal": {"organizer_id": 1, "kind": "WAITING", "event_id": 1, "level": 1},
     "event": {
         "id": 1, "organizer_id": 1, "name": "E", "description": "", "location": "",
         "time_zone": "UTC", "status": "published", "max_tickets_per_booking": 10,
@@ -241,6 +242,8 @@ VIOLATIONS = [
     Violation("uq_login_code_hash", "login", {"id": 2}),
     Violation("fk_login_organizer_id", "login", {"id": 2, "code_hash": "h2", "organizer_id": 9}),
     Violation("pk_login", "login", {"code_hash": "h2"}),
+    Violation("fk_dismissal_organizer_id", "dismissal", {"organizer_id": 9}),
+    Violation("pk_dismissal", "dismissal", {"level": 2}),
     Violation("pk_idempotency_key", "idempotency_key", {}),
     Violation("ck_delivery_state", "delivery", {"id": 2, "once": "o2", "state": "lost"}),
     Violation("ck_delivery_attempts", "delivery", {"id": 2, "once": "o2", "attempts": -1}),

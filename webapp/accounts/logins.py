@@ -9,7 +9,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from webapp import clock
 from webapp.accounts.services import Account
@@ -77,12 +77,14 @@ def find_login(code: str) -> Login | None:
 
 
 def _read_login(code_hash: str, askers: list[None]) -> list[Login | None]:
-    query = select(logins.c.id, logins.c.organizer_id, logins.c.last_seen_at)
-    mine = query.where(logins.c.code_hash == code_hash)
-    row = read(lambda connection: connection.execute(mine).one_or_none())
+    values = {"of_code": code_hash}
+    row = read(lambda connection: connection.execute(_of_code, values).one_or_none())
     return [Login(*row) if row else None] * len(askers)
 
 
+_of_code = select(logins.c.id, logins.c.organizer_id, logins.c.last_seen_at).where(
+    logins.c.code_hash == bindparam("of_code")
+)
 _login_reads: PerApp[Batcher[str, None, Login | None]] = PerApp(lambda: Batcher(_read_login))
 
 

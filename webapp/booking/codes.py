@@ -7,6 +7,7 @@ threads that took 7 % of a booking. So they are fetched many at a time.
 import hashlib
 import hmac
 import os
+import re
 from base64 import urlsafe_b64encode
 from collections import deque
 
@@ -18,6 +19,9 @@ FETCHED = 64
 REFERENCE, TICKET_CODE = "reference", "ticket_code"
 # One of 32 letters for each byte there is.
 CROCKFORD = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ" * 8
+# Letters that no code has, and the digits that they are taken for.
+MISTAKEN = str.maketrans("OIL", "011")
+is_ticket_code = re.compile(r"[0-9A-HJKMNP-TV-Z]{1,16}").fullmatch
 
 _ready: deque[bytes] = deque()
 # A child must not give out what its parent will.
@@ -37,6 +41,15 @@ def new_reference() -> str:
 def new_ticket_code() -> str:
     """80 random bits in letters that are not mistaken for each other: it can be typed at a door."""
     return random_bytes().translate(CROCKFORD).decode()
+
+
+def as_ticket_code(text: str) -> str:
+    """What was typed as a ticket code is written: in groups, in small letters, with o for 0.
+
+    Empty where it cannot be one, or the beginning of one.
+    """
+    typed = "".join(text.split()).replace("-", "").upper().translate(MISTAKEN)
+    return typed if is_ticket_code(typed) else ""
 
 
 def code_hash(code: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Select, bindparam, func, or_, select
+from sqlalchemy import Select, bindparam, or_, select
 
 from webapp import clock
 from webapp.booking import load
@@ -18,26 +18,23 @@ from webapp.booking.access import check_own
 from webapp.booking.codes import REFERENCE, code_hash
 from webapp.booking.commands import ActivityKind, Actor, Status
 from webapp.booking.inventory import TIME_TO_GIVE_BACK, free_for_head, give_back_until
-from webapp.booking.load import BY_STATUS
-from webapp.booking.open_questions import Question, is_asked, question_of
+from webapp.booking.listing import LINES, WHOLE, Line, read_in_order
+from webapp.booking.open_questions import Question, question_of
 from webapp.booking.ranks import rank_of
 from webapp.errors import BookingNotFound, DomainError, EventNotFound, LinkReplaced
 from webapp.extensions import PerApp
 from webapp.storage.batcher import Batcher
-from webapp.storage.engines import dialect
 from webapp.storage.rows import ActivityRow, BookingRow, EventRow, LockedEvent
-from webapp.storage.search import finds
 from webapp.storage.tables import activities, bookings, events, old_codes
 from webapp.storage.transaction import read
 
 PORTION = 1000
 is_reference = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
-# From so many characters on, a search may mean the beginning of a reference.
-SHORTEST_REFERENCE = 6
 
 
 _event = select(events).where(events.c.id == bindparam("event_id"))
 # Both rows in one answer: a page of a booking reads it in half of the time.
+
 _with_event = (
     select(bookings, *[column.label(f"event_{column.key}") for column in events.c])
     .join(events, events.c.id == bookings.c.event_id)
@@ -157,28 +154,19 @@ def event_bookings(
     """Bookings of an event in order of position, from behind position `after`; for its organizer.
 
     `status` keeps one status, `asked` those with an open question; `search` finds words
-    in name, address and attendee id, or the beginning of a reference.
+    in name, address and attendee id, or the beginning of a reference or ticket code.
     Raises `EventNotFound`.
     """
     check_own(event, actor)
-    query = select(bookings).where(bookings.c.event_id == event.id, bookings.c.position > after)
-    if status:
-        query = query.where(bookings.c.status == status).with_hint(bookings, BY_STATUS, "mysql")
-    if asked:
-        query = query.where(is_asked)
-    if search:
-        found = []
-        words = finds(search, dialect=dialect(), said=_said, written=[bookings.c.email])
-        if words is not None:
-            found.append(words)
-        # MySQL will not compare a reference, which is ASCII, with any other text; and a few letters
-        # begin one by chance.
-        if search.isascii() and len(search) >= SHORTEST_REFERENCE:
-            found.append(bookings.c.reference.startswith(search, autoescape=True))
-        if found:
-            query = query.where(or_(*found))
-    query = query.order_by(bookings.c.position).limit(limit)
-    return list(read(lambda connection: connection.execute(query).all()))
+    narrowed: dict[str, Any] = {"status": status, "asked": asked, "search": search}
+    found = read_in_order(WHOLE, event.id, **narrowed, after=after, limit=limit)
+    return cast(list[BookingRow], found)
+
+
+def booking_lines(event: LockedEvent, *, actor: Actor, **query: Any) -> list[Line]:
+    """The same as `event_bookings` reads, with what a list shows of them."""
+    check_own(event, actor)
+    return cast(list[Line], read_in_order(LINES, event.id, **query))
 
 
 def all_bookings(event: LockedEvent, *, actor: Actor) -> Iterator[Sequence[BookingRow]]:
@@ -252,8 +240,6 @@ event_reads: PerApp[Batcher[int, None, EventRow | None]] = PerApp(lambda: Batche
 place_reads: PerApp[Batcher[None, str, tuple[int, int] | None]] = PerApp(
     lambda: Batcher(read_places)
 )
-# The id of most attendees is their address once more.
-_said = (bookings.c.name, func.nullif(bookings.c.attendee_id, bookings.c.email))
 
 
 def _of_reference(reference: str) -> tuple[BookingRow, EventRow]:

@@ -38,6 +38,9 @@ _long = _published.where(
     events.c.starts_at < bindparam("lately"),
     events.c.ends_at > bindparam("now"),
 ).order_by(events.c.starts_at, events.c.id)
+_own = select(events).where(
+    events.c.id == bindparam("event_id"), events.c.organizer_id == bindparam("of_organizer")
+)
 _undated = _published.where(events.c.starts_at.is_(None), events.c.id > bindparam("id")).order_by(
     events.c.id
 )
@@ -50,8 +53,8 @@ BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 def own_event(event_id: int, *, organizer_id: int) -> EventRow:
     """An organizer's own event, drafts included. Raises `EventNotFound` for anybody else's."""
-    query = select(events).where(events.c.id == event_id, events.c.organizer_id == organizer_id)
-    event = read(lambda connection: connection.execute(query).one_or_none())
+    values = {"event_id": event_id, "of_organizer": organizer_id}
+    event = read(lambda connection: connection.execute(_own, values).one_or_none())
     if event is None:
         raise EventNotFound
     return cast(EventRow, event)
@@ -67,17 +70,6 @@ def own_events(organizer_id: int, *, before: int | None = None, limit: int = 50)
     if before is not None:
         query = query.where(events.c.id < before)
     query = query.order_by(events.c.id.desc()).limit(limit)
-    return cast(list[EventRow], read(lambda connection: connection.execute(query).all()))
-
-
-def next_events(organizer_id: int, *, since: datetime, limit: int = 50) -> list[EventRow]:
-    """An organizer's events that start after `since`, soonest first."""
-    query = (
-        select(events)
-        .where(events.c.organizer_id == organizer_id, events.c.starts_at > since)
-        .order_by(events.c.starts_at, events.c.id)
-        .limit(limit)
-    )
     return cast(list[EventRow], read(lambda connection: connection.execute(query).all()))
 
 

@@ -229,12 +229,13 @@ def parked(event: EventRow, *, actor: Actor, after: int = 0) -> Sequence[Deliver
 
 
 class Undelivered(NamedTuple):
-    """The ids of events with mails that were given up, and with questions that cannot leave.
+    """Events with mails that were given up, and with questions that cannot leave.
 
-    A question is `held` by a mail server that is away. All mails rest after a restore.
+    `parked` is `{event_id: id of the last such mail}`. A question is `held` by a mail server that
+    is away: these are ids of events. All mails rest after a restore.
     """
 
-    parked: set[int]
+    parked: dict[int, int]
     held: set[int]
     is_resting: bool
 
@@ -247,6 +248,7 @@ def undelivered(found: Collection[EventRow], *, actor: Actor) -> Undelivered:
     one = (
         select(deliveries.c.id)
         .where(deliveries.c.event_id == events.c.id, deliveries.c.state == "parked")
+        .order_by(deliveries.c.id.desc())
         .limit(1)
         .scalar_subquery()
     )
@@ -254,7 +256,7 @@ def undelivered(found: Collection[EventRow], *, actor: Actor) -> Undelivered:
     query = select(events.c.id, one, resting).where(events.c.id.in_([event.id for event in found]))
     rows = read(lambda connection: connection.execute(query).all())
     return Undelivered(
-        {event_id for event_id, parked_id, _ in rows if parked_id is not None},
+        {event_id: parked_id for event_id, parked_id, _ in rows if parked_id is not None},
         _held([event.id for event in found if may_have_asked(event)]),
         any(is_resting for *_, is_resting in rows),
     )

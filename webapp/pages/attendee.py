@@ -1,8 +1,6 @@
 """What attendees see: the events, one event with its form, and their own booking."""
 
-import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -46,7 +44,7 @@ from webapp.web.htmx import fragment, move_to, show, show_anew, wants_fragment
 from webapp.web.kept_pages import show_kept
 from webapp.web.language import chosen_language, language, ngettext
 from webapp.web.language import gettext as _
-from webapp.web.paging import page_of
+from webapp.web.paging import page_of, place_in, place_of
 from webapp.web.rate_limits import BOOKING_FORMS, FreeTickets, limited, network
 from webapp.web.schemas import PageBooking, WantedTickets, from_form
 
@@ -55,10 +53,6 @@ bp = Blueprint("attendee", __name__)
 
 PAGE = 24
 EVENT = "/events/<id:event_id>"
-
-read_cursor = re.compile(r"(undated|[0-9]{1,18})-([0-9]{1,18})").fullmatch
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 
 
 class AddressHasBooking(DomainError):
@@ -74,9 +68,9 @@ class AddressHasBooking(DomainError):
 def events() -> ResponseReturnValue:
     """The events that are not over, soonest first."""
     search = request.args.get("search", "").strip()[:MAX_NAME]
-    after = _cursor(request.args.get("after", ""))
+    after = place_in(request.args.get("after", ""))
     read = partial(upcoming_events, search=search, after=after)
-    page, next_cursor = page_of(read, PAGE, _cursor_of)
+    page, next_cursor = page_of(read, PAGE, place_of)
     response = show_kept(
         "attendee/events.html",
         block="events",
@@ -350,22 +344,3 @@ def _by_month(events: Sequence[EventRow]) -> tuple[tuple[str, tuple[EventRow, ..
         return formatting.month(local(event.starts_at, event.time_zone), reads)
 
     return tuple((name, tuple(group)) for name, group in groupby(events, key=month))
-
-
-def _cursor_of(event: EventRow) -> str:
-    """Start and id of the last event on a page, for an address."""
-    if event.starts_at is None:
-        return f"undated-{event.id}"
-    return f"{(event.starts_at - EPOCH) // MICROSECOND}-{event.id}"
-
-
-def _cursor(text: str) -> tuple[datetime | None, int] | None:
-    match = read_cursor(text)
-    if match is None:
-        return None
-    if match[1] == "undated":
-        return None, int(match[2])
-    try:
-        return EPOCH + int(match[1]) * MICROSECOND, int(match[2])
-    except OverflowError:
-        return None

@@ -9,6 +9,8 @@ from webapp.events.sales import Day
 MOST_COLUMNS = 42
 # The first days of an event are not drawn as one broad block.
 LEAST_COLUMNS = 14
+# One or two days are no line that could be seen.
+LEAST_DAYS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +57,16 @@ class Chart:
 
 
 def chart_of(days: Sequence[Day]) -> Chart | None:
-    """Days put together so that they fit; nothing where nothing was booked yet."""
-    if not days:
+    """Days put together so that they fit; nothing where there is too little to see."""
+    if sum(map(_has_something, days)) < LEAST_DAYS:
         return None
     width = -(-len(days) // MOST_COLUMNS)
     groups = [days[start : start + width] for start in range(0, len(days), width)]
     return Chart([Column(group[0].day, group[-1].day, *_sums(group)) for group in groups])
+
+
+def _has_something(day: Day) -> bool:
+    return bool(day.confirmed or day.waiting or day.cancelled)
 
 
 def _sums(parts: Sequence[Day | Column]) -> tuple[int, int, int]:

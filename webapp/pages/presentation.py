@@ -1,6 +1,7 @@
 """What templates can use: filters, addresses, the code of a ticket."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from flask import Flask, current_app
@@ -13,6 +14,7 @@ from webapp.config import SITE_NAME, current_settings
 from webapp.events.queries import Announced
 from webapp.storage.rows import EventRow
 from webapp.text import formatting, qr_code
+from webapp.text.languages import Language
 from webapp.text.links import linked
 from webapp.text.templates import Templates
 from webapp.web.kept_pages import differs
@@ -26,6 +28,7 @@ def init_app(app: Flask) -> None:
     site_name = app.extensions["settings"].site_name
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
+        city=spoken(lambda zone, language: language.city(zone) or zone),
         grouped=formatting.grouped,
         hours=spoken(formatting.hours),
         in_month=spoken(formatting.in_month),
@@ -39,6 +42,7 @@ def init_app(app: Flask) -> None:
         percent_of=formatting.percent_of,
         qr_code=qr_code.as_svg,
         span=spoken(formatting.span),
+        told_moment=spoken(told_moment),
         whole_day=spoken(formatting.whole_day),
     )
     app.jinja_env.tests.update(
@@ -71,6 +75,11 @@ def spoken(write: Callable[..., str]) -> Callable[..., str]:
         return write(*values, templates.language)
 
     return filter_
+
+
+def told_moment(told: str | None, time_zone: str, language: Language) -> str:
+    """A moment as the history keeps it, at the event's place; empty for none."""
+    return formatting.moment(datetime.fromisoformat(told), time_zone, language) if told else ""
 
 
 def server_time() -> str:

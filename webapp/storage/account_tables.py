@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, Integer, String, UniqueConstraint, false
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.extensions import Base
@@ -78,3 +78,20 @@ class Login(Base):
     device: Mapped[str] = mapped_column(String(MAX_NAME))
     first_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
     last_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Dismissal(Base):
+    """What an organizer has put aside of what needs attention.
+
+    It is told again once it is worse than `level`, which its kind gives a meaning. No event is
+    referred to, so that one can be deleted; ids are never used again.
+    """
+
+    __tablename__ = "dismissal"
+    __table_args__ = (UTF8MB4,)
+
+    organizer_id: Mapped[int] = mapped_column(ForeignKey("organizer.id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(code_text(16), primary_key=True)
+    # 0 for what is about the whole account.
+    event_id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    level: Mapped[int] = mapped_column(BigInteger)

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.extensions import Base
-from webapp.storage.account_tables import ApiToken, Login, Organizer
+from webapp.storage.account_tables import ApiToken, Dismissal, Login, Organizer
 from webapp.storage.columns import (
     MAX_CAPACITY,
     MAX_EMAIL,
@@ -271,6 +271,7 @@ class UsedKey(Base):
 organizers = cast(Table, Organizer.__table__)
 tokens = cast(Table, ApiToken.__table__)
 logins = cast(Table, Login.__table__)
+dismissals = cast(Table, Dismissal.__table__)
 events = cast(Table, Event.__table__)
 bookings = cast(Table, Booking.__table__)
 terms = cast(Table, Term.__table__)

@@ -75,6 +75,8 @@ class SharedGlobalsEnvironment(Templates):
         kind = type(value)
         if kind is str:
             return escape_inner(value)  # type: ignore[arg-type]
+        if kind is int:
+            return str(value)
         return value if kind is Markup else escape(value)  # type: ignore[return-value]
 
     def make_globals(self, d: MutableMapping[str, Any] | None) -> MutableMapping[str, Any]:

@@ -1,11 +1,14 @@
 """What organizers see: their own events and nobody else's."""
 
+from typing import Any
+
 from flask import Blueprint, Response, g, request
 from flask.typing import ResponseReturnValue
 
 from webapp.booking.commands import Actor, organizer
 from webapp.events.queries import own_event
 from webapp.pages.auth import ask_to_log_in
+from webapp.storage.columns import MAX_NAME
 from webapp.web.htmx import wants_fragment
 from webapp.web.paging import number_in
 from webapp.web.security import current_login, note_login_is_used
@@ -38,6 +41,17 @@ def cursor_argument(name: str) -> int | None:
     return number_in(request.args.get(name, ""))
 
 
+def kept_list() -> dict[str, Any]:
+    """Where in the list of bookings somebody came from, so that an action leads back there."""
+    given = {name: request.args.get(name, "")[:MAX_NAME] for name in ("status", "search", "after")}
+    return {name: value for name, value in given.items() if value}
+
+
+@bp.context_processor
+def tell_where_from() -> dict[str, object]:
+    return {"kept_list": kept_list}
+
+
 def organizer_id() -> int:
     """The id of the organizer who is logged in."""
     login = current_login()
@@ -55,6 +69,8 @@ from webapp.pages.organizer import (  # noqa: E402
     bookings,
     contact,
     corrections,
+    dashboard,
+    desk,
     events,
     mails,
     notices,
@@ -67,6 +83,8 @@ __all__ = [
     "bp",
     "contact",
     "corrections",
+    "dashboard",
+    "desk",
     "events",
     "mails",
     "notices",

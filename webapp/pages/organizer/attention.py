@@ -1,96 +1,114 @@
-"""What of an organizer's events needs attention, most urgent first; the template says it."""
+"""What of an organizer's events needs attention, worst first; the template says it."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
 
 from webapp.booking.standstill import Standstill
+from webapp.events.dismissals import Matter
+from webapp.mail.announcements import Undelivered
 from webapp.storage.rows import EventRow
 from webapp.text.formatting import local
 
 SOON = timedelta(days=14)
+# The days to go at which what has been put aside is told again.
+CLOSER = (7, 2, 1)
 
 
 class Kind(IntEnum):
-    """What is the matter, in the order in which it is urgent."""
+    """What is the matter, the worst first."""
 
-    TODAY = 1
-    UNDELIVERED = 2
+    RESTING = 1
+    SETUP = 2
     HELD = 3
-    DRAFT = 4
-    STANDS_STILL = 5
-    WAITING = 6
-    QUIET = 7
+    TODAY = 4
+    UNDELIVERED = 5
+    DRAFT = 6
+    STANDS_STILL = 7
+    WAITING = 8
+    QUIET = 9
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Something that an organizer should look at; `standstill` where a list stands still."""
+    """Something that an organizer should look at; no `event` where it is about the whole account.
+
+    `level` grows as it gets worse; `standstill` is there where a list stands still.
+    """
 
     kind: Kind
-    event: EventRow
+    event: EventRow | None = None
+    level: int = 1
     standstill: Standstill | None = None
+
+    @property
+    def matter(self) -> Matter:
+        return Matter(self.kind.name, self.event.id if self.event else 0)
 
 
 def needs_of(
     events: Iterable[EventRow],
     *,
-    undelivered: Collection[int],
-    held: Collection[int] = (),
+    mails: Undelivered,
     standstills: Mapping[int, Standstill],
+    sends_mail: bool,
     now: datetime,
 ) -> list[Need]:
-    """What the events need, most urgent first and then soonest first, those without a date last.
+    """What an organizer has to look at: worst first, then soonest, those without a date last.
 
-    `undelivered` are the ids of events with mails that could not be delivered, `held` of those with
-    questions that a mail server which is away holds back; `standstills` tell what holds up a list:
-    `{event_id: standstill}`. Samples and cancelled events need nothing.
+    `standstills` tell what holds up a list: `{event_id: standstill}`. Samples and cancelled events
+    need nothing.
     """
-    found = [
-        Need(kind, event, standstills.get(event.id))
-        for event in events
-        if not event.is_sample and event.status != "cancelled"
-        for kind in _kinds(
-            event,
-            has_undelivered=event.id in undelivered,
-            is_held=event.id in held,
-            stands_still=event.id in standstills,
-            now=now,
-        )
-    ]
-    return sorted(
-        found,
-        key=lambda need: (
-            need.kind,
-            need.event.starts_at is None,
-            need.event.starts_at or now,
-            need.event.id,
-        ),
-    )
+    found = [Need(Kind.RESTING)] if mails.is_resting else []
+    if not sends_mail:
+        found.append(Need(Kind.SETUP))
+    for event in events:
+        if not event.is_sample and event.status != "cancelled":
+            found += _needs_of(event, mails, standstills.get(event.id), now)
+    return sorted(found, key=lambda need: (need.kind, *_soonest(need.event, now)))
 
 
-def _kinds(
-    event: EventRow, *, has_undelivered: bool, is_held: bool, stands_still: bool, now: datetime
-) -> Iterable[Kind]:
+def still_told(needs: Iterable[Need], dismissed: Mapping[Matter, int]) -> list[Need]:
+    """Those that were not put aside, or are worse since: `{matter: level}`."""
+    return [need for need in needs if need.level > dismissed.get(need.matter, 0)]
+
+
+def _soonest(event: EventRow | None, now: datetime) -> tuple[bool, datetime, int]:
+    if event is None:
+        return False, now, 0
+    return event.starts_at is None, event.starts_at or now, event.id
+
+
+def _needs_of(
+    event: EventRow, mails: Undelivered, standstill: Standstill | None, now: datetime
+) -> Iterable[Need]:
     start, is_draft = event.starts_at, event.status == "draft"
     if start and not is_draft and _is_on(event, now):
-        yield Kind.TODAY
-    if has_undelivered:
-        yield Kind.UNDELIVERED
-    if is_held:
-        yield Kind.HELD
+        yield Need(Kind.TODAY, event, local(now, event.time_zone).toordinal())
+    if event.id in mails.parked:
+        yield Need(Kind.UNDELIVERED, event, mails.parked[event.id])
+    if event.id in mails.held:
+        yield Need(Kind.HELD, event)
     if start and start <= now:
         return
+    is_soon = start is not None and start <= now + SOON
     if is_draft:
-        if start and start <= now + SOON:
-            yield Kind.DRAFT
-    elif stands_still:
-        yield Kind.STANDS_STILL
+        if is_soon:
+            yield Need(Kind.DRAFT, event, _closeness(event, now))
+    elif standstill:
+        yield Need(Kind.STANDS_STILL, event, standstill.free, standstill)
     elif event.waiting:
-        yield Kind.WAITING
-    elif event.next_position == 1 and _sells(event, now):
-        yield Kind.QUIET
+        # Each time as many wait as before and as many again.
+        yield Need(Kind.WAITING, event, event.waiting.bit_length())
+    elif is_soon and event.next_position == 1 and _sells(event, now):
+        yield Need(Kind.QUIET, event, _closeness(event, now))
+
+
+def _closeness(event: EventRow, now: datetime) -> int:
+    assert event.starts_at is not None
+    left = event.starts_at - now
+    return 1 + sum(left <= timedelta(days=days) for days in CLOSER)
 
 
 def _is_on(event: EventRow, now: datetime) -> bool:

@@ -4,29 +4,29 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import chain
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Response, flash, g, redirect, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
+from markupsafe import escape
 
 from webapp import clock
 from webapp.booking import queries
 from webapp.booking import services as bookings
 from webapp.booking.commands import Status, is_active, takes_tickets
 from webapp.booking.inventory import free_for_head, inventory_of
+from webapp.booking.listing import Line
 from webapp.booking.open_questions import answers_of, may_have_asked, open_questions, question_of
 from webapp.booking.ranks import rank_of, ranks_of
 from webapp.booking.standstill import standstills
 from webapp.errors import AlreadyBooked, DomainError
-from webapp.events.sales import sales_of
 from webapp.pages import forms, spreadsheet
-from webapp.pages.chart import chart_of
 from webapp.pages.forms import form_on
 from webapp.pages.offer import goes_to, offer_of
-from webapp.pages.organizer import bp, cursor_argument, me
+from webapp.pages.organizer import bp, cursor_argument, kept_list, me
 from webapp.pages.organizer.events import EVENT
 from webapp.pages.organizer.wording import moved_up
 from webapp.storage.columns import MAX_NAME
-from webapp.storage.rows import BookingRow
 from webapp.web.htmx import fragment, move_to, show, wants_fragment
 from webapp.web.language import gettext as _
 from webapp.web.language import ngettext
@@ -57,8 +57,6 @@ def event(event_id: int) -> ResponseReturnValue:
         event=g.event,
         standstill=standstills([g.event], actor=me()).get(event_id),
         answers=answers_of(g.event, actor=me()),
-        # The list alone is asked for much more often than the page, and shows no picture.
-        draw_sales=lambda: chart_of(sales_of(g.event, actor=me())),
         **_listed(event_id),
     )
 
@@ -174,7 +172,9 @@ def change_booking(event_id: int, position: int) -> ResponseReturnValue:
     )
     changed = ngettext("Changed to %(num)s ticket.", "Changed to %(num)s tickets.", form.tickets)
     flash(" ".join([changed, moved_up(outcome.promoted)]).strip())
-    return move_to(url_for("organizer.booking", event_id=event_id, position=position))
+    return move_to(
+        url_for("organizer.booking", event_id=event_id, position=position, **kept_list())
+    )
 
 
 @bp.post(f"{BOOKING}/take")
@@ -191,7 +191,9 @@ def take_free(event_id: int, position: int) -> ResponseReturnValue:
         key=forms.idempotency_key("take", caller=caller, position=position, tickets=form.tickets),
     )
     flash(moved_up(outcome.promoted))
-    return move_to(url_for("organizer.booking", event_id=event_id, position=position))
+    return move_to(
+        url_for("organizer.booking", event_id=event_id, position=position, **kept_list())
+    )
 
 
 @bp.post(f"{BOOKING}/keep")
@@ -201,7 +203,9 @@ def keep_booking(event_id: int, position: int) -> ResponseReturnValue:
     found = queries.booking_at(g.event, position, actor=me())
     bookings.keep_booking(event_id, position=position, reference=found.reference, actor=me())
     flash(_("The booking is kept. Nobody has to answer any more."))
-    return move_to(url_for("organizer.booking", event_id=event_id, position=position))
+    return move_to(
+        url_for("organizer.booking", event_id=event_id, position=position, **kept_list())
+    )
 
 
 @bp.get(f"{BOOKING}/cancel")
@@ -209,7 +213,9 @@ def confirm_cancel_booking(event_id: int, position: int) -> ResponseReturnValue:
     """Ask once more before a booking is cancelled."""
     found = queries.booking_at(g.event, position, actor=me())
     if not is_active(found.status):
-        return move_to(url_for("organizer.booking", event_id=event_id, position=position))
+        return move_to(
+            url_for("organizer.booking", event_id=event_id, position=position, **kept_list())
+        )
     return show(
         "organizer/confirm_cancel_booking.html",
         event=g.event,
@@ -224,7 +230,7 @@ def cancel_booking(event_id: int, position: int) -> ResponseReturnValue:
     """Cancel a booking; its tickets go to the next in line at once."""
     outcome = bookings.cancel_booking(event_id, position=position, actor=me())
     flash(" ".join([_("The booking is cancelled."), moved_up(outcome.promoted)]).strip())
-    return move_to(url_for("organizer.event", event_id=event_id))
+    return move_to(url_for("organizer.event", event_id=event_id, **kept_list()))
 
 
 def _listed(event_id: int) -> dict[str, Any]:
@@ -234,7 +240,7 @@ def _listed(event_id: int) -> dict[str, Any]:
     search = request.args.get("search", "").strip()[:MAX_NAME]
     after = cursor_argument("after") or 0
     read = partial(
-        queries.event_bookings,
+        queries.booking_lines,
         g.event,
         actor=me(),
         status="" if status == ASKED else status,
@@ -243,15 +249,16 @@ def _listed(event_id: int) -> dict[str, Any]:
         after=after,
     )
     page, next_after = page_of(read, PAGE, lambda booking: booking.position)
+    kept = kept_list()
     return {
         # Nothing is held yet.
         "statuses": [
             *(name for name in Status if name is not Status.HELD),
             *([ASKED] if status == ASKED or may_have_asked(g.event) else []),
         ],
-        "questions": open_questions(g.event, [booking.position for booking in page]),
-        "bookings": page,
-        "ranks": ranks_on(event_id, page),
+        "rows": _rows_of(event_id, page),
+        # For the links of each row; the address begins before it.
+        "kept": escape(f"?{urlencode(kept)}" if kept else ""),
         "status": status,
         "search": search,
         "is_continued": after > 0,
@@ -259,7 +266,28 @@ def _listed(event_id: int) -> dict[str, Any]:
     }
 
 
-def ranks_on(event_id: int, page: Sequence[BookingRow]) -> dict[int, int]:
+def _rows_of(event_id: int, page: Sequence[Line]) -> list[tuple[Any, ...]]:
+    """What templates/organizer/_rows.html takes apart, without a look-up for each value."""
+    questions = open_questions(g.event, [line.position for line in page])
+    ranks = ranks_on(event_id, page)
+    base = url_for("organizer.event", event_id=event_id) + "/bookings/"
+    return [
+        (
+            f"{base}{position}",
+            position,
+            name or attendee_id,
+            email or attendee_id,
+            tickets,
+            status,
+            is_active(status),
+            ranks.get(position),
+            questions.get(position),
+        )
+        for position, attendee_id, name, email, tickets, status in page
+    ]
+
+
+def ranks_on(event_id: int, page: Sequence[Line]) -> dict[int, int]:
     """The ranks of the waiting bookings on a page."""
     waiting = [row.position for row in page if row.status == Status.WAITING]
     return ranks_of(event_id, waiting) if waiting else {}

@@ -12,7 +12,7 @@ from webapp.booking.giving import give_ticket
 from webapp.errors import AlreadyBooked
 from webapp.pages import forms
 from webapp.pages.forms import form_on
-from webapp.pages.organizer import bp, me
+from webapp.pages.organizer import bp, kept_list, me
 from webapp.pages.organizer.bookings import BOOKING, AttendeeHasBooking
 from webapp.pages.presentation import sends_mail
 from webapp.storage.idempotency import IdempotencyKey
@@ -86,4 +86,6 @@ def _key(operation: str, position: int, values: dict[str, Any]) -> IdempotencyKe
 
 
 def _back(event_id: int, position: int) -> ResponseReturnValue:
-    return move_to(url_for("organizer.booking", event_id=event_id, position=position))
+    return move_to(
+        url_for("organizer.booking", event_id=event_id, position=position, **kept_list())
+    )

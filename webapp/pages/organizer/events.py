@@ -1,4 +1,4 @@
-"""An organizer's events: the dashboard, making and editing one, publishing, cancelling."""
+"""An organizer's events: making and editing one, publishing, cancelling."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -10,21 +10,17 @@ from typing import Any
 from flask import flash, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp import clock
 from webapp.booking import queries
 from webapp.booking.open_questions import answers_of
 from webapp.booking.standstill import standstills
 from webapp.errors import EditConflict, Problem
-from webapp.events import samples
 from webapp.events import services as events_service
 from webapp.events.pictures import create_event_like
-from webapp.events.queries import next_events, own_event, own_events
+from webapp.events.queries import own_event, own_events
 from webapp.events.services import EventDetails
-from webapp.mail.announcements import undelivered
 from webapp.pages import forms
 from webapp.pages.forms import Overtaken, form_on
 from webapp.pages.organizer import bp, cursor_argument, me, organizer_id
-from webapp.pages.organizer.attention import Need, needs_of
 from webapp.pages.organizer.wording import meanwhile, moved_up, with_slips
 from webapp.storage.rows import EventRow
 from webapp.text.formatting import local_input
@@ -32,9 +28,8 @@ from webapp.text.languages import Language
 from webapp.web.fields import all_zones
 from webapp.web.htmx import fragment, move_to, show, wants_fragment
 from webapp.web.language import gettext as _
-from webapp.web.language import language, ngettext
+from webapp.web.language import language
 from webapp.web.paging import number_in, page_of
-from webapp.web.proxies import has_unnamed_proxy
 from webapp.web.schemas import EVENT_FIELDS, Cancellation, EventFields, from_form
 
 PAGE = 25
@@ -44,35 +39,6 @@ REGIONS = (
     *("Atlantic", "Australia", "Europe", "Indian", "Pacific"),
 )
 EVENT = "/events/<id:event_id>"
-
-
-@bp.get("")
-def events() -> ResponseReturnValue:
-    """The organizer's events, newest first."""
-    before = cursor_argument("before")
-    read = partial(own_events, organizer_id(), before=before)
-    page, next_before = page_of(read, PAGE, lambda event: event.id)
-    needs, is_resting = _needs(page) if before is None else ([], False)
-    return show(
-        "organizer/events.html",
-        events=page,
-        needs=needs,
-        is_resting=is_resting,
-        is_continued=before is not None,
-        next_before=next_before,
-        has_samples=any(event.is_sample for event in page),
-        only_samples=all(event.is_sample for event in page),
-        has_unnamed_proxy=has_unnamed_proxy(),
-    )
-
-
-@bp.post("/samples/remove")
-@form_on("organizer.events")
-def remove_samples() -> ResponseReturnValue:
-    """Delete the sample events."""
-    gone = samples.remove_samples(organizer_id=organizer_id())
-    flash(ngettext("Removed: %(num)s sample event.", "Removed: %(num)s sample events.", gone))
-    return move_to(url_for("organizer.events"))
 
 
 @bp.get("/events/new")
@@ -158,7 +124,7 @@ def publish(event_id: int) -> ResponseReturnValue:
 
 
 @bp.post(f"{EVENT}/unpublish")
-@form_on("organizer.event")
+@form_on("organizer.details")
 def unpublish(event_id: int) -> ResponseReturnValue:
     """Make the event a draft again."""
     events_service.unpublish_event(event_id, actor=me())
@@ -216,22 +182,6 @@ def history(event_id: int) -> ResponseReturnValue:
         is_continued=before is not None,
         next_before=next_before,
     )
-
-
-def _needs(newest: Sequence[EventRow]) -> tuple[list[Need], bool]:
-    """What needs attention among the newest events and those that start next; if all mails rest."""
-    now = clock.now()
-    soonest = next_events(organizer_id(), since=now - A_DAY, limit=PAGE)
-    looked_at = {event.id: event for event in (*newest, *soonest)}
-    mails = undelivered(looked_at.values(), actor=me())
-    needs = needs_of(
-        looked_at.values(),
-        undelivered=mails.parked,
-        held=mails.held,
-        standstills=standstills(looked_at.values(), actor=me()),
-        now=now,
-    )
-    return needs, mails.is_resting
 
 
 def _like() -> int | None:

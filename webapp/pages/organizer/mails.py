@@ -13,7 +13,7 @@ from webapp.mail import announcements, scheduled
 from webapp.mail.announcements import PAGE, Audience
 from webapp.pages import forms
 from webapp.pages.forms import form_on
-from webapp.pages.organizer import bp, cursor_argument, me
+from webapp.pages.organizer import bp, cursor_argument, kept_list, me
 from webapp.pages.organizer.bookings import BOOKING
 from webapp.pages.organizer.events import EVENT
 from webapp.text.sentences import delivery_problem
@@ -129,7 +129,9 @@ def mail_again(event_id: int, position: int) -> ResponseReturnValue:
     if not announcements.mail_again(event_id, position, actor=me()):
         raise BookingNotFound
     flash(_("A mail with the link of this booking is on its way."))
-    return move_to(url_for("organizer.booking", event_id=event_id, position=position))
+    return move_to(
+        url_for("organizer.booking", event_id=event_id, position=position, **kept_list())
+    )
 
 
 @bp.post(f"{BOOKING}/replace")
@@ -144,4 +146,6 @@ def replace_link(event_id: int, position: int) -> ResponseReturnValue:
             " work any more."
         )
     )
-    return move_to(url_for("organizer.booking", event_id=event_id, position=position))
+    return move_to(
+        url_for("organizer.booking", event_id=event_id, position=position, **kept_list())
+    )

@@ -1,0 +1,90 @@
+"""An event's bookings in order, narrowed to a status or to what a search finds.
+
+The statements are put together once: a list of bookings is what organizers open most.
+"""
+
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select
+
+from webapp.booking.codes import as_ticket_code
+from webapp.booking.load import BY_STATUS
+from webapp.booking.open_questions import is_asked
+from webapp.storage.engines import dialect
+from webapp.storage.search import finds
+from webapp.storage.tables import bookings
+from webapp.storage.transaction import read
+
+# From so many characters on, a search may mean the beginning of a reference or ticket code.
+SHORTEST_CODE = 6
+# The id of most attendees is their address once more.
+_said = (bookings.c.name, func.nullif(bookings.c.attendee_id, bookings.c.email))
+
+
+class Line(NamedTuple):
+    """What a list of bookings shows of one."""
+
+    position: int
+    attendee_id: str
+    name: str
+    email: str | None
+    tickets: int
+    status: str
+
+
+def _in_order(*columns: Any) -> tuple[Select[Any], Select[Any]]:
+    """An event's bookings in order of position, and those with one status."""
+    listed = (
+        select(*columns)
+        .where(
+            bookings.c.event_id == bindparam("of_event"), bookings.c.position > bindparam("after")
+        )
+        .order_by(bookings.c.position)
+        .limit(bindparam("limit"))
+    )
+    with_status = listed.where(bookings.c.status == bindparam("with_status"))
+    return listed, with_status.with_hint(bookings, BY_STATUS, "mysql")
+
+
+WHOLE = _in_order(bookings)
+LINES = _in_order(*(bookings.c[name] for name in Line._fields))
+
+
+def read_in_order(
+    statements: tuple[Select[Any], Select[Any]],
+    of_event: int,
+    *,
+    status: str,
+    asked: bool,
+    search: str,
+    after: int,
+    limit: int,
+) -> list[Any]:
+    """What `queries.event_bookings` says, by the statements of `WHOLE` or `LINES`."""
+    query = statements[bool(status)]
+    if asked:
+        query = query.where(is_asked)
+    found = _found(search) if search else None
+    if found is not None:
+        query = query.where(found)
+    values: dict[str, Any] = {"of_event": of_event, "after": after, "limit": limit}
+    if status:
+        values["with_status"] = status
+    return list(read(lambda connection: connection.execute(query, values).all()))
+
+
+def _found(search: str) -> ColumnElement[bool] | None:
+    """What a search finds; none where it holds nothing to look for."""
+    found = []
+    words = finds(search, dialect=dialect(), said=_said, written=[bookings.c.email])
+    if words is not None:
+        found.append(words)
+    # MySQL will not compare a code, which is ASCII, with any other text; and a few letters begin
+    # one by chance. A link is looked for by the reference at its end.
+    reference = search.rstrip("/").rpartition("/")[2]
+    if reference.isascii() and len(reference) >= SHORTEST_CODE:
+        found.append(bookings.c.reference.startswith(reference, autoescape=True))
+    code = as_ticket_code(search)
+    if len(code) >= SHORTEST_CODE:
+        found.append(bookings.c.ticket_code.startswith(code, autoescape=True))
+    return or_(*found) if found else None
