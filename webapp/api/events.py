@@ -17,12 +17,13 @@ from webapp.api.blueprint import bp
 from webapp.api.openapi import documented
 from webapp.api.wire import answer, answer_if_changed, idempotency_key, page, read_json, read_query
 from webapp.booking.commands import organizer
-from webapp.booking.queries import event_bookings, find_event
+from webapp.booking.queries import event_bookings, find_event, is_hidden
 from webapp.booking.ranks import ranks_of
 from webapp.errors import EventNotFound, InvalidInput, Problem
 from webapp.events import services as events
 from webapp.events.dates import warnings_of
 from webapp.events.queries import own_event, own_events, upcoming_events
+from webapp.events.removal import delete_event
 from webapp.events.services import EventDetails
 from webapp.storage.columns import MAX_NAME
 from webapp.storage.rows import EventRow
@@ -125,7 +126,7 @@ def event(event_id: int) -> Response:
     """Read an event. A draft is shown to its organizer only."""
     found = find_event(event_id, with_drafts=True)
     mine = g.caller is not None and found.organizer_id == g.caller.id
-    if found.status == "draft" and not mine:
+    if not mine and is_hidden(found):
         raise EventNotFound
     return answer_if_changed(shapes.event_details(found))
 
@@ -198,10 +199,21 @@ def cancel_event(event_id: int) -> Response:
     return show_changed(event_id, account.id)
 
 
+@bp.delete(EVENT)
+@documented(who="organizer", level=Level.MANAGE, answer=shapes.Accepted, errors=(404, 409))
+def delete(event_id: int) -> Response:
+    """Delete an event that never had a booking. One with bookings can be cancelled."""
+    delete_event(event_id, actor=organizer(required_account().id))
+    return answer({"message": "The event is deleted."})
+
+
 @bp.get(f"{EVENT}/bookings")
 @documented(who="organizer", query=BookingListing, answer=shapes.BookingPage, errors=(400, 404))
 def bookings(event_id: int) -> Response:
-    """An event's bookings. In the order in which they were accepted."""
+    """An event's bookings. In the order in which they were accepted.
+
+    Each with its ticketCode, whatever its status: only a confirmed one lets anybody in.
+    """
     account = required_account()
     own = own_event(event_id, organizer_id=account.id)
     asked = read_query(BookingListing)
@@ -214,7 +226,7 @@ def bookings(event_id: int) -> Response:
         after=number(asked.cursor) if asked.cursor else 0,
     )
     rows, cursor = page_of(read, asked.limit, lambda row: str(row.position))
-    return page("bookings", [shapes.booking_details(row) for row in rows], next_cursor=cursor)
+    return page("bookings", [shapes.organizer_booking(row) for row in rows], next_cursor=cursor)
 
 
 @bp.get(f"{EVENT}/waiting")
@@ -231,7 +243,7 @@ def waiting(event_id: int) -> Response:
     ranks = ranks_of(event_id, [row.position for row in rows])
     # One that moved up in between stands here no more.
     shown = [
-        shapes.booking_details(row, rank=ranks[row.position])
+        shapes.organizer_booking(row, rank=ranks[row.position])
         for row in rows
         if row.position in ranks
     ]

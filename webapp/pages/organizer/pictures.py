@@ -13,6 +13,7 @@ from webapp.events.imaging import FIELD, LARGEST_FILE, LARGEST_FILE_MB
 from webapp.pages import forms
 from webapp.pages.forms import Overtaken, form_on
 from webapp.pages.organizer import bp, me
+from webapp.pages.organizer.event_form import uploaded_file
 from webapp.pages.organizer.events import EVENT
 from webapp.pages.organizer.wording import meanwhile
 from webapp.text.sentences import problem_sentence
@@ -26,6 +27,11 @@ from webapp.web.security import current_login
 
 # So much is read that a file which is somewhat too large is refused with what was typed kept.
 LARGEST_BODY = 3 * LARGEST_FILE
+# {endpoint that takes a picture: endpoint of the page with its form}
+TAKE_FILES = {
+    "organizer.set_picture": "organizer.picture",
+    "organizer.create_event": "organizer.new_event",
+}
 TOO_LARGE = Problem("upload_too_large", limit=LARGEST_FILE_MB)
 
 
@@ -38,17 +44,17 @@ class PictureFields(Input):
 @bp.url_value_preprocessor
 def allow_upload(endpoint: str | None, _values: dict[str, Any] | None) -> None:
     """Let organizers send a file; this comes before anything has been read of it."""
-    if endpoint == f"{bp.name}.set_picture" and current_login() is not None:
+    if endpoint in TAKE_FILES and current_login() is not None:
         request.max_content_length = LARGEST_BODY
 
 
 @bp.errorhandler(RequestEntityTooLarge)
 def refuse_large_upload(error: RequestEntityTooLarge) -> ResponseReturnValue:
     """Nothing has been read, so the page is shown as it was before."""
-    if request.endpoint != f"{bp.name}.set_picture":
+    if request.endpoint not in TAKE_FILES:
         return show_http_error(error)
     if current_login() is None:
-        next_path = url_for("organizer.picture", **request.view_args or {})
+        next_path = url_for(TAKE_FILES[request.endpoint], **request.view_args or {})
         return move_to(url_for("auth.login", next=next_path))
     return forms.show_before_view(413, problem_sentence(TOO_LARGE, language()), typed={})
 
@@ -66,8 +72,7 @@ def picture(event_id: int) -> ResponseReturnValue:
 def set_picture(event_id: int) -> ResponseReturnValue:
     """Keep the picture that was sent; without one, what is said of the present one."""
     description = from_form(PictureFields, request.form).description
-    file = request.files.get(FIELD)
-    data = file.read(LARGEST_FILE + 1) if file else b""
+    data = uploaded_file()
     if data:
         set_or_describe = partial(pictures.set_picture, event_id, data)
     elif g.event.picture is not None:
