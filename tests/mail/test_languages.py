@@ -26,7 +26,7 @@ from webapp.events import services as events
 from webapp.events.services import EventDetails
 from webapp.extensions import db
 from webapp.mail import announcements, facts, offers, scheduled
-from webapp.mail.announcements import Audience
+from webapp.mail.audiences import Audience
 from webapp.mail.channel import MailChannel
 from webapp.mail.worker import Deliverer
 from webapp.storage.tables import deliveries, organizers
