@@ -1,4 +1,5 @@
-// What buttons do that need no server: copy what they name, count a field up or down, print.
+// What buttons and forms do that need no server: copy what is named, count a field up or down, print,
+// refuse a file that is too large, keep what is written.
 "use strict";
 
 // The words come with the script, in the language of the page.
@@ -30,3 +31,44 @@ document.addEventListener("click", ({ target }) => {
   else if (button?.dataset.steps) step(button);
   else if (button) window.print();
 });
+
+document.addEventListener("change", ({ target }) => {
+  const { largest, tooLarge } = target.dataset;
+  if (!largest) return;
+  const isTooLarge = target.files[0]?.size > largest * 1024 * 1024;
+  target.setCustomValidity(isTooLarge ? tooLarge : "");
+  target.reportValidity();
+});
+
+// What is written in a form that keeps it stays in this tab, until a message with its subject has
+// been sent since.
+function written(form) {
+  return [...form.elements].filter((field) => field.name && field.type !== "hidden");
+}
+
+function bringBack(form) {
+  const { keeps, latest, sent } = form.dataset;
+  const kept = JSON.parse(sessionStorage.getItem(keeps) ?? "null");
+  if (!kept) return;
+  if (kept.latest !== latest && kept.values.subject === sent) return sessionStorage.removeItem(keeps);
+  const fields = written(form);
+  if (fields.some((field) => field.value && field.type !== "select-one")) return;
+  for (const field of fields) field.value = kept.values[field.name] ?? field.value;
+}
+
+document.addEventListener("input", ({ target: { form } }) => {
+  if (!form?.dataset.keeps) return;
+  const values = Object.fromEntries(written(form).map(({ name, value }) => [name, value]));
+  const { keeps, latest } = form.dataset;
+  sessionStorage.setItem(keeps, JSON.stringify({ latest, values }));
+});
+
+function bringAllBack() {
+  for (const form of document.querySelectorAll("form[data-keeps]:not([data-is-back])")) {
+    form.dataset.isBack = "yes";
+    bringBack(form);
+  }
+}
+
+bringAllBack();
+new MutationObserver(bringAllBack).observe(document.body, { childList: true, subtree: true });

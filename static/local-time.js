@@ -49,8 +49,27 @@ function chooseOwnZone() {
   delete select.dataset.ownZone;
   const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
   const own = [...select.options].find((option) => option.value === timeZone);
-  if (own) own.selected = true;
+  if (!own) return;
+  own.selected = true;
+  tellClocks(select);
+  select.closest("details").open = false;
 }
+
+// Which clocks the times of a form are told by: Berlin, UTC+1, as it is on the date of the form.
+function tellClocks(select) {
+  const { value: timeZone, selectedOptions, form } = select;
+  const day = new Date(`${form.elements.startsAt.value || dayOf(new Date())}T12:00Z`);
+  const format = new Intl.DateTimeFormat("en", { timeZone, timeZoneName: "shortOffset" });
+  const offset = format.formatToParts(day).find(({ type }) => type === "timeZoneName").value;
+  const told = offset.replace("GMT", "UTC").replace("-", "\u2212").replace(/C$/, "C+0");
+  document.getElementById(select.dataset.clocks).textContent =
+    timeZone === "UTC" ? "UTC" : `${selectedOptions[0].textContent}, ${told}`;
+}
+
+document.addEventListener("change", ({ target }) => {
+  const select = target.form?.querySelector("select[data-clocks]");
+  if (select) tellClocks(select);
+});
 
 function lookAround() {
   tellAll();

@@ -23,16 +23,17 @@ from webapp.booking import services as bookings
 from webapp.booking.access import check_own, lock_own_event
 from webapp.booking.commands import organizer
 from webapp.booking.corrections import correct_booking
+from webapp.booking.guest_list import guest_list_of
 from webapp.booking.links import replace_link_of
 from webapp.booking.queries import find_event
 from webapp.errors import EventClosed, EventNotFound
-from webapp.events import dismissals, pictures, sales
+from webapp.events import dismissals, pictures, removal, sales
 from webapp.events import services as events
 from webapp.events.dismissals import Matter
 from webapp.events.queries import own_event
 from webapp.events.services import EventDetails
 from webapp.mail import announcements, scheduled
-from webapp.mail.announcements import Audience
+from webapp.mail.audiences import Audience
 from webapp.storage.rows import EventRow
 from webapp.storage.tables import deliveries
 from webapp.storage.transaction import write
@@ -84,6 +85,9 @@ VERBS: dict[str, Callable[[EventRow, int], object]] = {
     "events.services.change_event": lambda event, who: events.change_event(
         event.id, "edited", {"name": "New"}, actor=organizer(who)
     ),
+    "events.removal.delete_event": lambda event, who: removal.delete_event(
+        event.id, actor=organizer(who)
+    ),
     "events.services.edit_event": lambda event, who: events.edit_event(
         event.id, EventDetails("New", 9), actor=organizer(who)
     ),
@@ -96,6 +100,9 @@ VERBS: dict[str, Callable[[EventRow, int], object]] = {
     ),
     "events.services.unpublish_event": lambda event, who: events.unpublish_event(
         event.id, actor=organizer(who)
+    ),
+    "booking.guest_list.guest_list_of": lambda event, who: guest_list_of(
+        event, actor=organizer(who)
     ),
     "booking.queries.all_bookings": lambda event, who: list(
         queries.all_bookings(event, actor=organizer(who))
@@ -163,7 +170,7 @@ OF_AN_ACCOUNT = {
     "mail.facts.language_of_organizer",
     "mail.scheduled.notices_of",
     "mail.scheduled.set_notices",
-    "events.pictures.create_event_like",
+    "events.pictures.create_event_with_picture",
     "events.samples.remove_samples",
 }
 # What everybody may know of an event, and what other services are made of.
@@ -256,8 +263,12 @@ def test_owner_is_no_stranger(event: EventRow, organizer_id: int, verb: str) -> 
 
 
 def test_event_like_a_strangers_has_no_picture_of_it(event: EventRow, stranger_id: int) -> None:
-    copied = pictures.create_event_like(
-        event.id, EventDetails("Copy", 1), actor=organizer(stranger_id), published=True, key=None
+    copied = pictures.create_event_with_picture(
+        EventDetails("Copy", 1),
+        like=event.id,
+        actor=organizer(stranger_id),
+        published=True,
+        key=None,
     )
     assert find_event(copied).picture is None
 

@@ -202,7 +202,7 @@ def test_longest_description_fits_however_it_is_escaped(
         ("DELETE", "/events/cancel", "POST"),
         ("PUT", "/events/initialize", "POST"),
         ("POST", "/events/status/1", "GET"),
-        ("DELETE", "/events/1", "PATCH"),
+        ("PUT", "/events/1", "PATCH"),
     ],
 )
 def test_wrong_method_is_refused_with_those_that_work(

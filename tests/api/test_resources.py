@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from tests.api.conftest import Api
-from tests.support.tools import together
+from tests.support.tools import rows, together
 
 pytestmark = pytest.mark.every_database
 
@@ -332,3 +332,51 @@ def test_polling_costs_a_304_until_something_changes(api: Api, organizer: dict[s
         new = api.get(path, headers={"If-None-Match": tag})
         assert new.status_code == 200
         assert new.headers["ETag"] != tag
+
+
+def test_bookings_carry_their_ticket_code_for_the_organizer_alone_in_every_status(
+    api: Api, organizer: dict[str, str]
+) -> None:
+    event_id = api.event(organizer, totalTickets=2)
+    made = [api.book(event_id, user_id) for user_id in (1, 2, 3)]
+    api.post("/events/cancel", {"bookingReference": made[0]["bookingReference"]})
+    made.append(api.book(event_id, 4))
+    found = api.get(f"/events/{event_id}/bookings", headers=organizer).get_json()["bookings"]
+    assert [row["status"] for row in found] == ["cancelled", "confirmed", "confirmed", "waiting"]
+    codes = {row["bookingReference"]: row["ticketCode"] for row in found}
+    assert len(set(codes.values())) == 4
+    assert all(len(code) == 16 for code in codes.values())
+    waits = api.get(f"/events/{event_id}/waiting", headers=organizer).get_json()["bookings"]
+    assert [row["ticketCode"] for row in waits] == [codes[made[3]["bookingReference"]]]
+    own = api.get(f"/bookings/{made[1]['bookingReference']}").get_json()
+    assert "ticketCode" not in own
+
+
+def test_attendees_are_told_of_a_change_only_if_asked(api: Api, organizer: dict[str, str]) -> None:
+    event_id = api.event(organizer)
+    api.book(event_id, "ada@example.org")
+
+    def told() -> int:
+        with api.app.app_context():
+            return len(rows("SELECT 1 FROM delivery WHERE what = 'event_changed'"))
+
+    path = f"/events/{event_id}"
+    for body in ({"location": "Barn"}, {"location": "Mill", "tellAttendees": False}):
+        assert api.patch(path, body, headers=organizer).status_code == 200
+    assert told() == 0
+    wrong = api.patch(path, {"location": "Hall", "tellAttendees": "yes"}, headers=organizer)
+    assert (wrong.status_code, [*wrong.get_json()["errors"]]) == (400, ["tellAttendees"])
+    body = {"location": "Hall", "tellAttendees": True}
+    assert api.patch(path, body, headers=organizer).status_code == 200
+    assert told() == 1
+    made = {"eventName": "x", "totalTickets": 1, "tellAttendees": True}
+    assert api.post("/events/initialize", made, headers=organizer).status_code == 400
+
+
+def test_event_without_bookings_is_deleted(api: Api, organizer: dict[str, str]) -> None:
+    event_id, booked = api.event(organizer), api.event(organizer)
+    api.book(booked, 1)
+    for headers, status in ((api.organizer("eve"), 404), (organizer, 200), (organizer, 404)):
+        assert api.call("DELETE", f"/events/{event_id}", headers=headers).status_code == status
+    refused = api.call("DELETE", f"/events/{booked}", headers=organizer)
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "event_closed")

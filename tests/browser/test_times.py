@@ -85,7 +85,11 @@ def test_form_without_a_chosen_zone_begins_with_that_of_the_browser(
     page.goto("/organizer/events/new")
     zone = page.get_by_label("Time zone")
     expect(zone).to_have_value("Asia/Tokyo")
+    expect(page.locator("#clocks")).to_have_text("Tokyo, UTC+9")
     # What is chosen after that stays.
+    page.get_by_text("change", exact=True).click()
     zone.select_option("Europe/Berlin")
     page.get_by_label("Name").fill("Evening")
     expect(zone).to_have_value("Europe/Berlin")
+    page.get_by_label("Date").fill("2031-07-01")
+    expect(page.locator("#clocks")).to_have_text("Berlin, UTC+2")

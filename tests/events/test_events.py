@@ -273,14 +273,25 @@ def test_attendees_are_told_when_time_or_place_changes(
         for key, value in details.items()
     }
     wanted = EventDetails(**{"name": "Conference", "capacity": 3, **changed})  # type: ignore[arg-type]
-    events.edit_event(event_id, wanted, actor=organizer(organizer_id))
+    events.edit_event(event_id, wanted, actor=organizer(organizer_id), tells=True)
     assert len(rows("SELECT id FROM delivery WHERE what = 'event_changed'")) == 1
     events.edit_event(
         event_id,
         EventDetails(**{"name": "Conference", "capacity": 9, "description": "More", **changed}),  # type: ignore[arg-type]
         actor=organizer(organizer_id),
+        tells=True,
     )
     assert len(rows("SELECT id FROM delivery WHERE what = 'event_changed'")) == 1
+
+
+def test_nobody_is_told_of_a_change_unless_asked(
+    make_event: MakeEvent, organizer_id: int, now: Clock
+) -> None:
+    event_id = make_event()
+    book_tickets(event_id, attendee_id="a@example.org", email="a@example.org")
+    wanted = EventDetails("Renamed", 3, location="Barn", starts_at=now.moment + timedelta(days=1))
+    events.edit_event(event_id, wanted, actor=organizer(organizer_id))
+    assert rows("SELECT id FROM delivery WHERE what = 'event_changed'") == []
 
 
 def test_organizers_see_and_change_their_own_events_only(

@@ -19,6 +19,7 @@ from webapp.accounts import services as accounts
 from webapp.booking import services as bookings
 from webapp.booking.commands import organizer
 from webapp.booking.queries import find_event
+from webapp.events.services import cancel_event
 from webapp.extensions import db
 from webapp.mail import announcements, scheduled
 from webapp.mail.worker import Deliverer
@@ -90,6 +91,56 @@ def test_message_is_previewed_and_then_sent_once_to_each_person(
     everybody = ("ada@example.org", "bob@example.org", "carol@example.org")
     assert recipients(mailbox, "A word") == dict.fromkeys(everybody, 1)
     assert "3 of 3 mails sent" in owner.get(mails, base_url=BASE_URL).text
+
+
+def test_text_comes_back_from_the_preview_and_after_what_went_wrong(
+    owner: FlaskClient, make_event: MakeEvent, book: Book, drain: Drain, mailbox: Mailbox
+) -> None:
+    event_id = make_event(tickets=1)
+    for name in ("ada", "bob"):
+        book(event_id, name)
+    mails = f"/organizer/events/{event_id}/mails"
+    typed = {"audience": "waiting", "subject": "A word", "text": TEXT}
+    preview = post(owner, mails, f"{mails}/preview", **typed)
+    assert "Back to the text" in preview.text
+    back = post(owner, mails, mails, **typed, back="yes")
+    lost = owner.post(mails, data={**typed, "csrf_token": "of another day"}, base_url=BASE_URL)
+    assert (back.status_code, lost.status_code) == (200, 400)
+    for page in (back, lost):
+        assert '<option value="waiting" selected>' in page.text
+        assert 'value="A word"' in page.text
+        assert TEXT in page.text
+    drain()
+    assert not recipients(mailbox, "A word")
+
+
+@pytest.mark.every_database
+def test_people_of_a_cancelled_event_can_still_be_written_to(
+    owner: FlaskClient,
+    owner_id: int,
+    make_event: MakeEvent,
+    book: Book,
+    drain: Drain,
+    mailbox: Mailbox,
+) -> None:
+    event_id = make_event(tickets=2)
+    for name in ("gone", "ada", "bob", "carol"):
+        receipt = book(event_id, name)
+        if name == "gone":
+            bookings.cancel_booking(event_id, position=receipt.position)
+    write(owner, event_id, subject="Before")
+    cancel_event(event_id, actor=organizer(owner_id), reason="Rain")
+    mails = f"/organizer/events/{event_id}/mails"
+    shown = post(owner, mails, f"{mails}/preview", audience="all", subject="x", text="y")
+    assert "This goes to 3 people." in shown.text
+    for audience in ("all", "confirmed", "waiting"):
+        write(owner, event_id, subject=audience, audience=audience)
+    drain()
+    ada, bob, carol = ("ada@example.org", "bob@example.org", "carol@example.org")
+    assert recipients(mailbox, "all") == dict.fromkeys((ada, bob, carol), 1)
+    assert recipients(mailbox, "confirmed") == dict.fromkeys((ada, bob), 1)
+    assert recipients(mailbox, "waiting") == {carol: 1}
+    assert not recipients(mailbox, "Before"), "what was written for the event is not sent after it"
 
 
 @pytest.mark.parametrize(
@@ -337,6 +388,19 @@ def test_mails_of_an_event_are_its_owners_alone(
             other, "/organizer/settings/mails", path, audience="all", subject="x", text="x"
         )
         assert answer.status_code == 404, path
+
+
+def test_mail_that_could_not_be_delivered_leads_to_the_address(
+    owner: FlaskClient, make_event: MakeEvent, book: Book, drain: Drain, mailbox: Mailbox
+) -> None:
+    event_id = make_event(tickets=5)
+    position = book(event_id, "ada").position
+    mailbox.at_recipient = lambda address: "550 no"
+    drain()
+    here = f"/organizer/events/{event_id}"
+    correct = f"{here}/bookings/{position}/correct"
+    assert f'href="{correct}"' in owner.get(f"{here}/mails", base_url=BASE_URL).text
+    assert "ada@example.org" in owner.get(correct, base_url=BASE_URL).text
 
 
 def test_own_event_does_not_open_the_mails_of_another(

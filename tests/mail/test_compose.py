@@ -97,7 +97,7 @@ def test_ticket_mail_has_a_calendar_file(
     drain()
     moved = {**TIMED, "starts_at": START + timedelta(hours=1)}
     details = EventDetails(name="Harvest Supper", capacity=5, **moved)
-    events.edit_event(event_id, details, actor=organizer(owner_id))
+    events.edit_event(event_id, details, actor=organizer(owner_id), tells=True)
     drain()
     bookings.cancel_booking(event_id, position=receipt.position)
     drain()
@@ -200,7 +200,7 @@ def test_changes_of_an_event_are_told_together(
     drain()
     for changes in ({"location": "Town Hall"}, {"location": "Castle", "ends_at": None}):
         details = EventDetails(name="Harvest Supper", capacity=5, **{**TIMED, **changes})
-        events.edit_event(event_id, details, actor=organizer(owner_id))
+        events.edit_event(event_id, details, actor=organizer(owner_id), tells=True)
     drain()
     words = words_of(mailbox.to("ada@example.org")[1])
     assert len(mailbox.to("ada@example.org")) == 2
@@ -219,7 +219,7 @@ def test_change_that_was_taken_back_is_not_told(
     drain()
     for location in ("Town Hall", "Botanical Garden"):
         details = EventDetails(name="Harvest Supper", capacity=5, **{**TIMED, "location": location})
-        events.edit_event(event_id, details, actor=organizer(owner_id))
+        events.edit_event(event_id, details, actor=organizer(owner_id), tells=True)
     drain()
     assert len(mailbox.to("ada@example.org")) == 1
 

@@ -26,7 +26,7 @@ from webapp.events import services as events
 from webapp.events.services import EventDetails
 from webapp.extensions import db
 from webapp.mail import announcements, facts, offers, scheduled
-from webapp.mail.announcements import Audience
+from webapp.mail.audiences import Audience
 from webapp.mail.channel import MailChannel
 from webapp.mail.worker import Deliverer
 from webapp.storage.tables import deliveries, organizers
@@ -306,7 +306,7 @@ def test_every_mail_says_everything_in_the_readers_language(
         tell()
     for changes in ({"location": "Πάτρα"}, {"location": ""}):
         details = EventDetails(capacity=3, **{**timed, **changes})
-        events.edit_event(kept, details, actor=actor)
+        events.edit_event(kept, details, actor=actor, tells=True)
         tell()
     first = booking_at(undated, 1)
     links.ask_for_new_link(undated, position=1, reference=first.reference)

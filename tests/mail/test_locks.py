@@ -21,7 +21,7 @@ from webapp.events import pictures
 from webapp.events import services as events
 from webapp.events.queries import own_event
 from webapp.mail import announcements, scheduled
-from webapp.mail.announcements import Audience
+from webapp.mail.audiences import Audience
 from webapp.storage import idempotency
 from webapp.storage.engines import write_engine
 

@@ -245,6 +245,7 @@ def test_who_is_asked_is_sent_nothing_else_before_the_answer(
         event_id,
         lambda event: replace(details_of(event), location="Elsewhere"),
         actor=organizer(owner_id),
+        tells=True,
     )
     drain()
     [asks] = mailbox.to("bob@example.org")

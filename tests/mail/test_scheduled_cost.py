@@ -28,7 +28,7 @@ from webapp.booking.standstill import LOOK_BACK, standstills
 from webapp.events.queries import own_event
 from webapp.extensions import db
 from webapp.mail import announcements, offers, scheduled
-from webapp.mail.announcements import Audience
+from webapp.mail.audiences import Audience
 from webapp.storage.tables import bookings, deliveries, events, organizers
 
 __all__ = ["counted_app", "filled", "small_world", "world"]

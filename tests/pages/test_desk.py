@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -151,16 +151,25 @@ def test_event_like_another_has_its_details_and_none_of_its_bookings(
 ) -> None:
     starts_at = datetime(2031, 7, 1, 17, 30, tzinfo=UTC)
     event_id = make_event(
-        "Summer", tickets=7, time_zone="Europe/Berlin", starts_at=starts_at, waiting_list_limit=0
+        "Summer",
+        tickets=7,
+        time_zone="Europe/Berlin",
+        starts_at=starts_at,
+        ends_at=starts_at + timedelta(hours=3),
+        cancel_until=starts_at - timedelta(days=3),
+        waiting_list_limit=0,
     )
     book(event_id, "Ada", tickets=5)
     page = f"/organizer/events/new?like={event_id}"
     typed = forms_of(owner.get(page))["/organizer/events/new"]
     assert typed["eventName"] == "Summer"
     assert typed["totalTickets"] == "7"
-    assert typed["startsAt"] == "2031-07-01T19:30"
+    assert (typed["startsAt"], typed["startTime"], typed["duration"]) == ("", "19:30", "180")
     assert typed["waitingListLimit"] == "0"
-    answer = owner.submit(page, "/organizer/events/new", eventName="Autumn", status="draft")
+    new: dict[str, Any] = {"eventName": "Autumn", "status": "draft"}
+    refused = owner.submit(page, "/organizer/events/new", **new)
+    assert "Fill in this field" in refused.text.partition('id="startsAt-error"')[2][:40]
+    answer = owner.submit(page, "/organizer/events/new", startsAt="2031-12-01", **new)
     assert answer.status_code == 303
     assert rows_of(owner, int(answer.location.rpartition("/")[2])) == []
     edit = forms_of(owner.get(f"{answer.location}/edit"))[
@@ -168,6 +177,8 @@ def test_event_like_another_has_its_details_and_none_of_its_bookings(
     ]
     assert edit["timeZone"] == "Europe/Berlin"
     assert edit["totalTickets"] == "7"
+    assert (edit["startsAt"], edit["startTime"], edit["duration"]) == ("2031-12-01", "19:30", "180")
+    assert edit["cancelUntil"] == ""
 
 
 def rows_on(page: TestResponse) -> list[str]:

@@ -168,28 +168,52 @@ def test_booking_may_go_on_until_the_end(owner: Person) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dates", "said"),
-    [
-        ({"startsAt": PAST}, "Starts: This lies in the past"),
-        ({"salesCloseAt": PAST}, "Booking closes: This lies in the past"),
-    ],
+    ("dates", "field"), [({"startsAt": PAST}, "startsAt"), ({"salesCloseAt": PAST}, "salesCloseAt")]
 )
-def test_date_in_the_past_is_taken_with_a_warning(
-    owner: Person, dates: dict[str, str], said: str
+def test_date_in_the_past_is_asked_about_before_it_is_published_and_then_taken(
+    owner: Person, dates: dict[str, str], field: str
 ) -> None:
     data = {**forms_of(owner.get(NEW))[NEW], **EVENT, **dates}
-    published = owner.client.post(NEW, data=data, follow_redirects=True)
-    assert f"Your event is published. {said}" in text_of(published)
+    asked = owner.client.post(NEW, data=data)
+    assert asked.status_code == 400
+    assert "This lies in the past" in asked.text.partition(f'id="{field}-error"')[2][:60]
+    assert "Publish all the same" in asked.text
+    again = {**forms_of(asked)[NEW], **dates, "status": "published"}
+    other = owner.client.post(NEW, data={**again, field: "2020-01-01T10:00"})
+    assert other.status_code == 400, "nobody was asked about this one"
+    published = owner.client.post(NEW, data=again, follow_redirects=True)
+    assert "Your event is published." in text_of(published)
     assert "first booking can arrive" not in text_of(published)
     path = f"{published.request.path}/edit"
+    # What is past already is no slip of this form.
     saved = owner.submit(path, eventName="Another name")
-    assert f"Saved. {said}" in page_of(owner, saved.headers["Location"])
+    assert "Saved." in page_of(owner, saved.headers["Location"])
+
+
+@pytest.mark.parametrize("dates", [{"startsAt": PAST}, {"salesCloseAt": PAST}])
+def test_draft_with_a_date_in_the_past_is_saved_and_asked_about_when_it_is_published(
+    owner: Person, dates: dict[str, str]
+) -> None:
     fresh = {**forms_of(owner.get(NEW))[NEW], **EVENT, **dates, "status": "draft"}
     draft = owner.client.post(NEW, data=fresh, follow_redirects=True)
-    assert said not in text_of(draft)
+    assert "lies in the past" not in text_of(draft)
     publish = f"{draft.request.path}/publish"
-    done = owner.submit(draft.request.path, publish)
-    assert said in page_of(owner, done.headers["Location"])
+    asked = owner.submit(draft.request.path, publish)
+    assert "This lies in the past" in text_of(asked)
+    assert "Publish it with this date?" in text_of(asked)
+    assert "Draft" in page_of(owner, draft.request.path)
+    done = owner.client.post(publish, data=forms_of(asked)[publish])
+    assert "Your event is published." in page_of(owner, done.headers["Location"])
+
+
+def test_published_event_is_not_moved_into_the_past_unasked(
+    owner: Person, make_event: MakeEvent
+) -> None:
+    path = f"/organizer/events/{make_event()}/edit"
+    asked = owner.submit(path, startsAt="2020-01-01", startTime="10:00")
+    assert asked.status_code == 400
+    assert "Save all the same" in asked.text
+    assert owner.client.post(path, data=forms_of(asked)[path]).status_code == 303
 
 
 def test_only_a_form_without_a_chosen_zone_takes_that_of_the_browser(owner: Person) -> None:

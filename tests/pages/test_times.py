@@ -92,20 +92,25 @@ def test_programs_read_the_moment_and_the_clocks_of_the_place(
 def test_saving_an_event_moves_none_of_its_times(owner: Person, make_event: MakeEvent) -> None:
     second_half_past_two = BACK + timedelta(minutes=30, seconds=7)
     event_id = make_event(
-        time_zone=BERLIN, starts_at=second_half_past_two, sales_close_at=second_half_past_two
+        time_zone=BERLIN,
+        starts_at=second_half_past_two,
+        ends_at=second_half_past_two + timedelta(hours=2),
+        sales_close_at=second_half_past_two,
     )
     path = f"/organizer/events/{event_id}/edit"
-    assert forms_of(owner.get(path))[path]["startsAt"] == "2031-10-26T02:30"
+    shown = forms_of(owner.get(path))[path]
+    assert (shown["startsAt"], shown["startTime"]) == ("2031-10-26", "02:30")
     assert owner.submit(path, location="Barn").status_code == 303
     history = text_of(owner.get(f"/organizer/events/{event_id}/history"))
-    assert "Location" in history
-    assert "Starts at" not in history
-    assert owner.submit(path, startsAt="2031-10-26T02:31").status_code == 303
-    assert "Starts at" in text_of(owner.get(f"/organizer/events/{event_id}/history"))
+    assert "Place:" in history
+    assert "Starts:" not in history
+    assert "Ends:" not in history
+    assert owner.submit(path, startTime="02:31").status_code == 303
+    assert "Starts:" in text_of(owner.get(f"/organizer/events/{event_id}/history"))
 
 
 def test_time_that_clocks_leave_out_is_refused(owner: Person, make_event: MakeEvent) -> None:
     path = f"/organizer/events/{make_event(time_zone=BERLIN)}/edit"
-    answer = owner.submit(path, startsAt="2031-03-30T02:30")
+    answer = owner.submit(path, startsAt="2031-03-30", startTime="02:30")
     assert answer.status_code == 400
     assert "that time does not exist" in answer.text

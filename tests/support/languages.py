@@ -20,7 +20,7 @@ split_at_fixed = re.compile(r"(%\(\w+\)s|%%|<[^>]+>|&\w+;)").split
 
 # Elements that hold what people or programs have called something.
 DATA = {"bdi", "code", "script", "style", "svg", "textarea", "time"}
-DATA_CLASSES = {"brand", "code", "link", "moment"}
+DATA_CLASSES = {"brand", "clocks", "code", "link", "moment"}
 SHOWN_ATTRIBUTES = {"alt", "aria-label", "data-label", "label", "placeholder", "title"}
 # Time zones are called after places.
 ZONES = available_timezones()

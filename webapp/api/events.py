@@ -17,12 +17,13 @@ from webapp.api.blueprint import bp
 from webapp.api.openapi import documented
 from webapp.api.wire import answer, answer_if_changed, idempotency_key, page, read_json, read_query
 from webapp.booking.commands import organizer
-from webapp.booking.queries import event_bookings, find_event
+from webapp.booking.queries import event_bookings, find_event, is_hidden
 from webapp.booking.ranks import ranks_of
 from webapp.errors import EventNotFound, InvalidInput, Problem
 from webapp.events import services as events
 from webapp.events.dates import warnings_of
 from webapp.events.queries import own_event, own_events, upcoming_events
+from webapp.events.removal import delete_event
 from webapp.events.services import EventDetails
 from webapp.storage.columns import MAX_NAME
 from webapp.storage.rows import EventRow
@@ -30,7 +31,7 @@ from webapp.text.languages import ENGLISH
 from webapp.text.sentences import problem_sentence
 from webapp.web.fields import PlainDigits
 from webapp.web.paging import number_in, page_of
-from webapp.web.schemas import Cancellation, EventFields, Input, from_json, placed
+from webapp.web.schemas import Cancellation, EventEdit, EventFields, Input, from_json, placed
 
 EVENT = "/events/<id:event_id>"
 
@@ -125,7 +126,7 @@ def event(event_id: int) -> Response:
     """Read an event. A draft is shown to its organizer only."""
     found = find_event(event_id, with_drafts=True)
     mine = g.caller is not None and found.organizer_id == g.caller.id
-    if found.status == "draft" and not mine:
+    if not mine and is_hidden(found):
         raise EventNotFound
     return answer_if_changed(shapes.event_details(found))
 
@@ -134,7 +135,7 @@ def event(event_id: int) -> Response:
 @documented(
     who="organizer",
     level=Level.MANAGE,
-    body=EventFields,
+    body=EventEdit,
     partial=True,
     answer=shapes.ChangedEvent,
     errors=(404, 409),
@@ -143,7 +144,7 @@ def edit(event_id: int) -> Response:
     """Change an event.
 
     Send what changes. More totalTickets promote the waiting at once; fewer than are confirmed are
-    refused.
+    refused. Attendees are mailed another name, place or time only if tellAttendees is true.
     """
     account = required_account()
     change = read_json()
@@ -152,9 +153,10 @@ def edit(event_id: int) -> Response:
         if isinstance(change, dict) and "status" in change:
             raise InvalidInput({"status": Problem("status_by_calls")})
         whole = {**shapes.editable_fields(event), **change} if isinstance(change, dict) else change
-        return from_json(EventFields, whole).details()
+        return from_json(EventEdit, whole).details()
 
-    promoted = events.edit_event(event_id, changed, actor=organizer(account.id))
+    tells = isinstance(change, dict) and change.get("tellAttendees") is True
+    promoted = events.edit_event(event_id, changed, actor=organizer(account.id), tells=tells)
     return show_changed(event_id, account.id, promoted)
 
 
@@ -197,10 +199,21 @@ def cancel_event(event_id: int) -> Response:
     return show_changed(event_id, account.id)
 
 
+@bp.delete(EVENT)
+@documented(who="organizer", level=Level.MANAGE, answer=shapes.Accepted, errors=(404, 409))
+def delete(event_id: int) -> Response:
+    """Delete an event that never had a booking. One with bookings can be cancelled."""
+    delete_event(event_id, actor=organizer(required_account().id))
+    return answer({"message": "The event is deleted."})
+
+
 @bp.get(f"{EVENT}/bookings")
 @documented(who="organizer", query=BookingListing, answer=shapes.BookingPage, errors=(400, 404))
 def bookings(event_id: int) -> Response:
-    """An event's bookings. In the order in which they were accepted."""
+    """An event's bookings. In the order in which they were accepted.
+
+    Each with its ticketCode, whatever its status: only a confirmed one lets anybody in.
+    """
     account = required_account()
     own = own_event(event_id, organizer_id=account.id)
     asked = read_query(BookingListing)
@@ -213,7 +226,7 @@ def bookings(event_id: int) -> Response:
         after=number(asked.cursor) if asked.cursor else 0,
     )
     rows, cursor = page_of(read, asked.limit, lambda row: str(row.position))
-    return page("bookings", [shapes.booking_details(row) for row in rows], next_cursor=cursor)
+    return page("bookings", [shapes.organizer_booking(row) for row in rows], next_cursor=cursor)
 
 
 @bp.get(f"{EVENT}/waiting")
@@ -230,7 +243,7 @@ def waiting(event_id: int) -> Response:
     ranks = ranks_of(event_id, [row.position for row in rows])
     # One that moved up in between stands here no more.
     shown = [
-        shapes.booking_details(row, rank=ranks[row.position])
+        shapes.organizer_booking(row, rank=ranks[row.position])
         for row in rows
         if row.position in ranks
     ]

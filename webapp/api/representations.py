@@ -143,13 +143,19 @@ class AttendeeBooking(BookingDetails):
     answerBy: str | None
 
 
+class OrganizerBooking(BookingDetails):
+    """A booking as its event's organizer sees it; `ticketCode` is what a door scans or types."""
+
+    ticketCode: str
+
+
 class EventPage(TypedDict):
     events: list[EventDetails]
     nextCursor: str | None
 
 
 class BookingPage(TypedDict):
-    bookings: list[BookingDetails]
+    bookings: list[OrganizerBooking]
     nextCursor: str | None
 
 
@@ -283,6 +289,10 @@ def booking_details(
     if free:
         shown["ticketsFreeNow"] = free
     return shown
+
+
+def organizer_booking(booking: BookingRow, *, rank: int | None = None) -> OrganizerBooking:
+    return {**booking_details(booking, rank=rank), "ticketCode": booking.ticket_code}
 
 
 def attendee_booking(found: BookingView) -> AttendeeBooking:

@@ -58,12 +58,26 @@ class BookingView(NamedTuple):
 def find_event(event_id: int, *, with_drafts: bool = False) -> EventRow:
     """The event as it is now, with its figures.
 
-    Raises `EventNotFound`, also for a draft unless they are asked for, and `Unavailable`.
+    Raises `EventNotFound`, also for one that `is_hidden` unless drafts are asked for, and
+    `Unavailable`.
     """
     event = event_reads.own.submit(event_id, None)
-    if event is None or (event.status == "draft" and not with_drafts):
+    if event is None or (not with_drafts and is_hidden(event)):
         raise EventNotFound
     return event
+
+
+def is_hidden(event: EventRow) -> bool:
+    """Whether an event is for its organizer alone: a draft, also one that was cancelled as such."""
+    if event.status != "cancelled" or event.next_position > 1:
+        return event.status == "draft"
+    query = select(activities.c.details).where(
+        activities.c.event_id == event.id,
+        activities.c.position.is_(None),
+        activities.c.what == "cancelled",
+    )
+    told = read(lambda connection: connection.execute(query).scalar())
+    return told is not None and told["status"][0] == "draft"
 
 
 def find_booking(reference: str) -> BookingView:
@@ -169,14 +183,17 @@ def booking_lines(event: LockedEvent, *, actor: Actor, **query: Any) -> list[Lin
     return cast(list[Line], read_in_order(LINES, event.id, **query))
 
 
-def all_bookings(event: LockedEvent, *, actor: Actor) -> Iterator[Sequence[BookingRow]]:
-    """Every booking of an event in order of position, a portion at a time; for its organizer.
+def all_bookings(
+    event: LockedEvent, *, actor: Actor, status: str = "", asked: bool = False, search: str = ""
+) -> Iterator[Sequence[BookingRow]]:
+    """Every booking that `event_bookings` finds, a portion at a time; for the event's organizer.
 
     Each portion is a read of its own, so a slow receiver holds no connection.
     Raises `EventNotFound`.
     """
     after = 0
-    while portion := event_bookings(event, actor=actor, after=after, limit=PORTION):
+    narrowed: dict[str, Any] = {"status": status, "asked": asked, "search": search}
+    while portion := event_bookings(event, actor=actor, after=after, limit=PORTION, **narrowed):
         yield portion
         after = portion[-1].position
 

@@ -59,32 +59,42 @@ def remove_picture(event_id: int, *, actor: Actor, seen: int | None = None) -> N
     change_event(event_id, "edited", columns, actor=actor, also=drop, seen=seen)
 
 
-def create_event_like(
-    like: int,
+def create_event_with_picture(
     details: EventDetails,
     *,
+    data: bytes = b"",
+    description: str = "",
+    like: int | None = None,
     actor: Actor,
     published: bool,
     key: IdempotencyKey | None,
 ) -> int:
-    """Make an event with the picture of another one of the organizer's, and return its id.
+    """Make an event with a picture, and return its id.
 
-    Raises `IdempotencyConflict`, `Unavailable`.
+    It is the one of `data`, or else that of `like`, another event of the organizer's.
+    Raises `IdempotencyConflict`, `Unavailable`, `InvalidInput` (picture), and what `create_event`
+    does.
     """
+    image = process_image(data, account_id=actor.account_id) if data else None
     own = (events.c.id == like, events.c.organizer_id == actor.account_id)
     query = select(events.c.picture, events.c.picture_description).where(*own).with_for_update()
 
-    def copy(connection: Connection, event_id: int) -> None:
-        found = connection.execute(query).one_or_none()
+    def add(connection: Connection, event_id: int) -> None:
+        new = update(events).where(events.c.id == event_id)
+        if image is not None:
+            connection.execute(new.values(picture=image.name, picture_description=description))
+            values = {"event_id": event_id, "large": image.large, "small": image.small}
+            connection.execute(insert(pictures), values)
+            return
+        found = connection.execute(query).one_or_none() if like is not None else None
         if found is None or found.picture is None:
             return
-        new = events.c.id == event_id
-        connection.execute(update(events).where(new).values(**found._mapping))
+        connection.execute(new.values(**found._mapping))
         columns = [literal(event_id), pictures.c.large, pictures.c.small]
         copied = select(*columns).where(pictures.c.event_id == like)
         connection.execute(insert(pictures).from_select(["event_id", "large", "small"], copied))
 
-    return create_event(details, actor=actor, published=published, key=key, also=copy)
+    return create_event(details, actor=actor, published=published, key=key, also=add)
 
 
 @lru_cache(maxsize=REMEMBERED)

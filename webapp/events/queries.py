@@ -1,6 +1,7 @@
 """Lists of events: an organizer's own, and those that everybody can see."""
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, bindparam, or_, select
@@ -71,6 +72,11 @@ def own_events(organizer_id: int, *, before: int | None = None, limit: int = 50)
         query = query.where(events.c.id < before)
     query = query.order_by(events.c.id.desc()).limit(limit)
     return cast(list[EventRow], read(lambda connection: connection.execute(query).all()))
+
+
+def as_if_published(event: EventRow) -> EventRow:
+    """A draft as everybody would see it once it is published."""
+    return cast(EventRow, SimpleNamespace(**{**cast(Any, event)._mapping, "status": "published"}))
 
 
 def upcoming_events(

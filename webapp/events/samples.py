@@ -3,23 +3,15 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, select
 
 from webapp import clock
 from webapp.booking.commands import organizer
 from webapp.booking.services import book_tickets
+from webapp.events.removal import drop_events
 from webapp.events.services import EventDetails, create_event
 from webapp.storage.account_tables import Organizer
-from webapp.storage.tables import (
-    activities,
-    bookings,
-    deliveries,
-    events,
-    messages,
-    pictures,
-    terms,
-    used_keys,
-)
+from webapp.storage.tables import events
 from webapp.storage.transaction import read, write
 
 GUESTS = (
@@ -77,9 +69,7 @@ def remove_samples(*, organizer_id: int) -> int:
 
     def work(connection: Connection) -> int:
         ids = list(connection.execute(mine.order_by(events.c.id).with_for_update()).scalars())
-        for table in (deliveries, messages, activities, terms, bookings, used_keys, pictures):
-            connection.execute(delete(table).where(table.c.event_id.in_(ids)))
-        connection.execute(delete(events).where(events.c.id.in_(ids)))
+        drop_events(connection, ids)
         return len(ids)
 
     return write(work)

@@ -134,12 +134,13 @@ def edit_event(
     *,
     actor: Actor,
     seen: int | None = None,
+    tells: bool = False,
 ) -> dict[int, str]:
     """Give an event other details and promote whom a larger capacity reaches.
 
     `details` may be a function that makes them from the event's row, which is locked meanwhile.
-    `seen` is the revision that the caller has read; see `change_event`. Returns who was promoted,
-    `{position: reference}`.
+    `seen` is the revision that the caller has read; see `change_event`. Nobody is told of another
+    name, place or time unless `tells`. Returns who was promoted, `{position: reference}`.
     Raises `EventNotFound`, `EventClosed` when it is cancelled, `EditConflict`, `InvalidInput`
     (totalTickets) when the new capacity is less than what is confirmed or than the largest party
     waiting, (asksAddress, stillComingDays) when one is switched on without a way to send mails.
@@ -148,7 +149,7 @@ def edit_event(
     def wanted(event: EventRow) -> Mapping[str, Any]:
         return asdict(details(event) if callable(details) else details)
 
-    return change_event(event_id, "edited", wanted, actor=actor, seen=seen)
+    return change_event(event_id, "edited", wanted, actor=actor, seen=seen, tells=tells)
 
 
 def publish_event(event_id: int, *, actor: Actor) -> None:
@@ -173,12 +174,14 @@ def change_event(
     also: Callable[[Connection], None] | None = None,
     seen: int | None = None,
     in_view_of: Collection[str] = (),
+    tells: bool = False,
 ) -> dict[int, str]:
     """Set columns of an event and promote whom that makes room for: `{position: reference}`.
 
     `also` is done in the same transaction, unless nothing changes. With `seen`, a revision of the
     event, nothing is set if a column that would change, or one of `in_view_of`, has been edited
-    since; bookings in between do not matter.
+    since; bookings in between do not matter. If it `tells`, each attendee is mailed what of it
+    concerns them.
     Raises `EventNotFound`, `EventClosed` when it is cancelled, `EditConflict`, `InvalidInput`
     (totalTickets, asksAddress, stillComingDays).
     """
@@ -220,7 +223,7 @@ def change_event(
             cut_to_start(connection, event_id, starts_at)
             change.next_lapse_at = min(change.next_lapse_at, starts_at)
         change.history = [{"what": what, "actor": str(actor), "details": told}]
-        if changed.keys() & FIELDS_ATTENDEES_HEAR_OF:
+        if tells and changed.keys() & FIELDS_ATTENDEES_HEAR_OF:
             enqueue_mails(connection, "event_changed", *_active_of(event_id), now=now)
         if also:
             also(connection)
@@ -259,7 +262,10 @@ def cancel_event(event_id: int, *, actor: Actor, reason: str = "") -> None:
 
 
 def count_told(event: LockedEvent, *, actor: Actor) -> int:
-    """How many bookings are told by mail when an event is cancelled. Raises `EventNotFound`."""
+    """How many bookings are told by mail of what concerns all of an event's attendees.
+
+    Raises `EventNotFound`.
+    """
     check_own(event, actor)
     query = select(func.count()).where(*_active_of(event.id), bookings.c.email.is_not(None))
     return read(lambda connection: int(connection.execute(query).scalar_one()))

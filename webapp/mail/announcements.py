@@ -1,12 +1,10 @@
 """What an organizer writes to the attendees of an event, and what became of each mail of it."""
 
 from collections.abc import Collection, Sequence
-from enum import StrEnum
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from sqlalchemy import (
     Connection,
-    Select,
     String,
     and_,
     case,
@@ -26,11 +24,12 @@ from webapp.booking.commands import Actor, TermKind
 from webapp.booking.open_questions import may_have_asked
 from webapp.booking.terms import QUESTIONS
 from webapp.logs import log_event
+from webapp.mail.audiences import Audience, end_of, invited_to, people_of
 from webapp.mail.failures import NothingToSend
 from webapp.storage import idempotency
 from webapp.storage.idempotency import IdempotencyKey
 from webapp.storage.outbox import MAIL, enqueue, whole_rows
-from webapp.storage.rows import BookingRow, DeliveryRow, EventRow, MessageRow
+from webapp.storage.rows import BookingRow, DeliveryRow, EventRow, LockedEvent, MessageRow
 from webapp.storage.tables import (
     bookings,
     deliveries,
@@ -45,14 +44,6 @@ from webapp.storage.transaction import new_id, read, write
 
 PAGE = 50
 RECENT = 10
-
-
-class Audience(StrEnum):
-    """Whom a message is for."""
-
-    ALL = "all"
-    CONFIRMED = "confirmed"
-    WAITING = "waiting"
 
 
 class Progress(NamedTuple):
@@ -73,7 +64,7 @@ def count_recipients(event: EventRow, audience: Audience, *, actor: Actor) -> in
     Raises `EventNotFound`.
     """
     check_own(event, actor)
-    people = _people(event.id, audience, event.organizer_id).subquery()
+    people = people_of(event, audience).subquery()
     query = select(func.count()).select_from(people)
     return int(read(lambda connection: connection.execute(query).scalar_one()))
 
@@ -93,11 +84,11 @@ def send_message(
     """
 
     def work(connection: Connection) -> int:
-        lock_own_event(connection, event_id, actor)
-        answer = idempotency.run_once(connection, key, event_id, lambda: send(connection))
+        event = lock_own_event(connection, event_id, actor)
+        answer = idempotency.run_once(connection, key, event_id, lambda: send(connection, event))
         return int(answer["message_id"])
 
-    def send(connection: Connection) -> dict[str, int]:
+    def send(connection: Connection, event: LockedEvent) -> dict[str, int]:
         now = clock.now()
         values = {
             "event_id": event_id,
@@ -107,7 +98,7 @@ def send_message(
             "created_at": now,
         }
         message_id = new_id(connection.execute(insert(messages), values))
-        people = _people(event_id, audience, actor.account_id).subquery()
+        people = people_of(event, audience).subquery()
         enqueue(
             connection,
             "message",
@@ -138,35 +129,34 @@ class Announcement(NamedTuple):
 def announcement_for(delivery: DeliveryRow) -> Announcement:
     """What a delivery of a message is about.
 
-    Raises `NothingToSend` when the recipient has no booking any more, or wants no messages.
+    Raises `NothingToSend` when the recipient has no booking any more, or wants no messages; also
+    for what was written before the event was cancelled.
     """
     # The release before wrote no details.
     details = delivery.details or {"message_id": int((delivery.dedupe_key or "").split(":")[1])}
     message = select(messages).where(messages.c.id == details["message_id"])
     event = select(events).where(events.c.id == delivery.event_id)
-    booking = (
-        select(bookings)
-        .where(
-            bookings.c.event_id == delivery.event_id,
-            bookings.c.email == delivery.recipient,
-            bookings.c.active == 1,
-        )
-        .order_by(bookings.c.position)
-        .limit(1)
-    )
+    of_recipient = select(bookings).where(bookings.c.email == delivery.recipient)
     owner = events.c.organizer_id
     reply_to = select(organizers.c.email).join(events, owner == organizers.c.id)
     wants_none = select(opt_outs.c.recipient).join(events, owner == opt_outs.c.organizer_id)
 
     def work(connection: Connection) -> Announcement:
         here = events.c.id == delivery.event_id
-        of_recipient = opt_outs.c.recipient == delivery.recipient
+        is_theirs = opt_outs.c.recipient == delivery.recipient
+        about = connection.execute(event).one_or_none()
+        if about is None:
+            raise NothingToSend
+        written = connection.execute(message).one()
+        if about.status == "cancelled" and written.created_at < end_of(connection, about):
+            raise NothingToSend
+        booking = of_recipient.where(*invited_to(about)).order_by(bookings.c.position).limit(1)
         found = connection.execute(booking).one_or_none()
-        if found is None or connection.execute(wants_none.where(here, of_recipient)).first():
+        if found is None or connection.execute(wants_none.where(here, is_theirs)).first():
             raise NothingToSend
         return Announcement(
-            connection.execute(message).one(),
-            connection.execute(event).one(),
+            written,
+            about,
             found,
             connection.execute(reply_to.where(here)).scalar_one(),
         )
@@ -341,19 +331,3 @@ def mail_again(event_id: int, position: int, *, actor: Actor) -> bool:
         return what is not None
 
     return write(work)
-
-
-def _people(event_id: int, audience: Audience, organizer_id: int | None) -> Select[Any]:
-    """Each address of an audience once, with its first booking."""
-    wants_none = select(opt_outs.c.recipient).where(
-        opt_outs.c.organizer_id == organizer_id, opt_outs.c.recipient == bookings.c.email
-    )
-    query = select(bookings.c.email, func.min(bookings.c.position).label("position")).where(
-        bookings.c.event_id == event_id,
-        bookings.c.email.is_not(None),
-        bookings.c.active == 1,
-        ~wants_none.exists(),
-    )
-    if audience is not Audience.ALL:
-        query = query.where(bookings.c.status == audience.value)
-    return query.group_by(bookings.c.email)

@@ -26,8 +26,8 @@ from webapp.booking.queries import (
 from webapp.booking.refusals import refuse_as_newcomer
 from webapp.booking.terms import asks_addresses, may_ask
 from webapp.config import current_settings
-from webapp.errors import AlreadyBooked, DomainError, InvalidInput, Problem
-from webapp.events.queries import events_after, upcoming_events
+from webapp.errors import AlreadyBooked, DomainError, EventNotFound, InvalidInput, Problem
+from webapp.events.queries import as_if_published, events_after, own_event, upcoming_events
 from webapp.mail.facts import send_links
 from webapp.mail.ical import calendar_file
 from webapp.pages import forms, remembered
@@ -47,6 +47,7 @@ from webapp.web.language import gettext as _
 from webapp.web.paging import page_of, place_in, place_of
 from webapp.web.rate_limits import BOOKING_FORMS, FreeTickets, limited, network
 from webapp.web.schemas import PageBooking, WantedTickets, from_form
+from webapp.web.security import current_login
 
 bp = Blueprint("attendee", __name__)
 
@@ -88,7 +89,10 @@ def events() -> ResponseReturnValue:
 @bp.get(f"{EVENT}-<slug>")
 def event(event_id: int, slug: str) -> ResponseReturnValue:
     """One event: what it is, what is left, and the form to book."""
-    found = find_event(event_id)
+    try:
+        found = find_event(event_id)
+    except EventNotFound:
+        return _preview(event_id)
     if request.method != "POST" and slug != formatting.slug(found.name):
         return redirect(event_path(found), code=301)
     return show_kept("attendee/event.html", **_on_offer(found, had_form=request.method == "POST"))
@@ -276,6 +280,19 @@ def cancel(reference: str) -> ResponseReturnValue:
     remembered.forget(reference)
     flash(_("Your booking is cancelled."))
     return move_to(url_for("attendee.booking", reference=reference))
+
+
+def _preview(event_id: int) -> Response:
+    """A draft as everybody will see it, for its owner alone. Raises `EventNotFound`."""
+    login = current_login()
+    if login is None:
+        raise EventNotFound
+    draft = own_event(event_id, organizer_id=login.organizer_id)
+    if draft.status != "draft":
+        raise EventNotFound
+    context = _on_offer(as_if_published(draft), had_form=False)
+    # Never one of the pages that are kept for all.
+    return show("attendee/event.html", **context, is_preview=True)
 
 
 def _wished(event_id: int) -> PageBooking:

@@ -167,6 +167,11 @@ def show_before_view(status: int, problem: str, *, typed: Mapping[str, str]) -> 
         return show_domain_error(domain_error)
 
 
+def show_typed() -> ResponseReturnValue:
+    """Show the form of this request once more as it was typed; nothing is done with it."""
+    return _page_of_form(200, "", typed=_typed())
+
+
 def form_on(page: str) -> Callable[[View], View]:
     """Mark a view that takes a form: the view `page` shows the form again when it is refused."""
 

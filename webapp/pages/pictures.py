@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from flask import Blueprint, Flask, Response, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.booking.queries import find_event
+from webapp.booking.queries import find_event, is_hidden
 from webapp.errors import EventNotFound
 from webapp.events.imaging import SMALL
 from webapp.events.pictures import Size, picture_data
@@ -48,7 +48,7 @@ def picture_of(event: EventRow, size: Size) -> Picture | None:
 def picture(event_id: int, size: Size, name: str) -> ResponseReturnValue:
     """A picture under the name of its content, so that it can be kept for ever."""
     event = find_event(event_id, with_drafts=True)
-    is_draft = event.status == "draft"
+    is_draft = is_hidden(event)
     if event.picture != name or (is_draft and not _is_own(event)):
         raise EventNotFound
     response = Response(picture_data(event_id, name, size), mimetype="image/webp")

@@ -22,19 +22,23 @@ UNSEEN = (
     r"\u00ad\u034f\u115f\u1160\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe0f\ufeff\uffa0"
 )
 FORMULA = rf"""[\s"{UNSEEN}]*[-=+@＝＋－＠﹢﹣﹦﹫]"""  # noqa: RUF001
+# {what an address may say: what stands between two cells}
+SEPARATED_BY = {"comma": ",", ",": ",", "semicolon": ";", ";": ";", "tab": "\t"}
 formula = re.compile(f"(^|{SEPARATORS})(?={FORMULA})|^(?={SEPARATORS})")
 
 
-def csv_of(portions: Iterable[Iterable[BookingRow]], *, time_zone: str) -> Iterator[str]:
+def csv_of(
+    portions: Iterable[Iterable[BookingRow]], *, time_zone: str, separator: str | None = None
+) -> Iterator[str]:
     """The file, a portion of bookings at a time; times of booking are in `time_zone`.
 
-    It is in the visitor's language, and separated as spreadsheets there expect it: by semicolons
-    where the comma is that of numbers.
+    It is in the visitor's language, and separated as spreadsheets there expect it unless a
+    `separator` is chosen: by semicolons where the comma is that of numbers.
     """
-    separator = language().list_separator
+    separator = separator or language().list_separator
     headings = (
         *(_("Number"), _("Status"), _("Tickets"), _("Name"), _("E-mail")),
-        *(_("Attendee id"), _("Reference"), _("Booked")),
+        *(_("Attendee id"), _("Reference"), _("Booked"), _("Ticket code")),
     )
     statuses: dict[str, str] = {
         Status.CONFIRMED: _("confirmed"),
@@ -67,8 +71,10 @@ def _cells(booking: BookingRow, statuses: Mapping[str, str], time_zone: str) -> 
         harmless(booking.name),
         harmless(booking.email or ""),
         harmless(shown_id(booking.attendee_id)),
-        harmless(booking.reference),
+        # Letters of ours that cannot be a formula, and that are looked up as they stand.
+        booking.reference,
         local(booking.created_at, time_zone).isoformat(sep=" ", timespec="seconds"),
+        booking.ticket_code,
     )
 
 

@@ -137,6 +137,9 @@ PROBLEMS = {
     "changed_meanwhile": "Meanwhile changed to %(value)s.",
     "changed_meanwhile_see_below": "Meanwhile changed. How it reads now is shown below.",
     "closing_is_past": "This lies in the past, so nobody can book. Change it if that is a slip.",
+    "closing_would_be_past": (
+        "This lies in the past, so nobody could book. Correct it, or go on all the same below."
+    ),
     "control_characters": "Use plain text without control characters.",
     "cursor": "Use the nextCursor of the page before.",
     "date_and_time": "Use a date and time such as 2027-05-03T19:30.",
@@ -185,6 +188,9 @@ PROBLEMS = {
         "This is a file of a spreadsheet. Save it there as CSV, or copy its cells and paste them."
     ),
     "start_is_past": "This lies in the past, so nobody can book. Change it if that is a slip.",
+    "start_would_be_past": (
+        "This lies in the past, so nobody could book. Correct it, or go on all the same below."
+    ),
     "status_by_calls": "Use the calls publish, unpublish and cancel.",
     "switched_off_meanwhile": "Meanwhile switched off.",
     "switched_on_meanwhile": "Meanwhile switched on.",

@@ -223,6 +223,15 @@ class EventFields(Input):
         return EventDetails(**values)
 
 
+class EventEdit(EventFields):
+    """What an organizer makes of an event, and whether its attendees are mailed what they hear of.
+
+    That is its name, its place and its time.
+    """
+
+    tellAttendees: bool = False
+
+
 def placed(field: str, value: datetime | None, time_zone: str) -> datetime | None:
     """A moment in UTC. Raises `InvalidInput` for a time that a clock change leaves out."""
     if value is None:

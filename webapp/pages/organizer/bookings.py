@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from functools import partial
-from itertools import chain
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Response, flash, g, redirect, request, stream_with_context, url_for
+from flask import flash, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import escape
 
@@ -26,7 +25,7 @@ from webapp.booking.listing import Line
 from webapp.booking.open_questions import answers_of, may_have_asked, open_questions, question_of
 from webapp.booking.ranks import rank_of, ranks_of
 from webapp.booking.standstill import standstills
-from webapp.pages import forms, spreadsheet
+from webapp.pages import forms
 from webapp.pages.forms import form_on
 from webapp.pages.offer import goes_to
 from webapp.pages.organizer import bp, cursor_argument, kept_list, me
@@ -67,19 +66,6 @@ def list_bookings(event_id: int) -> ResponseReturnValue:
     return fragment("organizer/event.html", "bookings", event=g.event, is_news=True, **listed)
 
 
-@bp.get(f"{EVENT}/bookings.csv")
-def export(event_id: int) -> ResponseReturnValue:
-    """All bookings of an event as a file."""
-    portions = queries.all_bookings(g.event, actor=me())
-    # Read before the answer begins, so that a database which is away is still told as an error.
-    first = next(portions, ())
-    lines = spreadsheet.csv_of(chain([first], portions), time_zone=g.event.time_zone)
-    response = Response(stream_with_context(lines), mimetype="text/csv")
-    response.headers.set(
-        "Content-Disposition", "attachment", filename=spreadsheet.file_name(g.event)
-    )
-    response.headers["Cache-Control"] = "private, no-store"
-    return response
 
 
 @bp.get(BOOKING)

@@ -10,7 +10,8 @@ from webapp.booking import links
 from webapp.config import current_settings
 from webapp.errors import BookingNotFound
 from webapp.mail import announcements, scheduled
-from webapp.mail.announcements import PAGE, Audience
+from webapp.mail.announcements import PAGE
+from webapp.mail.audiences import Audience
 from webapp.pages import forms
 from webapp.pages.forms import form_on
 from webapp.pages.organizer import bp, cursor_argument, kept_list, me
@@ -86,7 +87,9 @@ def preview_message(event_id: int) -> ResponseReturnValue:
 @bp.post(f"{EVENT}/mails")
 @form_on("organizer.mails")
 def send_message(event_id: int) -> ResponseReturnValue:
-    """Send a message that has been previewed."""
+    """Send a message that has been previewed, or go back to its text."""
+    if request.form.get("back") == "yes":
+        return forms.show_typed()
     form = from_form(MessageFields, request.form)
     announcements.send_message(
         event_id,

@@ -11,6 +11,7 @@ from webapp.events.imaging import FIELD, LARGEST_FILE, LARGEST_FILE_MB
 from webapp.pages import forms
 from webapp.pages.forms import Overtaken, form_on
 from webapp.pages.organizer import bp, me, uploads
+from webapp.pages.organizer.event_form import uploaded_file
 from webapp.pages.organizer.events import EVENT
 from webapp.pages.organizer.wording import meanwhile
 from webapp.web.fields import Line
@@ -19,7 +20,8 @@ from webapp.web.language import gettext as _
 from webapp.web.schemas import Input, from_form
 
 # So much is read that a file which is somewhat too large is refused with what was typed kept.
-uploads.allow("set_picture", 3 * LARGEST_FILE, Problem("upload_too_large", limit=LARGEST_FILE_MB))
+for view in ("set_picture", "create_event"):
+    uploads.allow(view, 3 * LARGEST_FILE, Problem("upload_too_large", limit=LARGEST_FILE_MB))
 
 
 class PictureFields(Input):
@@ -41,8 +43,7 @@ def picture(event_id: int) -> ResponseReturnValue:
 def set_picture(event_id: int) -> ResponseReturnValue:
     """Keep the picture that was sent; without one, what is said of the present one."""
     description = from_form(PictureFields, request.form).description
-    file = request.files.get(FIELD)
-    data = file.read(LARGEST_FILE + 1) if file else b""
+    data = uploaded_file()
     if data:
         set_or_describe = partial(pictures.set_picture, event_id, data)
     elif g.event.picture is not None:

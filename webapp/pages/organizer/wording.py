@@ -1,6 +1,6 @@
 """Sentences that organizers read in more than one place."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from itertools import islice
 
@@ -70,12 +70,17 @@ def _named(positions: Collection[int]) -> tuple[list[BookingRow], list[str]]:
 def with_slips(event_id: int, done: str, *, if_none: str = "") -> str:
     """What was done to an event and which of its dates may be slips; `if_none` where none is."""
     event = own_event(event_id, organizer_id=organizer_id())
-    labels = {"startsAt": _("Starts"), "salesCloseAt": _("Booking closes")}
-    told = [
-        f"{labels[field]}: {problem_sentence(problem, language())}"
-        for field, problem in warnings_of(event, clock.now()).items()
-    ]
+    told = slips_told(warnings_of(event, clock.now()))
     return " ".join([done, *told]) if told else if_none or done
+
+
+def slips_told(problems: Mapping[str, Problem]) -> list[str]:
+    """What may be slips in the dates of an event, a sentence for each."""
+    labels = {"startsAt": _("Starts"), "salesCloseAt": _("Booking closes")}
+    return [
+        f"{labels[field]}: {problem_sentence(problem, language())}"
+        for field, problem in problems.items()
+    ]
 
 
 def meanwhile(value: object, time_zone: str) -> Problem:
