@@ -88,8 +88,8 @@ def _look_at(file: Path) -> str:
     try:
         with snapshot(offline(file)) as connection:
             ask = connection.exec_driver_sql
-            if (said := ask("PRAGMA quick_check(1)").scalar_one()) != "ok":
-                raise OperationError(f"{file} is damaged: {said}")
+            if damage := tables.damage_of(connection):
+                raise OperationError(f"{file} is damaged: {damage}")
             if ask("PRAGMA foreign_key_check").first() is not None:
                 raise OperationError(f"{file} is damaged: rows refer to others that are not there")
             foreign = ask(
