@@ -23,10 +23,11 @@ WAITING_SHARE = 10
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One command: its seconds, and the most memory that its process held, in MB."""
+    """One command: its seconds, those of its processor, and the most memory it held, in MB."""
 
     what: str
     seconds: float
+    busy: float
     memory: int
 
 
@@ -71,7 +72,10 @@ def flask(url: str, folder: Path, *words: str) -> Run:
     kind = "SQLite" if url.startswith("sqlite") else "MariaDB"
     way = "from" if words[0] == "backup" else "to"
     return Run(
-        f"{words[0]} {way} {kind}", round(time.monotonic() - begun, 1), used.ru_maxrss // 1024
+        f"{words[0]} {way} {kind}",
+        time.monotonic() - begun,
+        used.ru_utime + used.ru_stime,
+        used.ru_maxrss // 1024,
     )
 
 
@@ -82,7 +86,8 @@ def main() -> None:
         with MariaDB(folder / "mariadb", durable=True) as mariadb:
             print(f"{bookings:,} bookings of {EVENTS} events")
             for run in measure(mariadb, folder, bookings):
-                print(f"{run.what:<24}{run.seconds:>8} s{run.memory:>8} MB", flush=True)
+                times = f"{run.seconds:>8.1f} s{run.busy:>8.1f} s busy"
+                print(f"{run.what:<24}{times}{run.memory:>8} MB", flush=True)
 
 
 if __name__ == "__main__":
