@@ -1,6 +1,7 @@
 """An upgrade that is cut off anywhere is finished by the next one, from every commit on."""
 
 import hashlib
+import os
 import re
 import sqlite3
 import stat
@@ -48,6 +49,7 @@ LANDED = {
     "2026_11_24_the_pace_of_mails.py": "71c22e3853977c2e",
     "2026_11_24_what_needs_attention.py": "18dfcbe4a60bfeb3",
     "2026_11_27_account_settings.py": "afcbdc36e39d49ab",
+    "2026_11_27_backups.py": "e26867bfbbd1cccb",
     "2026_11_27_causes_of_mails.py": "28e6768ed708e664",
     "2026_11_27_contact_and_reason.py": "73ae9f67234339bd",
     "2026_11_27_languages.py": "41b3f5bf5842989f",
@@ -371,8 +373,13 @@ def test_file_is_copied_before_it_is_changed_and_three_copies_are_kept(
     for command in ("upgrade", "current", "check"):
         assert flask_db(command, sqlite_url, tmp_path) == 0
     assert list(folder.iterdir()) == [copy]
+    # A backup that an operator made is no copy of ours, however old.
+    backup = folder / "old-20260101T000000Z.db"
+    backup.touch()
+    os.utime(backup, (0, 0))
     for command in ("downgrade", "upgrade", "downgrade"):
         assert flask_db(command, sqlite_url, tmp_path) == 0
+    backup.unlink()
     kept = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
     assert [path.name[:9] for path in kept] == [
         f"old-{version}-" for version in (HEAD, BEFORE, HEAD)

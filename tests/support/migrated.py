@@ -56,4 +56,5 @@ def empty_tables(engine: Engine) -> None:
         for table in reversed(db.metadata.sorted_tables):
             if table is not heartbeats:
                 connection.execute(table.delete())
-        connection.execute(update(heartbeats).values(beat_at=clock.now(), resting=False))
+        new = {"beat_at": clock.now(), "resting": False, "backed_up_at": None}
+        connection.execute(update(heartbeats).values(new))
