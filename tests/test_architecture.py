@@ -15,7 +15,7 @@ LARGEST_MODULE = 380
 LARGEST_FACTORY = 90
 
 # Anybody may import these single modules, and they import no room.
-COMMON = {"brand", "clock", "config", "errors", "extensions", "logs"}
+COMMON = {"brand", "clock", "config", "errors", "extensions", "logs", "mail_url"}
 # Which rooms a room may import.
 MAY_IMPORT = {
     "storage": set(),
