@@ -7,7 +7,7 @@ from flask import current_app
 
 from webapp.extensions import Base, db
 from webapp.storage import tables  # noqa: F401  # fills the metadata
-from webapp.storage.migration import check_foreign_keys, migrating
+from webapp.storage.migration import OTHER_URL, check_foreign_keys, migrating
 
 
 def target() -> str | None:
@@ -18,8 +18,11 @@ def target() -> str | None:
         return None
 
 
+# A file that a restore works on is a copy already.
+other_url = context.config.attributes.get(OTHER_URL)
+instance_path = None if other_url else Path(current_app.instance_path)
 with migrating(
-    db.engine.url, context.script, target=target(), instance_path=Path(current_app.instance_path)
+    other_url or db.engine.url, context.script, target=target(), instance_path=instance_path
 ) as connection:
     is_sqlite = connection.dialect.name == "sqlite"
     context.configure(

@@ -309,7 +309,9 @@ def empty_tables(engine: Engine) -> None:
             if table is not heartbeats:
                 connection.execute(table.delete())
         # As in a new database.
-        connection.execute(update(heartbeats).values(beat_at=clock.now(), resting=False))
+        connection.execute(
+            update(heartbeats).values(beat_at=clock.now(), resting=False, backed_up_at=None)
+        )
 
 
 @pytest.fixture

@@ -25,13 +25,14 @@ MAY_IMPORT = {
     "accounts": {"storage"},
     "verify": {"booking", "storage"},
     "mail": {"booking", "events", "accounts", "storage", "text"},
+    "operations": {"booking", "events", "accounts", "verify", "mail", "storage", "text"},
     "web": {"accounts", "events", "storage", "text"},
     "pages": {"accounts", "booking", "events", "mail", "storage", "text", "web"},
     "api": {"accounts", "booking", "events", "mail", "storage", "text", "web"},
 }
 EVERYTHING = {"server", "cli", "__init__"}
 # Rooms that know nothing of a request.
-BELOW_WEB = {"storage", "text", "booking", "events", "accounts", "verify", "mail"}
+BELOW_WEB = {"storage", "text", "booking", "events", "accounts", "verify", "mail", "operations"}
 OF_A_REQUEST = {"flask.request", "flask.session", "flask.g", "flask.globals"}
 # What decides is pure: it neither reads nor writes, and no time passes in it.
 PURE = {

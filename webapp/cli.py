@@ -21,6 +21,7 @@ from webapp.config import current_settings
 from webapp.errors import DomainError, Unavailable
 from webapp.events import samples
 from webapp.mail import worker
+from webapp.operations import commands as operations
 from webapp.server.fetching import fetch_in_background
 from webapp.text import extraction
 from webapp.text.languages import ENGLISH, LANGUAGES
@@ -34,6 +35,8 @@ token = AppGroup("token", help="Make, list and revoke API tokens.")
 
 def init_app(app: Flask) -> None:
     for command in (organizer, token, add_samples, verify_all, deliver, update_texts):
+        app.cli.add_command(command)
+    for command in (operations.backup, operations.restore):
         app.cli.add_command(command)
 
 

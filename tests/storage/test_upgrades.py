@@ -48,6 +48,7 @@ LANDED = {
     "2026_11_24_the_pace_of_mails.py": "71c22e3853977c2e",
     "2026_11_24_what_needs_attention.py": "18dfcbe4a60bfeb3",
     "2026_11_27_account_settings.py": "afcbdc36e39d49ab",
+    "2026_11_27_backups.py": "e26867bfbbd1cccb",
     "2026_11_27_causes_of_mails.py": "28e6768ed708e664",
     "2026_11_27_contact_and_reason.py": "73ae9f67234339bd",
     "2026_11_27_languages.py": "41b3f5bf5842989f",

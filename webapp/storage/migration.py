@@ -24,6 +24,8 @@ from webapp.storage.engines import SQLITE, begin_writing
 LOCK_SECONDS = 300.0
 BACKUP_FOLDER = "backups"
 BACKUPS_KEPT = 3
+# The attribute of Alembic's configuration that names another database than the application's.
+OTHER_URL = "url"
 
 _holding_lock = False
 
@@ -88,12 +90,12 @@ def _named_lock(engine: Engine) -> Iterator[None]:
 
 @contextlib.contextmanager
 def migrating(
-    url: URL, script: ScriptDirectory, *, target: str | None, instance_path: Path
+    url: URL, script: ScriptDirectory, *, target: str | None, instance_path: Path | None
 ) -> Iterator[Connection]:
     """A connection for migrations to `target`; `None` where nothing is to be changed.
 
     Raises `CommandError` for a database that is newer than this code, and when an SQLite file
-    that has to change cannot be copied.
+    that has to change cannot be copied. It is copied to `instance_path`, if that is given.
     """
     engine = migration_engine(url)
     if target is None:
@@ -107,7 +109,8 @@ def migrating(
                 f"the database belongs to a newer Nextup (its tables are of version {version}):"
                 " install that version, or use another database"
             )
-        if url.drivername == SQLITE and version not in (None, target):
+        is_file = url.drivername == SQLITE
+        if instance_path and is_file and version not in (None, target):
             back_up(Path(url.database or ""), instance_path / BACKUP_FOLDER, version=str(version))
         with engine.connect() as connection:
             yield connection

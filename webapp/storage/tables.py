@@ -193,6 +193,8 @@ class Heartbeat(Base):
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     beat_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     resting: Mapped[bool] = mapped_column(default=False, server_default=false())
+    # When the last backup was made; null for never.
+    backed_up_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class OldCode(Base):
