@@ -53,6 +53,7 @@ def me() -> Actor:
 # The views need `bp`, so they come after it.
 from webapp.pages.organizer import (  # noqa: E402
     bookings,
+    checks,
     contact,
     corrections,
     events,
@@ -65,6 +66,7 @@ from webapp.pages.organizer import (  # noqa: E402
 __all__ = [
     "bookings",
     "bp",
+    "checks",
     "contact",
     "corrections",
     "events",
