@@ -287,7 +287,7 @@ def _proxies(facts: Mapping[str, Any], url: str, key: str) -> Finding:
                 " address: have it drop them (docs/proxies.md)."
             )
         )
-    return ok(_("TRUSTED_PROXIES: it is %(trusted)s, and so requests arrive."), **values)
+    return ok(_("TRUSTED_PROXIES: it is %(trusted)s, which fits how requests arrive."), **values)
 
 
 def _age(started: float) -> Iterator[Finding]:

@@ -29,9 +29,13 @@ def run_checks() -> ResponseReturnValue:
 
 
 def _show(found: Sequence[Finding] | None, *, has_more: bool = False) -> ResponseReturnValue:
+    # What is to be mended comes first.
+    ordered = sorted(
+        found or (), key=lambda one: (State.FIX, State.NOTE, State.OK).index(one.state)
+    )
     return show(
         "organizer/settings/checks.html",
-        lines=None if found is None else [(one.state, one.said_in(language())) for one in found],
+        lines=None if found is None else [(one.state, one.said_in(language())) for one in ordered],
         count=sum(one.state is State.FIX for one in found or ()),
         has_more=has_more,
     )
