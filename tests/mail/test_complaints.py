@@ -81,12 +81,14 @@ def test_starttls_and_tls_are_told_apart(start_smtp: StartSmtp, quick: None) -> 
     assert "write smtp:// in place of smtps://" in told(later.url.replace("smtp:", "smtps:"))
 
 
-@pytest.mark.parametrize("is_authority", [True, False])
+@pytest.mark.parametrize(
+    "options", [{}, {"is_authority": False}, {"is_authority": False, "is_self_signed": False}]
+)
 def test_self_made_certificate_is_believed_where_its_file_is_named(
-    with_certificate: Callable[..., SmtpServer], mailbox: Mailbox, is_authority: bool
+    with_certificate: Callable[..., SmtpServer], mailbox: Mailbox, options: dict[str, bool]
 ) -> None:
     for tls in ("starttls", "smtps"):
-        server = with_certificate(tls, is_authority=is_authority)
+        server = with_certificate(tls, **options)
         assert server.certificate
         assert "?certificate=/path/to.pem" in told(server.url)
         send(f"{server.url}?certificate={server.certificate[0]}")

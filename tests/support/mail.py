@@ -162,23 +162,28 @@ def make_certificate(
     address: str = "127.0.0.1",
     ends_in_days: int = 2,
     is_authority: bool = True,
+    is_self_signed: bool = True,
 ) -> tuple[Path, Path]:
-    """A certificate for a host and an address, loopback, that signs itself, and its key."""
+    """A certificate for a host and an address, loopback, and its key.
+
+    It signs itself, or somebody does whose own certificate nobody has.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
+    signer = key if is_self_signed else ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     now = datetime.datetime.now(datetime.UTC)
     names = [x509.DNSName(host), x509.IPAddress(ip_address(address))]
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
-        .issuer_name(name)
+        .issuer_name(name if is_self_signed else x509.Name([]))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=9))
         .not_valid_after(now + datetime.timedelta(days=ends_in_days))
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
+        .sign(signer, hashes.SHA256())
     )
     paths = folder / "certificate.pem", folder / "key.pem"
     paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
