@@ -1,6 +1,7 @@
 """An upgrade that is cut off anywhere is finished by the next one, from every commit on."""
 
 import hashlib
+import os
 import re
 import sqlite3
 import stat
@@ -372,8 +373,13 @@ def test_file_is_copied_before_it_is_changed_and_three_copies_are_kept(
     for command in ("upgrade", "current", "check"):
         assert flask_db(command, sqlite_url, tmp_path) == 0
     assert list(folder.iterdir()) == [copy]
+    # A backup that an operator made is no copy of ours, however old.
+    backup = folder / "old-20260101T000000Z.db"
+    backup.touch()
+    os.utime(backup, (0, 0))
     for command in ("downgrade", "upgrade", "downgrade"):
         assert flask_db(command, sqlite_url, tmp_path) == 0
+    backup.unlink()
     kept = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
     assert [path.name[:9] for path in kept] == [
         f"old-{version}-" for version in (HEAD, BEFORE, HEAD)

@@ -226,7 +226,6 @@ def _finish(part: Path, taken_at: datetime) -> Report:
     with engine.begin() as connection:
         connection.execute(_note(taken_at))
     with snapshot(offline(part)) as connection:
-        said = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
-        if said != "ok":
-            raise OperationError(f"no backup was made: the database is damaged ({said})")
+        if damage := tables.damage_of(connection):
+            raise OperationError(f"no backup was made: the database is damaged ({damage})")
     return verify.verify(offline(part))

@@ -20,7 +20,7 @@ from webapp.operations.backup import BrokenRules, key_of
 from webapp.operations.copying import Progress, all_tables, is_empty
 from webapp.operations.files import OperationError, part_of, write_once
 from webapp.storage.engines import MYSQL_SESSION, SQLITE
-from webapp.storage.migration import migration_engine, migration_lock
+from webapp.storage.migration import LOCK_SECONDS, migration_engine, migration_lock
 from webapp.storage.snapshot import offline, snapshot
 from webapp.storage.tables import deliveries, heartbeats
 from webapp.verify import services as verify
@@ -88,8 +88,8 @@ def _look_at(file: Path) -> str:
     try:
         with snapshot(offline(file)) as connection:
             ask = connection.exec_driver_sql
-            if (said := ask("PRAGMA quick_check(1)").scalar_one()) != "ok":
-                raise OperationError(f"{file} is damaged: {said}")
+            if damage := tables.damage_of(connection):
+                raise OperationError(f"{file} is damaged: {damage}")
             if ask("PRAGMA foreign_key_check").first() is not None:
                 raise OperationError(f"{file} is damaged: rows refer to others that are not there")
             foreign = ask(
@@ -215,3 +215,5 @@ def _prepare(connection: object, _: object) -> None:
     with connection.cursor() as cursor:  # type: ignore[attr-defined]
         cursor.execute(MYSQL_SESSION)
         cursor.execute("SET SESSION foreign_key_checks = 0")
+        # The server may still be taking back what a killed restore has left.
+        cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {LOCK_SECONDS:.0f}")

@@ -56,6 +56,12 @@ def lacking(connection: Connection) -> set[str]:
     return lacks
 
 
+def damage_of(connection: Connection) -> str:
+    """What SQLite finds wrong with its file, in one line; empty when it finds nothing."""
+    said = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+    return "" if said == "ok" else " ".join(str(said).split())
+
+
 def reason_of(error: Exception) -> str:
     """What the database said, in one line, without the statement and its values."""
     original = getattr(error, "orig", None) or error

@@ -8,6 +8,7 @@ MariaDB commit each statement, so their migrations are repeated from where they 
 import contextlib
 import fcntl
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -153,7 +154,8 @@ def back_up(database: Path, folder: Path, *, version: str) -> Path:
         raise CommandError(
             f"cannot copy the database to {folder} before it is changed: {error}"
         ) from error
-    made = [path for path in folder.glob("*.db") if path.name.startswith(f"{database.stem}-")]
+    named_so = re.compile(rf"{re.escape(database.stem)}-\w+-\d{{8}}T\d{{12}}\.db")
+    made = [path for path in folder.glob("*.db") if named_so.fullmatch(path.name)]
     for old in sorted(made, key=lambda path: path.stat().st_mtime_ns)[:-BACKUPS_KEPT]:
         old.unlink(missing_ok=True)
     return copy
