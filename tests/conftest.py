@@ -44,7 +44,7 @@ ON_SQLITE = {
     *("test_account_mails.py", "test_announcements.py", "test_asks.py", "test_compose.py"),
     *("test_find.py", "test_hostile_input.py", "test_languages.py", "test_limits.py"),
     *("test_offers.py", "test_ownership.py", "test_questions.py", "test_times.py"),
-    "test_transports.py",
+    *("test_transports.py", "test_complaints.py", "test_reaching.py", "test_mailing.py"),
 }
 # How often the long tier runs a race.
 RACES = 100

@@ -22,6 +22,7 @@ from webapp.errors import DomainError, Unavailable
 from webapp.events import samples
 from webapp.mail import worker
 from webapp.operations import commands as operations
+from webapp.operations.doctor_command import doctor
 from webapp.server.fetching import fetch_in_background
 from webapp.text import extraction
 from webapp.text.languages import ENGLISH, LANGUAGES
@@ -36,7 +37,7 @@ token = AppGroup("token", help="Make, list and revoke API tokens.")
 def init_app(app: Flask) -> None:
     for command in (organizer, token, add_samples, verify_all, deliver, update_texts):
         app.cli.add_command(command)
-    for command in (operations.backup, operations.restore):
+    for command in (operations.backup, operations.restore, doctor):
         app.cli.add_command(command)
 
 

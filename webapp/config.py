@@ -18,6 +18,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from webapp.brand import BrandError, Logo, check_colour, read_logo
+from webapp.mail_url import MailUrlError, read_mail_url
 
 ROOT = Path(__file__).resolve().parent.parent
 CATALOGUES = ROOT / "webapp" / "text" / "catalogues"
@@ -101,7 +102,7 @@ class Settings:
             bookings_freely=read.integer("BOOKINGS_FREELY", 100, least=0, most=999_999_999),
             log_file=str(instance_path / read.text("LOG_FILE", "log/nextup.log")),
             log_level=_log_level(read),
-            mail_url=_mail_url(read),
+            mail_url=_mail_url(read, instance_path),
             mail_from=_mail_from(read, site_name=site_name, base_url=base_url),
             mail_per_second=read.integer("MAIL_PER_SECOND", 100, least=1, most=10_000),
             base_url=base_url,
@@ -344,17 +345,14 @@ def _is_web_address(text: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname) and not more
 
 
-def _mail_url(read: _Reader) -> str | None:
+def _mail_url(read: _Reader, instance_path: Path) -> str | None:
     url = read.optional("MAIL_URL")
     if url is None:
         return None
     try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("smtp", "smtps") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise SettingsError("MAIL_URL: must look like smtp://user:password@host:587")
+        read_mail_url(url, folder=instance_path)
+    except MailUrlError as error:
+        raise SettingsError(f"MAIL_URL: {error}") from None
     return url
 
 

@@ -11,10 +11,11 @@ from sqlalchemy import Row, select
 from tests.mail.conftest import BASE_URL, Book, Clock, Drain, MakeEvent, StartSmtp
 from tests.support.mail import Mailbox, SmtpServer, silent_server
 from webapp.extensions import db
-from webapp.mail import transports
+from webapp.mail import complaints, transports
 from webapp.mail.failures import PermanentFailure, TemporaryFailure
 from webapp.mail.transports import Envelope, SmtpTransport
 from webapp.mail.worker import Deliverer
+from webapp.mail_url import read_mail_url
 from webapp.storage import outbox
 from webapp.storage.tables import deliveries
 
@@ -27,7 +28,7 @@ def rows() -> Sequence[Row[Any]]:
 
 
 def send(url: str, envelope: Envelope = ENVELOPE) -> None:
-    outgoing = SmtpTransport(url)
+    outgoing = SmtpTransport(read_mail_url(url))
     try:
         outgoing.send(envelope)
     finally:
@@ -108,6 +109,7 @@ def test_server_that_is_away_is_told_in_words() -> None:
 def test_hanging_servers_are_left_soon(
     smtp: SmtpServer, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(complaints, "PROBE_SECONDS", 0.3)
     monkeypatch.setattr(transports, "CONNECT_SECONDS", 0.3)
     monkeypatch.setattr(transports, "ANSWER_SECONDS", 0.3)
     started = time.monotonic()
@@ -132,7 +134,7 @@ def test_dying_server_is_a_passing_failure(smtp: SmtpServer, mailbox: Mailbox) -
 def test_connection_serves_a_run_of_mails_and_is_renewed(
     smtp: SmtpServer, mailbox: Mailbox
 ) -> None:
-    outgoing = SmtpTransport(smtp.url)
+    outgoing = SmtpTransport(read_mail_url(smtp.url))
     for _ in range(3):
         outgoing.send(ENVELOPE)
     assert len(mailbox.sessions) == 1

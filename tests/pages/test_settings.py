@@ -12,8 +12,10 @@ from webapp.accounts import services as accounts
 from webapp.accounts.addresses import Purpose, make_token, owner_of
 from webapp.accounts.tokens import check_token
 from webapp.mail import trial
+from webapp.operations import doctor
+from webapp.operations.findings import fix
 
-SECTIONS = ("account", "password", "mails", "sign-ins", "tokens", "site")
+SECTIONS = ("account", "password", "mails", "sign-ins", "tokens", "site", "checks")
 ADDRESS = "olga@example.org"
 
 
@@ -205,3 +207,37 @@ def test_test_mail_shows_what_the_mail_server_says(
     for _ in range(3):
         owner.submit(page, f"{page}/trial")
     assert owner.submit(page, f"{page}/trial").status_code == 429
+
+
+def test_checks_are_run_by_their_button_and_tell_organizers_nothing_of_the_machine(
+    app: Flask, owner: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = "/organizer/settings/checks"
+    assert "MAIL_URL" not in text_of(owner.get(page)), "a page asks nobody by itself"
+    found = owner.submit(page)
+    assert found.status_code == 200
+    told = text_of(found)
+    assert "Nextup does not run: nobody answers at http://127.0.0.1:3000 (BASE_URL)" in told
+    assert "MAIL_URL: it is not set" in told
+    assert "1 thing is to be mended." in told
+    machine = ("MB are free", "The tables", "SQLite", "backup", "chmod")
+    assert not any(words in told for words in machine)
+    part = owner.submit(page, fragment=True)
+    assert "<html" not in part.text
+    german = owner.client.post(page, data=owner.token(page), headers={"Accept-Language": "de"})
+    assert "MAIL_URL: Sie ist nicht gesetzt" in text_of(german)
+    with doctor._running:
+        assert owner.submit(page).status_code == 503
+    assert owner.submit(page).status_code == 200
+    assert owner.submit(page).status_code == 429
+
+
+def test_organizer_learns_that_there_is_more_for_whoever_runs_the_site(
+    owner: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks = (doctor.Check(lambda: [fix("The disk of db7 is full")], is_operators=True),)
+    monkeypatch.setattr(doctor, "CHECKS", checks)
+    told = text_of(owner.submit("/organizer/settings/checks"))
+    assert "All that is looked at here is well." in told
+    assert "flask --app wsgi doctor" in told
+    assert "db7" not in told

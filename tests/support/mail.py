@@ -5,7 +5,9 @@ import datetime
 import email
 import logging
 import socket
+import socketserver
 import ssl
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ from email import policy
 from email.message import EmailMessage
 from ipaddress import ip_address
 from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -27,6 +30,7 @@ from tests.support.servers import free_port
 
 USER, PASSWORD = "nextup@example.org", "p@ss/word:1"
 HANG_SECONDS = 60.0
+KNOWN = {"EHLO", "HELO", "AUTH", "MAIL", "RCPT", "DATA", "RSET", "QUIT", "STARTTLS"}
 
 
 class Mailbox:
@@ -88,6 +92,7 @@ class SmtpServer:
         self.login = login
         self.options = options
         self.certificate: tuple[Path, Path] | None = None
+        self.account = (USER, PASSWORD)
         self._controller: Controller | None = None
 
     @property
@@ -133,7 +138,9 @@ class SmtpServer:
         self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any
     ) -> AuthResult:
         given = data.login, data.password
-        right = isinstance(data, LoginPassword) and given == (USER.encode(), PASSWORD.encode())
+        right = isinstance(data, LoginPassword) and given == tuple(
+            one.encode() for one in self.account
+        )
         return AuthResult(success=right, handled=False)
 
 
@@ -148,23 +155,35 @@ def words_of(message: EmailMessage, kind: str = "plain") -> str:
     return cast(str, body.get_content())
 
 
-def make_certificate(folder: Path, host: str = "localhost") -> tuple[Path, Path]:
-    """A certificate for a host and loopback that is its own authority, and its key."""
+def make_certificate(
+    folder: Path,
+    host: str = "localhost",
+    *,
+    address: str = "127.0.0.1",
+    ends_in_days: int = 2,
+    is_authority: bool = True,
+    is_self_signed: bool = True,
+) -> tuple[Path, Path]:
+    """A certificate for a host and an address, loopback, and its key.
+
+    It signs itself, or somebody does whose own certificate nobody has.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
+    signer = key if is_self_signed else ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     now = datetime.datetime.now(datetime.UTC)
-    names = [x509.DNSName(host), x509.IPAddress(ip_address("127.0.0.1"))]
+    names = [x509.DNSName(host), x509.IPAddress(ip_address(address))]
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
-        .issuer_name(name)
+        .issuer_name(name if is_self_signed else x509.Name([]))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=2))
+        .not_valid_before(now - datetime.timedelta(days=9))
+        .not_valid_after(now + datetime.timedelta(days=ends_in_days))
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
+        .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+        .sign(signer, hashes.SHA256())
     )
     paths = folder / "certificate.pem", folder / "key.pem"
     paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
@@ -176,6 +195,37 @@ def make_certificate(folder: Path, host: str = "localhost") -> tuple[Path, Path]
         )
     )
     return paths
+
+
+@contextmanager
+def scripted_server(
+    *, greeting: str = "220 ready", pause: float = 0.0, host: str = "127.0.0.1", **answers: str
+) -> Iterator[int]:
+    """A server's port; what it says to a verb such as EHLO is given, and else that all is well.
+
+    It greets after so many seconds.
+    """
+    said = {"EHLO": "250 there", "QUIT": "221 bye", "DATA": "354 go on", **answers}
+
+    class Session(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            time.sleep(pause)
+            self.wfile.write(f"{greeting}\r\n".encode())
+            for line in self.rfile:
+                verb = line.decode().partition(" ")[0].strip().upper()
+                # What is neither a verb nor the end of a mail is a line of it.
+                if verb in KNOWN or verb == ".":
+                    self.wfile.write(f"{said.get(verb, '250 OK')}\r\n".encode())
+
+    class Server(socketserver.ThreadingTCPServer):
+        allow_reuse_address = daemon_threads = True
+        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+
+    with Server((host, free_port()), Session) as server:
+        thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
 
 
 @contextmanager

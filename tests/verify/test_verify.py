@@ -337,6 +337,12 @@ def test_every_rule_has_a_damage() -> None:
     assert {rule for rule, *_ in DAMAGE.values()} == ALL_RULES
 
 
+def test_quick_look_leaves_out_rules_that_there_are() -> None:
+    names = {rule.name for check in state_checks(clock.now()) for rule in check.rules}
+    assert names > verify.SLOWER
+    assert "never oversold" in names - verify.SLOWER
+
+
 def test_whatever_happens_through_the_services_is_clean(app: Flask) -> None:
     with app.app_context():
         made = fill()

@@ -15,6 +15,7 @@ from webapp.mail.ical import calendar_file
 from webapp.mail.links import link
 from webapp.mail.mime import headers, parts_of
 from webapp.mail.transports import Envelope, FolderTransport, SmtpTransport, Transport
+from webapp.mail_url import MailServer, read_mail_url
 from webapp.storage.outbox import MAIL
 from webapp.storage.rows import DeliveryRow
 from webapp.text.addresses import checked_address
@@ -86,9 +87,17 @@ class MailChannel:
 
 def transport_of(settings: Settings) -> Transport:
     """The SMTP server that the settings name, else a folder of the instance."""
-    if settings.mail_url:
-        return SmtpTransport(settings.mail_url)
+    server = mail_server_of(settings)
+    if server is not None:
+        return SmtpTransport(server)
     return FolderTransport(Path(settings.instance_path) / FOLDER)
+
+
+def mail_server_of(settings: Settings) -> MailServer | None:
+    """What MAIL_URL says; none where it is not set."""
+    if settings.mail_url is None:
+        return None
+    return read_mail_url(settings.mail_url, folder=Path(settings.instance_path))
 
 
 def wire_address(address: str) -> str:

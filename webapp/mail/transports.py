@@ -1,10 +1,10 @@
 """How mails leave: to an SMTP server, or as files where none is configured."""
 
+import base64
 import logging
 import os
 import smtplib
 import socket
-import ssl
 import tempfile
 import time
 from collections.abc import Iterator
@@ -14,9 +14,12 @@ from ipaddress import ip_address
 from pathlib import Path
 from threading import Timer
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
 
+from webapp.mail.complaints import NoTls, complaint, decoded, refused_sender, words
 from webapp.mail.failures import PermanentFailure, TemporaryFailure
+from webapp.mail_url import MailServer
+from webapp.text.languages import ENGLISH
+from webapp.text.sentence import said_in
 from webapp.text.sentences import DELIVERY_PROBLEMS
 
 log = logging.getLogger(__name__)
@@ -27,6 +30,8 @@ ANSWER_SECONDS = 20.0
 MAIL_SECONDS = 40.0
 GOODBYE_SECONDS = 3.0
 SERVICE_NOT_AVAILABLE = 421
+# Now, or before.
+LOGGED_IN = (235, 503)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +90,11 @@ class SmtpTransport:
 
     A password never travels without TLS, and a certificate has to be valid. Without a password
     TLS is used where the server offers it, but not to this machine itself, where nobody listens
-    and certificates are mostly self-made.
+    and certificates are mostly self-made, unless the settings name the one to believe.
     """
 
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._tls_at_once = parts.scheme == "smtps"
-        self._host = parts.hostname or ""
-        self._user = unquote(parts.username) if parts.username else None
-        self._password = unquote(parts.password or "")
-        self._port = parts.port or (465 if self._tls_at_once else 587 if self._user else 25)
+    def __init__(self, server: MailServer) -> None:
+        self._server = server
         self._connection: Connection | None = None
         self._deadline = 0.0
 
@@ -115,38 +115,13 @@ class SmtpTransport:
             connection.close()
 
     def _connect(self) -> "Connection":
-        connection: smtplib.SMTP | None = None
         try:
-            connection = self._open()
-            with limited(connection, self._left()):
-                self._log_in(connection)
+            connection = open_connection(self._server, self._left())
         except OSError as error:
-            if connection is not None:
-                connection.close()
-            complaint = f"The mail server {self._host} port {self._port} {_complaint(error)}"
-            raise TemporaryFailure(complaint, for_all=True) from error
-        assert connection.sock is not None
-        connection.sock.settimeout(ANSWER_SECONDS)
+            told = said_in(ENGLISH, complaint(error, self._server))
+            raise TemporaryFailure(told, for_all=True) from error
         self._connection = connection
         return connection
-
-    def _open(self) -> "Connection":
-        if not self._tls_at_once:
-            return Connection(self._host, self._port, timeout=CONNECT_SECONDS)
-        context = ssl.create_default_context()
-        return TlsConnection(self._host, self._port, timeout=CONNECT_SECONDS, context=context)
-
-    def _log_in(self, connection: smtplib.SMTP) -> None:
-        connection.ehlo_or_helo_if_needed()
-        encrypted, near = self._tls_at_once, _is_this_machine(self._host)
-        if not encrypted and connection.has_extn("starttls") and (self._user or not near):
-            connection.starttls(context=ssl.create_default_context())
-            connection.ehlo()
-            encrypted = True
-        if self._user:
-            if not (encrypted or near):
-                raise smtplib.SMTPException("it offers no TLS to send the password through")
-            connection.login(self._user, self._password)
 
     def _hand_over(self, connection: "Connection", envelope: Envelope) -> str:
         options = []
@@ -160,14 +135,14 @@ class SmtpTransport:
                 connection.sendmail(envelope.sender, [to], envelope.content, options)
             return connection.said
         except smtplib.SMTPSenderRefused as error:
-            raise _failure_of_sender(error.smtp_code, error.smtp_error) from error
+            raise _failure_of_sender(error.smtp_code, error.smtp_error, envelope.sender) from error
         except smtplib.SMTPRecipientsRefused as error:
             raise _failure(*error.recipients[to]) from error
         except smtplib.SMTPDataError as error:
             raise _failure(error.smtp_code, error.smtp_error) from error
         except OSError as error:
             connection.close()
-            raise ConnectionEnded(f"The mail server broke off: {_words(error)}") from error
+            raise ConnectionEnded(f"The mail server broke off: {words(error)}") from error
 
     def _left(self) -> float:
         """Seconds left for this mail. Raises `TemporaryFailure` when there are none."""
@@ -185,21 +160,74 @@ class Connection(smtplib.SMTP):
 
     said = ""
 
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        sock: socket.socket = super()._get_socket(host, port, timeout)  # type: ignore[misc]
+        # To be reached is one thing, and to be greeted may take longer.
+        sock.settimeout(ANSWER_SECONDS)
+        return sock
+
+    def login(
+        self, user: str, password: str, *, initial_response_ok: bool = True
+    ) -> tuple[int, bytes]:
+        if (user + password).isascii():
+            return super().login(user, password, initial_response_ok=initial_response_ok)
+        # `smtplib` knows no other letters.
+        if "PLAIN" not in self.esmtp_features.get("auth", "").split():
+            raise smtplib.SMTPNotSupportedError("no AUTH PLAIN, which takes all letters")
+        response = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+        code, said = self.docmd("AUTH", f"PLAIN {response}")
+        if code not in LOGGED_IN:
+            raise smtplib.SMTPAuthenticationError(code, said)
+        return code, said
+
     def data(self, msg: bytes | str) -> tuple[int, bytes | str]:  # type: ignore[override]
         try:
             code, said = super().data(msg)
-            self.said = f"{code} {_decoded(said)}"
+            self.said = f"{code} {decoded(said)}"
             return code, said
         except smtplib.SMTPDataError as error:
             # As an answer to the content: `sendmail` makes the connection ready for the next mail.
             return error.smtp_code, error.smtp_error
         except OSError as error:
             # Perhaps it has the mail: to send it again at once would only make it two.
-            raise TemporaryFailure(f"The mail server broke off: {_words(error)}") from error
+            raise TemporaryFailure(f"The mail server broke off: {words(error)}") from error
 
 
 class TlsConnection(Connection, smtplib.SMTP_SSL):
     """The same with TLS from the beginning."""
+
+
+def open_connection(
+    server: MailServer, seconds: float, *, connect_seconds: float | None = None
+) -> Connection:
+    """A connection that is logged in, within so many seconds. Raises `OSError`."""
+    address, timeout = (server.host, server.port), connect_seconds or CONNECT_SECONDS
+    connection = (
+        TlsConnection(*address, timeout=timeout, context=server.context())
+        if server.tls_at_once
+        else Connection(*address, timeout=timeout)
+    )
+    try:
+        with limited(connection, seconds):
+            _log_in(connection, server)
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+def _log_in(connection: Connection, server: MailServer) -> None:
+    connection.ehlo_or_helo_if_needed()
+    encrypted, near = server.tls_at_once, _is_this_machine(server.host)
+    wants_tls = bool(server.user or server.certificate)
+    if not encrypted and connection.has_extn("starttls") and (wants_tls or not near):
+        connection.starttls(context=server.context())
+        connection.ehlo()
+        encrypted = True
+    if not encrypted and (server.certificate or (server.user and not near)):
+        raise NoTls
+    if server.user:
+        connection.login(server.user, server.password)
 
 
 class ConnectionEnded(TemporaryFailure):
@@ -208,17 +236,19 @@ class ConnectionEnded(TemporaryFailure):
 
 def _failure(code: int, said: bytes | str) -> PermanentFailure | TemporaryFailure:
     """What an answer that is not yes means for the mail."""
-    words = f"{code} {_decoded(said)}"
+    answer = f"{code} {decoded(said)}"
     if code == SERVICE_NOT_AVAILABLE:
-        return ConnectionEnded(words)
-    return PermanentFailure(words) if 500 <= code <= 599 else TemporaryFailure(words)
+        return ConnectionEnded(answer)
+    return PermanentFailure(answer) if 500 <= code <= 599 else TemporaryFailure(answer)
 
 
-def _failure_of_sender(code: int, said: bytes | str) -> PermanentFailure | TemporaryFailure:
+def _failure_of_sender(
+    code: int, said: bytes | str, address: str
+) -> PermanentFailure | TemporaryFailure:
     failure = _failure(code, said)
     # What is wrong with our own address will be wrong with all other mails, too.
     if isinstance(failure, PermanentFailure):
-        return TemporaryFailure(f"Our address MAIL_FROM is refused: {failure}", for_all=True)
+        return TemporaryFailure(str(refused_sender(code, str(failure), address)), for_all=True)
     return failure
 
 
@@ -245,25 +275,3 @@ def _is_this_machine(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _complaint(error: OSError) -> str:
-    """What is wrong with a server, to follow its name."""
-    if isinstance(error, ssl.SSLError):
-        return f"has no valid certificate: {error.reason or error}"
-    if isinstance(error, smtplib.SMTPAuthenticationError):
-        return f"does not accept our login: {_words(error)}"
-    return f"cannot be used: {_words(error)}"
-
-
-def _words(error: OSError) -> str:
-    """What went wrong; the errors of `smtplib` are `OSError`s as well."""
-    if isinstance(error, smtplib.SMTPResponseException):
-        return f"{error.smtp_code} {_decoded(error.smtp_error)}"
-    return error.strerror or str(error) or type(error).__name__
-
-
-def _decoded(text: bytes | str) -> str:
-    """What a server said, as one line."""
-    plain = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    return " ".join(plain.split())

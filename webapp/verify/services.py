@@ -16,6 +16,18 @@ from webapp.verify import code_rules, history_rules, list_rules, term_rules
 from webapp.verify.checks import Broken, broken_rules
 from webapp.verify.state_rules import state_checks
 
+# What a quick look leaves out: what unique keys hold as well, and what became of each booking. The
+# others took 0.2 s of processor time on 100,000 bookings (SQLite).
+SLOWER = {
+    "one booking at a position",
+    "one active booking per attendee",
+    "references are unique",
+    "ticket codes are unique",
+    "every booking is told",
+    "a promotion has its cause",
+    "no term outlives the start",
+}
+
 
 @dataclass(slots=True)
 class Report:
@@ -41,6 +53,30 @@ def verify(url: URL | None = None) -> Report:
         if fault_of(error) is Fault.OTHER:
             raise
         raise Unavailable from error
+
+
+def verify_quickly(seconds: float) -> Report:
+    """Hold those rules that take a moment, and begin none after so many seconds but the first.
+
+    Raises `Unavailable` as `verify` does.
+    """
+    report = Report(0, 0, 0)
+    try:
+        with snapshot(db.engine.url) as connection:
+            started = time.monotonic()
+            for check in state_checks(clock.now()):
+                if not SLOWER.isdisjoint(rule.name for rule in check.rules):
+                    continue
+                report.rules += len(check.rules)
+                report.broken += broken_rules(connection, check)
+                report.seconds = round(time.monotonic() - started, 2)
+                if report.seconds > seconds:
+                    break
+    except DBAPIError as error:
+        if fault_of(error) is Fault.OTHER:
+            raise
+        raise Unavailable from error
+    return report
 
 
 def verify_on(connection: Connection) -> Report:

@@ -1,17 +1,24 @@
 """For machines: does the process answer, and can it serve."""
 
+import time
 from functools import cache
 
 from alembic.script import ScriptDirectory
-from flask import Blueprint, Flask, jsonify
+from flask import Blueprint, Flask, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from webapp.config import current_settings
 from webapp.errors import Unavailable
 from webapp.extensions import migrate
+from webapp.identity import ANSWER, ASK, answer, is_ours
 from webapp.storage.migration import known_versions
 from webapp.storage.transaction import read
+from webapp.web.proxies import has_unnamed_proxy
+
+# Seconds of the clock: whether the process runs the code that is there now.
+STARTED = time.time()
 
 bp = Blueprint("health", __name__)
 
@@ -22,8 +29,24 @@ def init_app(app: Flask) -> None:
 
 @bp.get("/healthz")
 def alive() -> ResponseReturnValue:
-    """The process answers."""
-    return jsonify(status="ok")
+    """The process answers; to who asks with our secret key, also how the request came in."""
+    response = jsonify(status="ok")
+    asked, key = request.headers.get(ASK, ""), current_app.secret_key
+    if asked and isinstance(key, str) and is_ours(asked, key):
+        response.headers[ANSWER] = answer(asked, key, _seen())
+    return response
+
+
+def _seen() -> dict[str, object]:
+    """What `flask doctor` has to know of the way to us."""
+    forwarded = request.headers.get("X-Forwarded-For", "")
+    return {
+        "forwarded": len([one for one in forwarded.split(",") if one.strip()]),
+        "client": request.remote_addr or "",
+        "trusted": current_settings().trusted_proxies,
+        "unnamed": has_unnamed_proxy(),
+        "started": STARTED,
+    }
 
 
 @bp.get("/readyz")

@@ -150,6 +150,7 @@ NEW_ADDRESSES_OF_BOOKING = RateLimit("new address/booking", "5 per hour")
 # A caller is an account.
 NEW_ADDRESSES_OF_ACCOUNT = RateLimit("new address/account", "5 per hour")
 TRIAL_MAILS = RateLimit("trial mail/account", "5 per 15 minutes")
+CHECKS_OF_SITE = RateLimit("checks/account", "5 per 15 minutes")
 # Of passwords only those that are wrong are counted; `passwords` says for whom.
 LOGIN_FAILURES = RateLimit("wrong login/client", "10 per 15 minutes")
 LOGIN_FAILURES_FOR_NAME = RateLimit("wrong login/name and client", "10 per 15 minutes")

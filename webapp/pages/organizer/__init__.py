@@ -68,6 +68,7 @@ def me() -> Actor:
 from webapp.pages.organizer import (  # noqa: E402
     bookings,
     by_hand,
+    checks,
     contact,
     corrections,
     dashboard,
@@ -85,6 +86,7 @@ __all__ = [
     "bookings",
     "bp",
     "by_hand",
+    "checks",
     "contact",
     "corrections",
     "dashboard",

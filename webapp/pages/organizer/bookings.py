@@ -66,8 +66,6 @@ def list_bookings(event_id: int) -> ResponseReturnValue:
     return fragment("organizer/event.html", "bookings", event=g.event, is_news=True, **listed)
 
 
-
-
 @bp.get(BOOKING)
 def booking(event_id: int, position: int) -> ResponseReturnValue:
     """One booking with its link and its history."""
