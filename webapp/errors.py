@@ -101,6 +101,12 @@ class TokenNotFound(DomainError):
     code = "token_not_found"
 
 
+class PassNotFound(DomainError):
+    """There is no door pass of that id for the event."""
+
+    code = "pass_not_found"
+
+
 class NoAddress(DomainError):
     """The booking has no e-mail address to which its link could be sent."""
 
@@ -147,7 +153,8 @@ class WaitingListFull(DomainError):
 class BookingClosed(DomainError):
     """The booking can no longer be changed by its attendee.
 
-    `reason` is "not_active", "lapsed", "too_late", or "not_waiting" where it has its tickets. What
+    `reason` is "not_active", "lapsed", "too_late", "admitted" where somebody of it is in (nobody
+    cancels it then), or "not_waiting" where it has its tickets. What
     cannot be given to somebody else is "not_confirmed", or "unanswered" where its own attendee has
     not shown yet that the address is theirs.
     """

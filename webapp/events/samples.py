@@ -12,11 +12,15 @@ from webapp.events.services import EventDetails, create_event
 from webapp.storage.account_tables import Organizer
 from webapp.storage.tables import (
     activities,
+    admissions,
     bookings,
     deliveries,
+    door_passes,
     events,
     messages,
+    old_codes,
     pictures,
+    scans,
     terms,
     used_keys,
 )
@@ -25,6 +29,12 @@ from webapp.storage.transaction import read, write
 GUESTS = (
     ("Ada Lovelace", 2), ("Grace Hopper", 1), ("Alan Turing", 3), ("Mary Shelley", 2),
     ("Nikola Tesla", 1), ("Hedy Lamarr", 2), ("Rosa Parks", 1), ("Frida Kahlo", 4),
+)  # fmt: skip
+
+# What is deleted with an event, each table before those that its rows refer to.
+OF_AN_EVENT = (
+    admissions, scans, door_passes, deliveries, messages, activities, terms, old_codes, bookings,
+    used_keys, pictures,
 )  # fmt: skip
 
 
@@ -77,7 +87,7 @@ def remove_samples(*, organizer_id: int) -> int:
 
     def work(connection: Connection) -> int:
         ids = list(connection.execute(mine.order_by(events.c.id).with_for_update()).scalars())
-        for table in (deliveries, messages, activities, terms, bookings, used_keys, pictures):
+        for table in OF_AN_EVENT:
             connection.execute(delete(table).where(table.c.event_id.in_(ids)))
         connection.execute(delete(events).where(events.c.id.in_(ids)))
         return len(ids)

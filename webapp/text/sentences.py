@@ -26,6 +26,9 @@ SENTENCES = {
     "already_booked.position": (
         "This address already has a booking for this event: number %(position)s."
     ),
+    "booking_closed.admitted": (
+        "Somebody of this booking has been let in at the door, so it cannot be cancelled."
+    ),
     "booking_closed.lapsed": "This booking has lapsed. Book again if you still want to come.",
     "booking_closed.not_active": "This booking has been cancelled.",
     "booking_closed.not_confirmed": (
@@ -85,6 +88,7 @@ SENTENCES = {
     "not_free.others_wait": (
         "No more tickets can be had while somebody waits. The booking stays as it is."
     ),
+    "pass_not_found": "There is no such door pass for this event.",
     "sold_out": "This event is sold out and has no waiting list.",
     "sold_out.started": "This event is sold out, and its waiting list ended with its start.",
     "token_needed": (
@@ -120,6 +124,7 @@ SENTENCES = {
 # {code of a problem: sentence}
 PROBLEMS = {
     "address_needed": "Give an e-mail address: this event asks it by mail.",
+    "admitted": "Keep at least %(limit)s: so many have been let in at the door.",
     "after_the_day": (
         "This is after the event: without an end it is over at midnight of the day on which it"
         " starts."
@@ -148,6 +153,7 @@ PROBLEMS = {
     "idempotency_key": "Use 1 to %(limit)s printable ASCII characters.",
     "integer_or_string": "Use an integer or a string.",
     "missing": "Fill in this field.",
+    "most_passes": "There are %(limit)s door passes. Revoke one that is not used any more.",
     "most_tokens": "You have %(limit)s tokens. Revoke one that is not used any more.",
     "needs_mail": "Set up mails first (MAIL_URL): nobody could be asked.",
     "no_picture": "This is no picture that can be read. Use a JPEG, PNG, WebP or GIF file.",
@@ -160,6 +166,7 @@ PROBLEMS = {
     "opens_after_start": (
         "Booking has to open before the event starts, unless it closes at a later time of its own."
     ),
+    "pass_name": "Use 1 to %(limit)s printable characters, such as “North gate”.",
     "picture_removed_meanwhile": "Meanwhile removed.",
     "picture_replaced_meanwhile": "Meanwhile replaced: it is shown above.",
     "picture_too_demanding": (
@@ -226,6 +233,7 @@ HEADINGS = {
     "no_address": "No address",
     "not_found": "Page not found",
     "not_free": "Not so many free",
+    "pass_not_found": "Door pass not found",
     "rate_limited": "Too often",
     "sold_out": "Sold out",
     "token_not_found": "Token not found",

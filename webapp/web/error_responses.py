@@ -53,6 +53,7 @@ KINDS = {
     "name_taken": Kind(409, "Name taken"),
     "no_address": Kind(409, "No address"),
     "not_free": Kind(409, "Not so many free"),
+    "pass_not_found": Kind(404, "Door pass not found"),
     "sold_out": Kind(409, "Sold out"),
     "token_not_found": Kind(404, "Token not found"),
     "token_needed": Kind(403, "Token needed"),
