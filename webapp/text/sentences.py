@@ -81,6 +81,7 @@ SENTENCES = {
     "name_taken": "There is an organizer %(username)s already.",
     "no_address": "This booking has no e-mail address to which its link could be sent.",
     "not_free": "So many tickets are not free now, only %(free)s. The booking stays as it is.",
+    "not_free.at_once": "So many tickets are not free now, only %(free)s. Nothing was booked.",
     "not_free.none": "No more tickets are free now. The booking stays as it is.",
     "not_free.not_next": (
         "Only who is next in line can take what is free. The booking stays as it is."
@@ -90,6 +91,8 @@ SENTENCES = {
     ),
     "pass_not_found": "There is no such door pass for this event.",
     "sold_out": "This event is sold out and has no waiting list.",
+    "sold_out.at_once": "No ticket is free now. Nothing was booked.",
+    "sold_out.others_wait": "What is free now is for those who wait. Nothing was booked.",
     "sold_out.started": "This event is sold out, and its waiting list ended with its start.",
     "token_needed": (
         "This cannot be answered here. Open the link in the mail that asks for it, and press the"

@@ -17,9 +17,7 @@ from webapp.booking.open_questions import answers_of, may_have_asked, open_quest
 from webapp.booking.ranks import rank_of, ranks_of
 from webapp.booking.standstill import standstills
 from webapp.errors import AlreadyBooked, DomainError
-from webapp.events.sales import sales_of
 from webapp.pages import forms, spreadsheet
-from webapp.pages.chart import chart_of
 from webapp.pages.forms import form_on
 from webapp.pages.offer import goes_to, offer_of
 from webapp.pages.organizer import bp, cursor_argument, me
@@ -57,8 +55,6 @@ def event(event_id: int) -> ResponseReturnValue:
         event=g.event,
         standstill=standstills([g.event], actor=me()).get(event_id),
         answers=answers_of(g.event, actor=me()),
-        # The list alone is asked for much more often than the page, and shows no picture.
-        draw_sales=lambda: chart_of(sales_of(g.event, actor=me())),
         **_listed(event_id),
     )
 
@@ -136,7 +132,7 @@ def booking(event_id: int, position: int) -> ResponseReturnValue:
     found = queries.booking_at(g.event, position, actor=me())
     waits, now = found.status == Status.WAITING, clock.now()
     rank = rank_of(event_id, position) if waits else None
-    more = inventory_of(g.event, now).more_for(found.tickets)
+    more = inventory_of(g.event, now).more_for(found.tickets, me())
     return show(
         "organizer/booking.html",
         event=g.event,

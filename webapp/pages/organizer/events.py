@@ -158,7 +158,7 @@ def publish(event_id: int) -> ResponseReturnValue:
 
 
 @bp.post(f"{EVENT}/unpublish")
-@form_on("organizer.event")
+@form_on("organizer.details")
 def unpublish(event_id: int) -> ResponseReturnValue:
     """Make the event a draft again."""
     events_service.unpublish_event(event_id, actor=me())
