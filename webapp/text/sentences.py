@@ -82,6 +82,7 @@ SENTENCES = {
     "name_taken": "There is an organizer %(username)s already.",
     "no_address": "This booking has no e-mail address to which its link could be sent.",
     "not_free": "So many tickets are not free now, only %(free)s. The booking stays as it is.",
+    "not_free.at_once": "So many tickets are not free now, only %(free)s. Nothing was booked.",
     "not_free.none": "No more tickets are free now. The booking stays as it is.",
     "not_free.not_next": (
         "Only who is next in line can take what is free. The booking stays as it is."
@@ -107,6 +108,8 @@ SENTENCES = {
     ),
     "pass_not_found": "There is no such door pass for this event.",
     "sold_out": "This event is sold out and has no waiting list.",
+    "sold_out.at_once": "No ticket is free now. Nothing was booked.",
+    "sold_out.others_wait": "What is free now is for those who wait. Nothing was booked.",
     "sold_out.started": "This event is sold out, and its waiting list ended with its start.",
     "token_needed": (
         "This cannot be answered here. Open the link in the mail that asks for it, and press the"
@@ -155,6 +158,7 @@ PROBLEMS = {
     "capacity_too_low": "Keep at least %(limit)s: so many are confirmed or wait together.",
     "changed_meanwhile": "Meanwhile changed to %(value)s.",
     "changed_meanwhile_see_below": "Meanwhile changed. How it reads now is shown below.",
+    "code_alone": "Leave it out, or leave out the code.",
     "closing_is_past": "This lies in the past, so nobody can book. Change it if that is a slip.",
     "control_characters": "Use plain text without control characters.",
     "cursor": "Use the nextCursor of the page before.",
@@ -170,6 +174,7 @@ PROBLEMS = {
     "idempotency_key": "Use 1 to %(limit)s printable ASCII characters.",
     "integer_or_string": "Use an integer or a string.",
     "missing": "Fill in this field.",
+    "list": "Send a list.",
     "most_passes": "There are %(limit)s door passes. Revoke one that is not used any more.",
     "most_tokens": "You have %(limit)s tokens. Revoke one that is not used any more.",
     "needs_mail": "Set up mails first (MAIL_URL): nobody could be asked.",
@@ -206,6 +211,7 @@ PROBLEMS = {
     "token_name": "Use 1 to %(limit)s printable characters, to know the token by.",
     "too_few_tickets": "Ask for at least %(limit)s.",
     "too_long": "Use at most %(limit)s characters.",
+    "too_many_items": "Send at most %(limit)s at once.",
     "too_many_pixels": "It has too many pixels. Use one of at most %(limit)s megapixels.",
     "too_many_tickets": "Ask for at most %(limit)s.",
     "too_short": "Use at least %(limit)s characters.",
@@ -216,6 +222,7 @@ PROBLEMS = {
     "upload_too_large": "That file is too large. Choose one of at most %(limit)s MB.",
     "user_id": "Use 1 to %(limit)s characters with no white space around them.",
     "username": "Use 1 to %(limit)s printable characters and no colon.",
+    "uuid": "Use a random UUID such as 6f1c1c9e-3a53-4b0e-9a43-0f0b8a1f4d2c.",
     "wrong_password": "This is not your password.",
     "whole_number": "Use a whole number.",
     "year": "Use a year from %(first)s to %(last)s.",
