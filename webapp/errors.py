@@ -101,10 +101,25 @@ class TokenNotFound(DomainError):
     code = "token_not_found"
 
 
+class PassEnded(DomainError):
+    """Only a device with a door pass may do this, and this one has none that is good now.
+
+    `reason` is "unknown" for what is none, and "ended" or "revoked" for one that is over.
+    """
+
+    code = "pass_ended"
+
+
 class PassNotFound(DomainError):
     """There is no door pass of that id for the event."""
 
     code = "pass_not_found"
+
+
+class PassMayNotSell(DomainError):
+    """The door pass is not for people without a ticket."""
+
+    code = "pass_may_not_sell"
 
 
 class NoAddress(DomainError):
