@@ -116,6 +116,12 @@ class PassNotFound(DomainError):
     code = "pass_not_found"
 
 
+class PassMayNotSell(DomainError):
+    """The door pass is not for people without a ticket."""
+
+    code = "pass_may_not_sell"
+
+
 class NoAddress(DomainError):
     """The booking has no e-mail address to which its link could be sent."""
 

@@ -38,6 +38,7 @@ ERRORS: list[DomainError] = [
     errors.TokenNotFound(),
     errors.PassEnded(),
     *map(errors.PassEnded, ("unknown", "ended", "revoked")),
+    errors.PassMayNotSell(),
     errors.PassNotFound(),
     errors.NoAddress(),
     errors.AlreadyBooked(position=7),

@@ -90,6 +90,9 @@ SENTENCES = {
     "not_free.others_wait": (
         "No more tickets can be had while somebody waits. The booking stays as it is."
     ),
+    "pass_may_not_sell": (
+        "This device may not sell tickets. Send them to the organizer, or ask for a pass that may."
+    ),
     "pass_ended": (
         "This device has no door pass. Whoever runs the event makes one at the desk, under Door:"
         " open its link here, or point the camera of this device at its code."
@@ -258,6 +261,7 @@ HEADINGS = {
     "not_found": "Page not found",
     "not_free": "Not so many free",
     "pass_ended": "No door pass",
+    "pass_may_not_sell": "Not with this pass",
     "pass_not_found": "Door pass not found",
     "rate_limited": "Too often",
     "sold_out": "Sold out",
