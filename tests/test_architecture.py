@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "door": {"booking", "storage"},
     "verify": {"booking", "storage"},
     "mail": {"booking", "events", "accounts", "storage", "text"},
-    "web": {"accounts", "events", "storage", "text"},
+    "web": {"accounts", "door", "events", "storage", "text"},
     "pages": {"accounts", "booking", "door", "events", "mail", "storage", "text", "web"},
     "api": {"accounts", "booking", "door", "events", "mail", "storage", "text", "web"},
 }

@@ -59,7 +59,7 @@ def upgrade() -> None:
         sa.Column("position", sa.Integer(), nullable=True),
         sa.Column("what", code(8), nullable=False),
         sa.Column("verdict", code(16), nullable=False),
-        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("people", sa.Integer(), nullable=False),
         sa.Column("moved", sa.Integer(), nullable=False),
         sa.Column("twice", sa.Integer(), nullable=False),
         sa.Column("actor", sa.String(80), nullable=False),
@@ -69,9 +69,9 @@ def upgrade() -> None:
         sa.Column("anyway", sa.Boolean(), nullable=False),
         sa.Column("answer", sa.JSON(), nullable=False),
         sa.CheckConstraint("what IN ('in', 'out')", name=op.f("ck_scan_what")),
-        sa.CheckConstraint("count >= 1", name=op.f("ck_scan_count")),
+        sa.CheckConstraint("people >= 1", name=op.f("ck_scan_people")),
         sa.CheckConstraint(
-            "moved >= 0 AND twice >= 0 AND moved + twice <= count", name=op.f("ck_scan_moved")
+            "moved >= 0 AND twice >= 0 AND moved + twice <= people", name=op.f("ck_scan_moved")
         ),
         sa.ForeignKeyConstraint(["event_id"], ["event.id"], name="fk_scan_event_id"),
         sa.ForeignKeyConstraint(

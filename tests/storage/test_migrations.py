@@ -147,7 +147,7 @@ ROWS: dict[str, dict[str, object]] = {
         "id": 1, "event_id": 1, "name": "n", "token_hash": "h1", "created_at": MOMENT,
     },
     "scan": {
-        "event_id": 1, "id": "s1", "position": 1, "what": "in", "verdict": "admitted", "count": 2,
+        "event_id": 1, "id": "s1", "position": 1, "what": "in", "verdict": "admitted", "people": 2,
         "moved": 1, "twice": 1, "actor": "door:1", "received_at": MOMENT, "offline": False,
         "anyway": False, "answer": "{}",
     },
@@ -239,7 +239,7 @@ VIOLATIONS = [
     Violation("fk_admission_event_id_scan_id", "admission", {"number": 2, "scan_id": "s2"}),
     Violation("pk_scan", "scan", {}),
     Violation("ck_scan_what", "scan", {"id": "s2", "what": "by"}),
-    Violation("ck_scan_count", "scan", {"id": "s2", "count": 0, "moved": 0, "twice": 0}),
+    Violation("ck_scan_people", "scan", {"id": "s2", "people": 0, "moved": 0, "twice": 0}),
     Violation("ck_scan_moved", "scan", {"id": "s2", "moved": 2}),
     Violation("ck_scan_moved", "scan", {"id": "s2", "moved": -1}),
     Violation("fk_scan_event_id", "scan", {"id": "s2", "event_id": 9, "position": None}),

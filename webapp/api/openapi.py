@@ -13,10 +13,10 @@ from werkzeug.routing import Rule
 
 from webapp.accounts.services import Level
 from webapp.api.blueprint import bp
-from webapp.api.wire import encode
 from webapp.config import current_settings
 from webapp.extensions import PerApp
 from webapp.web.compression import Content
+from webapp.web.json_bodies import encode
 from webapp.web.schemas import MOST_ERRORS
 
 API_VERSION = "1"

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, select
 
 from webapp.booking.codes import TICKET_CODE, code_hash
+from webapp.booking.commands import door
 from webapp.door.decide import Guest, Scan, Verdict
 from webapp.storage.rows import LockedEvent
 from webapp.storage.tables import (
@@ -29,6 +30,7 @@ _guest_columns = (
     bookings.c.tickets,
     bookings.c.admitted,
     bookings.c.name,
+    bookings.c.attendee_id,
     bookings.c.ticket_code,
 )
 
@@ -36,6 +38,13 @@ _guest_columns = (
 def normal_code(text: str) -> str:
     """A ticket code as it is kept, from one that was scanned or typed."""
     return text.upper().translate(MISREAD)
+
+
+def shown_name(booking: Any) -> str:
+    """The name of a booking, or the one an integration gave it; never an address."""
+    if booking.name or "@" in booking.attendee_id:
+        return str(booking.name)
+    return str(booking.attendee_id)
 
 
 @dataclass(slots=True)
@@ -56,7 +65,7 @@ class Found:
     """
 
     connection: Connection
-    event_id: int
+    event: LockedEvent
     before: dict[str, Seen] = field(default_factory=dict)
     by_code: dict[str, Guest] = field(default_factory=dict)
     by_position: dict[int, Guest] = field(default_factory=dict)
@@ -75,16 +84,19 @@ class Found:
 
     @cached_property
     def pass_names(self) -> dict[str, str]:
-        """The names of the event's devices, each under what the history calls it."""
-        query = select(door_passes.c.id, door_passes.c.name).where(
-            door_passes.c.event_id == self.event_id
-        )
-        return {f"door:{row.id}": row.name for row in self.connection.execute(query)}
+        """The names of the event's devices."""
+        return pass_names(self.connection, self.event.id)
+
+
+def pass_names(connection: Connection, event_id: int) -> dict[str, str]:
+    """The names of an event's devices, each under what the history calls it."""
+    query = select(door_passes.c.id, door_passes.c.name).where(door_passes.c.event_id == event_id)
+    return {str(door(row.id)): row.name for row in connection.execute(query)}
 
 
 def find(connection: Connection, event: LockedEvent, asked: Sequence[Scan]) -> Found:
     """Look for the guests of scans, and for scans that were decided before."""
-    found = Found(connection, event.id)
+    found = Found(connection, event)
     _find_before(found, [scan.id for scan in asked])
     new = [scan for scan in asked if scan.id not in found.before]
     codes = {normal_code(scan.code) for scan in new if scan.code is not None}
@@ -100,12 +112,12 @@ def _find_before(found: Found, ids: Sequence[str]) -> None:
         bookings.c.event_id == scans.c.event_id, bookings.c.position == scans.c.position
     )
     query = (
-        select(scans, bookings.c.name)
+        select(scans, bookings.c.name, bookings.c.attendee_id)
         .join(bookings, of_booking, isouter=True)
-        .where(scans.c.event_id == found.event_id, scans.c.id.in_(ids))
+        .where(scans.c.event_id == found.event.id, scans.c.id.in_(ids))
     )
     for row in found.connection.execute(query):
-        found.before[row.id] = Seen(row, row.name)
+        found.before[row.id] = Seen(row, None if row.position is None else shown_name(row))
 
 
 def _find_guests(found: Found, codes: set[str], positions: set[int]) -> dict[str, int]:
@@ -116,14 +128,15 @@ def _find_guests(found: Found, codes: set[str], positions: set[int]) -> dict[str
         query = select(*_guest_columns).where(bookings.c.ticket_code.in_(codes))
         rows += found.connection.execute(query)
     if positions:
-        here = (bookings.c.event_id == found.event_id, bookings.c.position.in_(positions))
+        here = (bookings.c.event_id == found.event.id, bookings.c.position.in_(positions))
         rows += found.connection.execute(select(*_guest_columns).where(*here))
     for row in rows:
-        if row.event_id != found.event_id:
+        if row.event_id != found.event.id:
             others[row.ticket_code] = row.event_id
             continue
         guest = found.by_position.setdefault(
-            row.position, Guest(row.position, row.status, row.tickets, row.admitted, row.name)
+            row.position,
+            Guest(row.position, row.status, row.tickets, row.admitted, shown_name(row)),
         )
         found.by_code[row.ticket_code] = guest
     return others
@@ -167,7 +180,7 @@ def _find_first(found: Found) -> None:
         select(admissions.c.position, admissions.c.at, scans.c.actor)
         .join(scans, of_scan)
         .where(
-            admissions.c.event_id == found.event_id,
+            admissions.c.event_id == found.event.id,
             admissions.c.position.in_(inside),
             admissions.c.number == 1,
         )

@@ -109,7 +109,7 @@ class Written:
                 "position": position,
                 "what": scan.what,
                 "verdict": decision.verdict,
-                "count": scan.count,
+                "people": scan.count,
                 "moved": decision.moved,
                 "twice": decision.twice,
                 "actor": self.actor,

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
@@ -36,8 +37,9 @@ class Answer:
     """What a scan is answered, the first time and each time after.
 
     `admitted` of `of` people of the booking at `position` were in then, the first of them since
-    `first_at`, let in by the device `first_by` (empty for the organizer); `count` people were asked
-    for. `other_event` is the name of the event that the ticket is for. What does not apply is None.
+    `first_at` (on the clocks of the event's place), let in by the device `first_by` (empty for the
+    organizer). It was about `count` people, of whom `twice` are in on used tickets. `other_event`
+    is the name of the event that the ticket is for. What does not apply is None.
     """
 
     id: str
@@ -51,6 +53,7 @@ class Answer:
     first_at: datetime | None = None
     first_by: str | None = None
     other_event: str | None = None
+    twice: int = 0
 
 
 def scan(event_id: int, scans: Sequence[Scan], *, actor: Actor) -> list[Answer]:
@@ -116,6 +119,8 @@ def _settle(
 def _told(guest: Guest, decision: Decision) -> dict[str, Any]:
     """What is kept with a scan of what it is answered, so that it can be answered again."""
     told: dict[str, Any] = {"in": guest.admitted, "of": guest.tickets}
+    if decision.twice:
+        told["twice"] = decision.twice
     if decision.verdict in TELLING_FIRST and guest.first_at is not None:
         told |= {"at": guest.first_at.isoformat(), "by": guest.first_by}
     return told
@@ -124,7 +129,7 @@ def _told(guest: Guest, decision: Decision) -> dict[str, Any]:
 def _answer_again(found: Found, seen: Seen) -> Answer:
     row = seen.row
     verdict, what = Verdict(row.verdict), What(row.what)
-    place = (row.count, row.position, seen.name, row.answer)
+    place = (row.people, row.position, seen.name, row.answer)
     return _answer(found, row.id, what, verdict, *place)
 
 
@@ -139,6 +144,7 @@ def _answer(
     told: dict[str, Any],
 ) -> Answer:
     first_at = told.get("at")
+    there = ZoneInfo(found.event.time_zone)
     return Answer(
         id,
         what,
@@ -148,7 +154,8 @@ def _answer(
         told.get("in"),
         told.get("of"),
         name,
-        datetime.fromisoformat(first_at) if first_at else None,
+        datetime.fromisoformat(first_at).astimezone(there) if first_at else None,
         found.pass_names.get(told["by"], "") if first_at else None,
         told.get("event"),
+        told.get("twice", 0),
     )

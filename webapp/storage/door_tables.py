@@ -45,7 +45,7 @@ class DoorPass(Base):
 class Scan(Base):
     """What a device saw, and what was decided; only ever appended.
 
-    The device made the `id`. Of `count` people `moved` were admitted, or let out again; `twice`
+    The device made the `id`. Of so many `people` `moved` were admitted, or let out again; `twice`
     were let in by their device although their tickets were in already. `at` is what the device's
     clock said. `answer` holds what else was answered, so that the same scan gets it again.
     """
@@ -53,8 +53,8 @@ class Scan(Base):
     __tablename__ = "scan"
     __table_args__ = (
         CheckConstraint("what IN ('in', 'out')", "what"),
-        CheckConstraint("count >= 1", "count"),
-        CheckConstraint("moved >= 0 AND twice >= 0 AND moved + twice <= count", "moved"),
+        CheckConstraint("people >= 1", "people"),
+        CheckConstraint("moved >= 0 AND twice >= 0 AND moved + twice <= people", "moved"),
         ForeignKeyConstraint(["event_id", "position"], ["booking.event_id", "booking.position"]),
         Index(None, "event_id", "position"),
         Index(None, "event_id", "received_at"),
@@ -67,7 +67,7 @@ class Scan(Base):
     position: Mapped[int | None] = mapped_column(Integer)
     what: Mapped[str] = mapped_column(code_text(8))
     verdict: Mapped[str] = mapped_column(code_text(16))
-    count: Mapped[int] = mapped_column(Integer)
+    people: Mapped[int] = mapped_column(Integer)
     moved: Mapped[int] = mapped_column(Integer)
     twice: Mapped[int] = mapped_column(Integer)
     actor: Mapped[str] = mapped_column(String(80))

@@ -288,11 +288,23 @@ def _problems(error: ValidationError) -> dict[str, Problem]:
     """The first problem of each of the first wrong fields, which are named as they were sent."""
     problems: dict[str, Problem] = {}
     for item in error.errors(include_url=False, include_input=False):
-        field = str(item["loc"][0]) if item["loc"] else "body"
+        field = _named(item["loc"])
         if not field.isprintable():
             field = "body"
         problems.setdefault(field[:MAX_NAME], _problem(item["type"], item.get("ctx", {})))
     return dict(islice(problems.items(), MOST_ERRORS))
+
+
+def _named(place: tuple[int | str, ...]) -> str:
+    """A field as it was sent, such as `scans[0].id`."""
+    match place:
+        case ():
+            return "body"
+        case (name, int(number), field, *_):
+            return f"{name}[{number}].{field}"
+        case (name, int(number)):
+            return f"{name}[{number}]"
+    return str(place[0])
 
 
 def _problem(kind: str, given: Mapping[str, Any]) -> Problem:
@@ -314,6 +326,12 @@ def _problem(kind: str, given: Mapping[str, Any]) -> Problem:
             return Problem("one_of", allowed=given["expected"])
         case "string_pattern_mismatch":
             return Problem("booking_reference")
+        case "too_long":
+            return Problem("too_many_items", limit=given["max_length"])
+        case "list_type":
+            return Problem("list")
+        case "model_type":
+            return Problem("object")
         case "string_type":
             return Problem("text")
         case _ if kind.startswith("int_"):
