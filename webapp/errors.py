@@ -101,6 +101,15 @@ class TokenNotFound(DomainError):
     code = "token_not_found"
 
 
+class PassEnded(DomainError):
+    """Only a device with a door pass may do this, and this one has none that is good now.
+
+    `reason` is "unknown" for what is none, and "ended" or "revoked" for one that is over.
+    """
+
+    code = "pass_ended"
+
+
 class PassNotFound(DomainError):
     """There is no door pass of that id for the event."""
 

@@ -481,7 +481,7 @@ def pages_of_organizer(
     yield went_on(submit(f"{home}/events/{full}/cancel"))
     here = f"{home}/events/{draft}"
     yield went_on(submit(here, f"{here}/publish"))
-    yield went_on(submit(here, f"{here}/unpublish"))
+    yield went_on(submit(f"{here}/details", f"{here}/unpublish"))
     yield get(f"{here}/history")
     for status in ("published", "draft"):
         new: dict[str, Any] = {"eventName": "Νέα", "totalTickets": 5, "status": status}

@@ -76,7 +76,7 @@ def test_picture_says_in_words_what_it_shows(
     owner: Person, make_event: MakeEvent, book: Book
 ) -> None:
     event_id = make_event(tickets=1)
-    path = f"/organizer/events/{event_id}"
+    path = f"/organizer/events/{event_id}/details"
     assert "Over time" not in owner.get(path).text
     book(event_id, "Ada")
     book(event_id, "Grace")
@@ -91,5 +91,5 @@ def test_list_alone_is_read_without_the_picture(
 ) -> None:
     event_id = make_event()
     book(event_id, "Ada")
-    monkeypatch.setattr("webapp.pages.organizer.bookings.sales_of", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("webapp.pages.organizer.desk.sales_of", lambda *_, **__: 1 / 0)
     assert owner.get(f"/organizer/events/{event_id}", fragment=True).status_code == 200

@@ -36,6 +36,8 @@ ERRORS: list[DomainError] = [
     *map(errors.LinkExpired, ("address", "password")),
     errors.InsufficientAccess(level="book"),
     errors.TokenNotFound(),
+    errors.PassEnded(),
+    *map(errors.PassEnded, ("unknown", "ended", "revoked")),
     errors.PassNotFound(),
     errors.NoAddress(),
     errors.AlreadyBooked(position=7),

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Select, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select
 
 from webapp import clock
 from webapp.booking import load
@@ -150,18 +150,22 @@ def event_bookings(
     actor: Actor,
     status: str = "",
     asked: bool = False,
+    only: Sequence[ColumnElement[bool]] = (),
     search: str = "",
     after: int = 0,
     limit: int = 50,
 ) -> list[BookingRow]:
     """Bookings of an event in order of position, from behind position `after`; for its organizer.
 
-    `status` keeps one status, `asked` those with an open question; `search` finds words
+    `status` keeps one status, `asked` those with an open question, `only` those for which all of it
+    holds; `search` finds words
     in name, address and attendee id, or the beginning of a reference.
     Raises `EventNotFound`.
     """
     check_own(event, actor)
-    query = select(bookings).where(bookings.c.event_id == event.id, bookings.c.position > after)
+    query = select(bookings).where(
+        bookings.c.event_id == event.id, bookings.c.position > after, *only
+    )
     if status:
         query = query.where(bookings.c.status == status).with_hint(bookings, BY_STATUS, "mysql")
     if asked:

@@ -330,6 +330,8 @@ def _standing(found: BookingView, *, is_news: bool = False) -> dict[str, Any]:
         "is_open": inventory.closure is None,
         "may_change": active and (until is None or now < until),
         "until": until,
+        # Nobody gives back a ticket that was used at the door.
+        "least": max(1, booking.admitted),
         "more": inventory.more_for(booking.tickets) if takes_tickets(booking.status) else 0,
         "free": free_now(found),
         "may_move_up": inventory.promotes,

@@ -27,7 +27,8 @@ SENTENCES = {
         "This address already has a booking for this event: number %(position)s."
     ),
     "booking_closed.admitted": (
-        "Somebody of this booking has been let in at the door, so it cannot be cancelled."
+        "Somebody of this booking has been let in at the door, so it can be neither cancelled nor"
+        " given to somebody else."
     ),
     "booking_closed.lapsed": "This booking has lapsed. Book again if you still want to come.",
     "booking_closed.not_active": "This booking has been cancelled.",
@@ -87,6 +88,22 @@ SENTENCES = {
     ),
     "not_free.others_wait": (
         "No more tickets can be had while somebody waits. The booking stays as it is."
+    ),
+    "pass_ended": (
+        "This device has no door pass. Whoever runs the event makes one at the desk, under Door:"
+        " open its link here, or point the camera of this device at its code."
+    ),
+    "pass_ended.ended": (
+        "This door pass has ended. Ask whoever runs the event for a new one: it is made at the"
+        " desk, under Door."
+    ),
+    "pass_ended.revoked": (
+        "This door pass was revoked. Ask whoever runs the event for a new one: it is made at the"
+        " desk, under Door."
+    ),
+    "pass_ended.unknown": (
+        "This is no door pass. Check that its link is complete, or ask whoever runs the event for"
+        " a new one."
     ),
     "pass_not_found": "There is no such door pass for this event.",
     "sold_out": "This event is sold out and has no waiting list.",
@@ -237,6 +254,7 @@ HEADINGS = {
     "no_address": "No address",
     "not_found": "Page not found",
     "not_free": "Not so many free",
+    "pass_ended": "No door pass",
     "pass_not_found": "Door pass not found",
     "rate_limited": "Too often",
     "sold_out": "Sold out",

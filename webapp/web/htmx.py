@@ -2,7 +2,7 @@
 
 import json
 
-from flask import Flask, Response, make_response, redirect, render_template, request
+from flask import Flask, Response, current_app, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from jinja2_fragments.flask import render_block
 
@@ -20,8 +20,11 @@ def wants_fragment() -> bool:
 
 
 def show(template: str, *, block: str = "main", **context: object) -> Response:
-    """The whole page, or to htmx the block of it that fills the element with the same id."""
-    if wants_fragment():
+    """The whole page, or to htmx the block of it that fills the element with the same id.
+
+    A template without that block extends one that chooses by itself, such as organizer/desk.html.
+    """
+    if wants_fragment() and block in current_app.jinja_env.get_template(template).blocks:
         return make_response(render_block(template, block, **context))
     return make_response(render_template(template, **context))
 

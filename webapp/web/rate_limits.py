@@ -148,6 +148,8 @@ NEW_ADDRESSES_OF_BOOKING = RateLimit("new address/booking", "5 per hour")
 # A caller is an account.
 NEW_ADDRESSES_OF_ACCOUNT = RateLimit("new address/account", "5 per hour")
 TRIAL_MAILS = RateLimit("trial mail/account", "5 per 15 minutes")
+# Only what is no pass of anybody's.
+WRONG_DOOR_PASSES = RateLimit("wrong door pass/client", "10 per 15 minutes")
 # Of passwords only those that are wrong are counted; `passwords` says for whom.
 LOGIN_FAILURES = RateLimit("wrong login/client", "10 per 15 minutes")
 LOGIN_FAILURES_FOR_NAME = RateLimit("wrong login/name and client", "10 per 15 minutes")

@@ -23,6 +23,7 @@ from webapp.errors import InvalidInput, Problem
 from webapp.events.dates import check_dates
 from webapp.events.services import EventDetails
 from webapp.storage.columns import MAX_CAPACITY, MAX_NAME, MAX_REASON
+from webapp.storage.door_tables import MAX_PASS_NAME
 from webapp.web.fields import (
     Digits,
     Email,
@@ -134,6 +135,20 @@ class NewToken(Input):
     name: Annotated[Line, Field(min_length=1, max_length=MAX_NAME)]
     level: Literal["read", "book", "manage"]
     days: Annotated[int, Field(ge=1, le=3650), Digits] | None = None
+
+
+class NewPass(Input):
+    """A device at the door, by the name that its people know it by."""
+
+    name: Annotated[RequiredLine, Field(max_length=MAX_PASS_NAME)]
+    maySell: bool = False
+
+
+class DoorCount(Input):
+    """So many people of a booking come in, or are let out again."""
+
+    what: Literal["in", "out"]
+    count: Tickets = 1
 
 
 class FindBookings(Input):

@@ -51,7 +51,7 @@ ASK_BY_PAGE = 'Cookie realm="Nextup", form-action="/login"'
 INDEXED = {"attendee.events", "attendee.event", "api.docs"}
 STRICT_TRANSPORT = "max-age=31536000"
 
-is_cookie_of_ours = re.compile(r"(__Host-)?nextup(-.*)?").fullmatch
+is_cookie_of_ours = re.compile(r"(__(Host|Secure)-)?nextup(-.*)?").fullmatch
 # Browsers take a backslash for a slash, and drop tabs and line breaks.
 is_local_path = re.compile(r"/(?![/\\])[!-\[\]-~]*").fullmatch
 

@@ -10,27 +10,33 @@ from webapp.storage.rows import EventRow
 from webapp.text.formatting import local
 
 SOON = timedelta(days=14)
+NOBODY: Mapping[int, int] = {}
 
 
 class Kind(IntEnum):
     """What is the matter, in the order in which it is urgent."""
 
     TODAY = 1
-    UNDELIVERED = 2
-    HELD = 3
-    DRAFT = 4
-    STANDS_STILL = 5
-    WAITING = 6
-    QUIET = 7
+    TWICE = 2
+    UNDELIVERED = 3
+    HELD = 4
+    DRAFT = 5
+    STANDS_STILL = 6
+    WAITING = 7
+    QUIET = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Something that an organizer should look at; `standstill` where a list stands still."""
+    """Something that an organizer should look at; `standstill` where a list stands still.
+
+    `twice` people were let in once more than they have tickets.
+    """
 
     kind: Kind
     event: EventRow
     standstill: Standstill | None = None
+    twice: int = 0
 
 
 def needs_of(
@@ -39,16 +45,18 @@ def needs_of(
     undelivered: Collection[int],
     held: Collection[int] = (),
     standstills: Mapping[int, Standstill],
+    twice: Mapping[int, int] = NOBODY,
     now: datetime,
 ) -> list[Need]:
     """What the events need, most urgent first and then soonest first, those without a date last.
 
     `undelivered` are the ids of events with mails that could not be delivered, `held` of those with
     questions that a mail server which is away holds back; `standstills` tell what holds up a list:
-    `{event_id: standstill}`. Samples and cancelled events need nothing.
+    `{event_id: standstill}`, and `twice` how many were let in twice: `{event_id: people}`. Samples
+    and cancelled events need nothing.
     """
     found = [
-        Need(kind, event, standstills.get(event.id))
+        Need(kind, event, standstills.get(event.id), twice.get(event.id, 0))
         for event in events
         if not event.is_sample and event.status != "cancelled"
         for kind in _kinds(
@@ -56,6 +64,7 @@ def needs_of(
             has_undelivered=event.id in undelivered,
             is_held=event.id in held,
             stands_still=event.id in standstills,
+            has_twice=event.id in twice,
             now=now,
         )
     ]
@@ -71,11 +80,19 @@ def needs_of(
 
 
 def _kinds(
-    event: EventRow, *, has_undelivered: bool, is_held: bool, stands_still: bool, now: datetime
+    event: EventRow,
+    *,
+    has_undelivered: bool,
+    is_held: bool,
+    stands_still: bool,
+    has_twice: bool,
+    now: datetime,
 ) -> Iterable[Kind]:
     start, is_draft = event.starts_at, event.status == "draft"
     if start and not is_draft and _is_on(event, now):
         yield Kind.TODAY
+    if has_twice:
+        yield Kind.TWICE
     if has_undelivered:
         yield Kind.UNDELIVERED
     if is_held:

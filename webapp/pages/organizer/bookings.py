@@ -5,7 +5,7 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-from flask import Response, flash, g, redirect, request, stream_with_context, url_for
+from flask import flash, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp import clock
@@ -16,15 +16,14 @@ from webapp.booking.inventory import free_for_head, inventory_of
 from webapp.booking.open_questions import answers_of, may_have_asked, open_questions, question_of
 from webapp.booking.ranks import rank_of, ranks_of
 from webapp.booking.standstill import standstills
+from webapp.door.attendance import arrivals_of
 from webapp.errors import AlreadyBooked, DomainError
-from webapp.events.sales import sales_of
 from webapp.pages import forms, spreadsheet
-from webapp.pages.chart import chart_of
 from webapp.pages.forms import form_on
 from webapp.pages.offer import goes_to, offer_of
 from webapp.pages.organizer import bp, cursor_argument, me
 from webapp.pages.organizer.events import EVENT
-from webapp.pages.organizer.wording import moved_up
+from webapp.pages.organizer.wording import moved_up, pass_names
 from webapp.storage.columns import MAX_NAME
 from webapp.storage.rows import BookingRow
 from webapp.web.htmx import fragment, move_to, show, wants_fragment
@@ -57,8 +56,6 @@ def event(event_id: int) -> ResponseReturnValue:
         event=g.event,
         standstill=standstills([g.event], actor=me()).get(event_id),
         answers=answers_of(g.event, actor=me()),
-        # The list alone is asked for much more often than the page, and shows no picture.
-        draw_sales=lambda: chart_of(sales_of(g.event, actor=me())),
         **_listed(event_id),
     )
 
@@ -78,13 +75,12 @@ def export(event_id: int) -> ResponseReturnValue:
     portions = queries.all_bookings(g.event, actor=me())
     # Read before the answer begins, so that a database which is away is still told as an error.
     first = next(portions, ())
-    lines = spreadsheet.csv_of(chain([first], portions), time_zone=g.event.time_zone)
-    response = Response(stream_with_context(lines), mimetype="text/csv")
-    response.headers.set(
-        "Content-Disposition", "attachment", filename=spreadsheet.file_name(g.event)
+    lines = spreadsheet.csv_of(
+        chain([first], portions),
+        time_zone=g.event.time_zone,
+        arrivals_of=partial(arrivals_of, event_id),
     )
-    response.headers["Cache-Control"] = "private, no-store"
-    return response
+    return spreadsheet.download(lines, spreadsheet.file_name(g.event))
 
 
 @bp.get(f"{EVENT}/bookings/new")
@@ -137,6 +133,8 @@ def booking(event_id: int, position: int) -> ResponseReturnValue:
     waits, now = found.status == Status.WAITING, clock.now()
     rank = rank_of(event_id, position) if waits else None
     more = inventory_of(g.event, now).more_for(found.tickets)
+    lines = queries.history(g.event, actor=me(), position=position)
+    arrivals = arrivals_of(event_id, [position] if found.admitted else [])
     return show(
         "organizer/booking.html",
         event=g.event,
@@ -145,7 +143,9 @@ def booking(event_id: int, position: int) -> ResponseReturnValue:
         free=free_for_head(g.event, found.tickets, now) if rank == 1 else 0,
         more=more if takes_tickets(found.status) else 0,
         question=question_of(g.event, found),
-        lines=queries.history(g.event, actor=me(), position=position),
+        lines=lines,
+        arrival=arrivals.get(position),
+        pass_names=pass_names(event_id, (line.actor for line in lines)),
         me=str(me()),
     )
 

@@ -14,6 +14,7 @@ from webapp import clock
 from webapp.booking import queries
 from webapp.booking.open_questions import answers_of
 from webapp.booking.standstill import standstills
+from webapp.door.attendance import let_in_twice
 from webapp.errors import EditConflict, Problem
 from webapp.events import samples
 from webapp.events import services as events_service
@@ -25,7 +26,7 @@ from webapp.pages import forms
 from webapp.pages.forms import Overtaken, form_on
 from webapp.pages.organizer import bp, cursor_argument, me, organizer_id
 from webapp.pages.organizer.attention import Need, needs_of
-from webapp.pages.organizer.wording import meanwhile, moved_up, with_slips
+from webapp.pages.organizer.wording import meanwhile, moved_up, pass_names, with_slips
 from webapp.storage.rows import EventRow
 from webapp.text.formatting import local_input
 from webapp.text.languages import Language
@@ -39,6 +40,8 @@ from webapp.web.schemas import EVENT_FIELDS, Cancellation, EventFields, from_for
 
 PAGE = 25
 A_DAY = timedelta(days=1)
+# So long the dashboard tells of people who were let in twice.
+TWICE_FOR = timedelta(days=3)
 REGIONS = (
     *("Africa", "America", "Antarctica", "Arctic", "Asia"),
     *("Atlantic", "Australia", "Europe", "Indian", "Pacific"),
@@ -158,7 +161,7 @@ def publish(event_id: int) -> ResponseReturnValue:
 
 
 @bp.post(f"{EVENT}/unpublish")
-@form_on("organizer.event")
+@form_on("organizer.details")
 def unpublish(event_id: int) -> ResponseReturnValue:
     """Make the event a draft again."""
     events_service.unpublish_event(event_id, actor=me())
@@ -212,6 +215,7 @@ def history(event_id: int) -> ResponseReturnValue:
         "organizer/history.html",
         event=g.event,
         lines=page,
+        pass_names=pass_names(event_id, (line.actor for line in page)),
         me=str(me()),
         is_continued=before is not None,
         next_before=next_before,
@@ -229,9 +233,19 @@ def _needs(newest: Sequence[EventRow]) -> tuple[list[Need], bool]:
         undelivered=mails.parked,
         held=mails.held,
         standstills=standstills(looked_at.values(), actor=me()),
+        twice=let_in_twice(
+            (event for event in looked_at.values() if _has_begun_lately(event, now)),
+            actor=me(),
+            since=now - TWICE_FOR,
+        ),
         now=now,
     )
     return needs, mails.is_resting
+
+
+def _has_begun_lately(event: EventRow, now: datetime) -> bool:
+    """Whether people have come to its door of late: only then is the door asked."""
+    return event.starts_at is not None and now - TWICE_FOR <= event.starts_at <= now
 
 
 def _like() -> int | None:

@@ -1,6 +1,6 @@
 """Sentences that organizers read in more than one place."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from itertools import islice
 
@@ -9,6 +9,8 @@ from markupsafe import Markup, escape
 
 from webapp import clock
 from webapp.booking import queries
+from webapp.booking.commands import door
+from webapp.door.passes import passes_of
 from webapp.errors import Problem
 from webapp.events.dates import warnings_of
 from webapp.events.queries import own_event
@@ -43,6 +45,16 @@ def moved_up(promoted: Collection[int]) -> str:
         names=", ".join(names[:-1]),
         last=names[-1],
     )
+
+
+def pass_names(event_id: int, actors: Iterable[str]) -> dict[str, str]:
+    """The names of an event's door passes by the actor that each is: `{"door:3": "Main gate"}`.
+
+    They are read only where one of these actors is a door pass.
+    """
+    if not any(actor.startswith("door:") for actor in actors):
+        return {}
+    return {str(door(one.id)): one.name for one in passes_of(event_id, actor=me())}
 
 
 def with_slips(event_id: int, done: str, *, if_none: str = "") -> str:
