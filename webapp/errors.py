@@ -116,6 +116,12 @@ class PassNotFound(DomainError):
     code = "pass_not_found"
 
 
+class PassMayNotSell(DomainError):
+    """The door pass is not for people without a ticket."""
+
+    code = "pass_may_not_sell"
+
+
 class NoAddress(DomainError):
     """The booking has no e-mail address to which its link could be sent."""
 
@@ -150,7 +156,10 @@ class EventClosed(DomainError):
 
 
 class SoldOut(DomainError):
-    """No ticket is left and nobody can wait; `reason` is "started" where that ended the list."""
+    """No ticket is left and nobody can wait; `reason` is "started" where that ended the list.
+
+    To somebody who would not wait it is "at_once", or "others_wait" where what is free is theirs.
+    """
 
     code = "sold_out"
 
@@ -181,7 +190,8 @@ class NotFree(DomainError):
     """So many tickets are not to be had now; the booking stays as it is.
 
     `free` is how many are. `reason` is "none" where none is, "others_wait" where what is free is
-    for whoever waits, and "not_next" where a booking that is not their head asks for it.
+    for whoever waits, "not_next" where a booking that is not their head asks for it, and "at_once"
+    where a new booking asks for more than are free and would not wait.
     """
 
     code = "not_free"

@@ -25,6 +25,7 @@ class Event:
     most: int = 10
     waiting_limit: int | None = None
     is_open: bool = True
+    is_over: bool = False
     promotes: bool = True
     may_cancel: bool = True
     bookings: list[Booking] = field(default_factory=list)
@@ -41,8 +42,19 @@ class Event:
     def positions_of(self, attendee: str) -> list[int]:
         return [p for p, b in enumerate(self.bookings, 1) if b.attendee == attendee]
 
-    def book(self, attendee: str, tickets: int) -> tuple[object, ...]:
-        if not self.is_open:
+    def lets_in(self, *, by_organizer: bool, past_sale: bool) -> bool:
+        return self.is_open or (past_sale and by_organizer and not self.is_over)
+
+    def book(
+        self,
+        attendee: str,
+        tickets: int,
+        *,
+        by_organizer: bool = False,
+        past_sale: bool = False,
+        only_now: bool = False,
+    ) -> tuple[object, ...]:
+        if not self.lets_in(by_organizer=by_organizer, past_sale=past_sale):
             return "refused", "not_open"
         if tickets < 1:
             return "refused", "too_few_tickets"
@@ -51,11 +63,13 @@ class Event:
         if any(self.holds(p) for p in self.positions_of(attendee)):
             return "refused", "already_booked"
         if not self.promotes:
-            return self.sell_while_it_runs(attendee, tickets)
+            return self.sell_while_it_runs(attendee, tickets, only_now=only_now)
         ahead = len(self.waiting_positions())
         if ahead == 0 and self.confirmed_tickets() + tickets <= self.capacity:
             self.bookings.append(Booking(attendee, tickets, "confirmed"))
             return "booked", len(self.bookings), "confirmed", None
+        if only_now:
+            return "refused", "not_at_once"
         if self.waiting_limit == 0:
             return "refused", "sold_out"
         if self.waiting_limit is not None and ahead >= self.waiting_limit:
@@ -68,9 +82,12 @@ class Event:
         waits = self.bookings[position - 1].status == "waiting"
         return self.is_active(position) and (self.promotes or not waits)
 
-    def sell_while_it_runs(self, attendee: str, tickets: int) -> tuple[object, ...]:
-        if self.confirmed_tickets() + tickets > self.capacity:
-            return "refused", "sold_out"
+    def sell_while_it_runs(
+        self, attendee: str, tickets: int, *, only_now: bool
+    ) -> tuple[object, ...]:
+        free = self.capacity - self.confirmed_tickets()
+        if tickets > free:
+            return "refused", "not_at_once" if only_now and free else "sold_out"
         self.end_list()
         self.bookings.append(Booking(attendee, tickets, "confirmed"))
         return "booked", len(self.bookings), "confirmed", None
@@ -94,7 +111,9 @@ class Event:
         positions = self.positions_of(attendee)
         return self.cancel(positions[-1] if positions else 0, by_organizer=by_organizer)
 
-    def change(self, position: int, tickets: int, *, by_organizer: bool) -> tuple[object, ...]:
+    def change(
+        self, position: int, tickets: int, *, by_organizer: bool, past_sale: bool = False
+    ) -> tuple[object, ...]:
         if not 1 <= position <= len(self.bookings):
             return "refused", "no_such_booking"
         booking = self.bookings[position - 1]
@@ -107,6 +126,8 @@ class Event:
         if tickets == booking.tickets:
             return "released", position, tickets, []
         if tickets > booking.tickets:
+            if not self.lets_in(by_organizer=by_organizer, past_sale=past_sale):
+                return "refused", "not_open"
             return self.raise_to(position, tickets)
         if not self.may_give_back(booking, by_organizer=by_organizer):
             return "refused", "too_late"
@@ -115,8 +136,6 @@ class Event:
 
     def raise_to(self, position: int, tickets: int) -> tuple[object, ...]:
         booking = self.bookings[position - 1]
-        if not self.is_open:
-            return "refused", "not_open"
         if tickets > self.most or tickets > self.capacity:
             return "refused", "too_many_tickets"
         if self.promotes and self.waiting_positions():
@@ -180,6 +199,7 @@ class Event:
             if self.is_active(position):
                 booking.status = "cancelled"
         self.is_open = self.promotes = False
+        self.is_over = True
         return ("closed",)
 
     def promote(self) -> list[int]:

@@ -230,10 +230,12 @@ def test_more_tickets_past_who_waits_would_be_noticed(
     """The ledger with its guard taken out: the history tells of it for ever."""
     raise_to = Ledger._raise
 
-    def blind_to_who_waits(ledger: Ledger, claim: Claim, tickets: int, actor: Actor) -> object:
+    def blind_to_who_waits(
+        ledger: Ledger, claim: Claim, command: ChangeTickets, actor: Actor
+    ) -> object:
         waiting, ledger.inventory.waiting = ledger.inventory.waiting, 0
         try:
-            return raise_to(ledger, claim, tickets, actor)
+            return raise_to(ledger, claim, command, actor)
         finally:
             ledger.inventory.waiting = waiting
 

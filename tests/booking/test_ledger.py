@@ -51,13 +51,25 @@ class Over:
     positions: tuple[int, ...]
 
 
-OPEN, STARTED = ("open", "too late to cancel", "runs"), ("started", "runs")
+OPEN = ("open", "too late to cancel", "runs")
+STARTED = ("started", "runs", "over")
+CLOSURES = {"started": "started", "over": "over"}
 
 Step = Given | Rules | Over
 
 ATTENDEES = "ABCDEFG"
 bookings: st.SearchStrategy[Step] = st.builds(
     BookTickets, st.sampled_from(ATTENDEES), st.sampled_from([1, 1, 1, 2, 2, 2, 3, 3, 4, 5, 6, 0])
+)
+past_the_doors: st.SearchStrategy[Command] = st.one_of(
+    st.builds(
+        BookTickets,
+        st.sampled_from(ATTENDEES),
+        st.integers(1, 4),
+        past_sale=st.booleans(),
+        only_now=st.booleans(),
+    ),
+    st.builds(ChangeTickets, st.integers(1, 6), st.integers(1, 6), past_sale=st.just(True)),
 )
 cancels: st.SearchStrategy[Command] = st.one_of(
     st.builds(CancelBooking, position=st.integers(1, 8)),
@@ -74,7 +86,7 @@ def by_anybody(commands: st.SearchStrategy[Command]) -> st.SearchStrategy[Step]:
 sizes_of_event: st.SearchStrategy[Step] = st.builds(SetCapacity, st.integers(0, 9))
 rules: st.SearchStrategy[Step] = st.builds(
     Rules,
-    st.sampled_from(["open", "open", "too late to cancel", "started", "closed", "runs"]),
+    st.sampled_from(["open", "open", "too late to cancel", "started", "closed", "runs", "over"]),
     st.sampled_from([None, None, 0, 2]),
     st.booleans(),
 )
@@ -83,6 +95,7 @@ over: st.SearchStrategy[Step] = st.lists(st.integers(1, 12), max_size=5, unique=
 )
 KINDS = (
     [bookings] * 10
+    + [by_anybody(past_the_doors)] * 3
     + [over] * 2
     + [by_anybody(cancels)] * 5
     + [by_anybody(changes)] * 3
@@ -123,7 +136,7 @@ def batches_of(story: list[Step], sizes: list[int]) -> list[list[Step]]:
 def allow(inventory: Inventory, rules: Rules) -> Inventory:
     return replace(
         inventory,
-        closure=None if rules.phase in OPEN else Closure.CLOSED,
+        closure=None if rules.phase in OPEN else Closure(CLOSURES.get(rules.phase, "closed")),
         promotes=rules.phase not in STARTED,
         attendees_may_cancel=rules.phase in ("open", "closed"),
         waiting_list_limit=rules.waiting_limit,
@@ -146,7 +159,7 @@ def keep(book: KeptBook, batch: list[Step]) -> list[tuple[object, ...]]:
 def tell(event: model.Event, step: Step) -> tuple[object, ...]:
     """Run a step on the model."""
     if isinstance(step, Rules):
-        event.is_open = step.phase in OPEN
+        event.is_open, event.is_over = step.phase in OPEN, step.phase == "over"
         event.promotes = step.phase not in STARTED
         event.may_cancel = step.phase in ("open", "closed")
         event.waiting_limit = step.waiting_limit
@@ -160,13 +173,21 @@ def tell(event: model.Event, step: Step) -> tuple[object, ...]:
     assert not isinstance(command, KeepBooking)
     match command:
         case BookTickets(attendee, tickets):
-            return event.book(attendee, tickets)
+            return event.book(
+                attendee,
+                tickets,
+                by_organizer=by_organizer,
+                past_sale=command.past_sale,
+                only_now=command.only_now,
+            )
         case CancelBooking(attendee_id=str(attendee)):
             return event.cancel_attendee(attendee, by_organizer=by_organizer)
         case CancelBooking(position=position):
             return event.cancel(position or 0, by_organizer=by_organizer)
         case ChangeTickets(position, tickets):
-            return event.change(position, tickets, by_organizer=by_organizer)
+            return event.change(
+                position, tickets, by_organizer=by_organizer, past_sale=command.past_sale
+            )
         case TakeFree(position, tickets):
             return event.take(position, tickets)
         case SetCapacity(capacity):

@@ -91,8 +91,16 @@ DAMAGE = {
         "UPDATE booking SET status = 'confirmed' WHERE event_id = :ended AND position = 1",
     ),
     "an event with bookings is hidden": (
-        "a draft has no bookings",
-        "UPDATE event SET status = 'draft' WHERE id = :hot",
+        "attendees book while booking is open",
+        "UPDATE event SET status = 'draft' WHERE id = :running",
+    ),
+    "an attendee came in before the opening": (
+        "attendees book while booking is open",
+        f"UPDATE event SET sales_open_at = '{FAR}' WHERE id = :running",
+    ),
+    "an attendee came in after the closing": (
+        "attendees book while booking is open",
+        "UPDATE event SET sales_close_at = '2020-01-01 10:00:00.000000' WHERE id = :running",
     ),
     "a revision is not in the history": (
         "every revision is told",

@@ -15,12 +15,14 @@ class BookingDetails:
 
     Made before the transaction, as its reference is: one that is run again writes the same.
     `language` is the code of the one it was made in, if not that of the setting LANGUAGE.
+    `is_told` says whether its own mail is sent; what becomes of it later is.
     """
 
     ticket_code: str
     name: str = ""
     email: str | None = None
     language: str | None = None
+    is_told: bool = True
 
 
 @dataclass(slots=True)

@@ -46,6 +46,10 @@ class Actor:
     def is_organizer(self) -> bool:
         return self.kind == "organizer"
 
+    @property
+    def is_attendee(self) -> bool:
+        return self.kind == "attendee"
+
     def __str__(self) -> str:
         """The actor as the history keeps it, such as `organizer:7`."""
         return self.kind if self.account_id is None else f"{self.kind}:{self.account_id}"
@@ -114,11 +118,17 @@ class Term:
 
 @dataclass(slots=True)
 class BookTickets:
-    """Claim tickets for an attendee, under a reference made by the caller."""
+    """Claim tickets for an attendee, under a reference made by the caller.
+
+    With `past_sale` it does not matter whether booking is open to everybody, to whom that is
+    allowed. With `only_now` it is refused where it would wait.
+    """
 
     attendee_id: str
     tickets: int = 1
     reference: str = ""
+    past_sale: bool = False
+    only_now: bool = False
 
 
 @dataclass(slots=True)
@@ -131,10 +141,14 @@ class CancelBooking:
 
 @dataclass(slots=True)
 class ChangeTickets:
-    """Keep the booking at a position, with another number of tickets."""
+    """Keep the booking at a position, with another number of tickets.
+
+    With `past_sale` more are had although booking is not open to everybody, as for `BookTickets`.
+    """
 
     position: int
     tickets: int
+    past_sale: bool = False
 
 
 @dataclass(slots=True)
@@ -194,6 +208,7 @@ class Reason(StrEnum):
     NOT_WAITING = "not_waiting"
     NOT_NEXT = "not_next"
     NOT_FREE = "not_free"
+    NOT_AT_ONCE = "not_at_once"
     OTHERS_WAIT = "others_wait"
     CAPACITY_TOO_LOW = "capacity_too_low"
     LIST_ENDED = "list_ended"

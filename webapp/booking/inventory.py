@@ -8,6 +8,7 @@ from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from webapp.booking.commands import Actor, Reason, Refusal
 from webapp.storage.rows import LockedEvent
 
 # How long who moved up may think it over, whatever the event's own deadline says.
@@ -24,6 +25,10 @@ class Closure(StrEnum):
     STARTED = "started"
     NOT_YET_OPEN = "not_yet_open"
     CLOSED = "closed"
+
+
+# Where nothing can be booked any more, by nobody.
+ENDED = (Closure.CANCELLED, Closure.OVER)
 
 
 @dataclass(slots=True)
@@ -73,9 +78,34 @@ class Inventory:
         """Whether there is a waiting list, full or not."""
         return self.promotes and self.waiting_list_limit != 0
 
-    def more_for(self, tickets: int) -> int:
-        """Tickets that a booking which has so many can have besides, at once."""
-        return 0 if self.closure else max(0, min(self.available, self.most - tickets))
+    def is_closed_to(self, actor: Actor, *, past_sale: bool = False) -> bool:
+        """Whether somebody can have no tickets now.
+
+        `past_sale` is for an organizer until the event is over or cancelled, and for others than
+        attendees who sell for them, once it has started.
+        """
+        if self.closure is None:
+            return False
+        may_pass = actor.is_organizer or (
+            not (self.promotes or actor.is_attendee) and self.closure is not Closure.DRAFT
+        )
+        return not (past_sale and may_pass) or self.closure in ENDED
+
+    def nothing_for_newcomer(self, *, only_now: bool) -> Refusal:
+        """Why a newcomer neither has tickets nor waits; `only_now` for one who would not wait."""
+        if only_now and self.waiting and self.promotes:
+            return Refusal(Reason.NOT_AT_ONCE)
+        if only_now and (self.promotes or self.free):
+            return Refusal(Reason.NOT_AT_ONCE, self.free)
+        if not self.has_list:
+            return Refusal(Reason.SOLD_OUT)
+        return Refusal(Reason.WAITING_LIST_FULL, self.waiting_list_limit)
+
+    def more_for(self, tickets: int, actor: Actor) -> int:
+        """Tickets that a booking which has so many can have besides, at once, from who acts."""
+        if self.is_closed_to(actor, past_sale=True):
+            return 0
+        return max(0, min(self.available, self.most - tickets))
 
 
 def has_started(event: LockedEvent, now: datetime) -> bool:

@@ -135,7 +135,7 @@ class Ledger:
 
     def _book(self, command: BookTickets, actor: Actor) -> Outcome | Refusal:
         inventory, tickets = self.inventory, command.tickets
-        if inventory.closure is not None:
+        if inventory.is_closed_to(actor, past_sale=command.past_sale):
             return Refusal(Reason.NOT_OPEN)
         if tickets < 1:
             return Refusal(Reason.TOO_FEW_TICKETS, 1)
@@ -150,13 +150,11 @@ class Ledger:
             self._end_list(inventory.next_position)
             status, rank = Status.CONFIRMED, None
             inventory.confirmed += tickets
-        elif inventory.has_place_in_list:
+        elif inventory.has_place_in_list and not command.only_now:
             inventory.waiting += 1
             status, rank = Status.WAITING, inventory.waiting
         else:
-            if not inventory.has_list:
-                return Refusal(Reason.SOLD_OUT)
-            return Refusal(Reason.WAITING_LIST_FULL, inventory.waiting_list_limit)
+            return inventory.nothing_for_newcomer(only_now=command.only_now)
         claim = Claim(
             inventory.next_position, command.attendee_id, tickets, status, command.reference
         )
@@ -191,15 +189,15 @@ class Ledger:
         if command.tickets == claim.tickets:
             return Outcome.about(claim, repeated=True)
         if command.tickets > claim.tickets:
-            return self._raise(claim, command.tickets, actor)
+            return self._raise(claim, command, actor)
         if refusal := self._why_kept(claim, actor, least=command.tickets):
             return refusal
         return self._reduce(claim, command.tickets, actor)
 
-    def _raise(self, claim: Claim, tickets: int, actor: Actor) -> Outcome | Refusal:
+    def _raise(self, claim: Claim, command: ChangeTickets, actor: Actor) -> Outcome | Refusal:
         """More tickets are for whoever comes first, as for a newcomer: behind all who wait."""
-        inventory, before = self.inventory, claim.tickets
-        if inventory.closure is not None:
+        inventory, before, tickets = self.inventory, claim.tickets, command.tickets
+        if inventory.is_closed_to(actor, past_sale=command.past_sale):
             return Refusal(Reason.NOT_OPEN)
         if tickets > inventory.most:
             return Refusal(Reason.TOO_MANY_TICKETS, inventory.most)

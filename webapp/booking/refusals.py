@@ -49,6 +49,10 @@ def error_of(refusal: Refusal, event: LockedEvent, now: datetime) -> DomainError
             return InvalidInput({"tickets": Problem("too_few_tickets", limit=refusal.limit)})
         case Reason.TOO_MANY_TICKETS:
             return InvalidInput({"tickets": Problem("too_many_tickets", limit=refusal.limit)})
+        case Reason.NOT_AT_ONCE if refusal.limit is None:
+            return SoldOut("others_wait")
+        case Reason.NOT_AT_ONCE:
+            return NotFree("at_once", free=refusal.limit) if refusal.limit else SoldOut("at_once")
         case Reason.NOT_FREE:
             return NotFree(free=refusal.limit)
         case Reason.OTHERS_WAIT | Reason.NOT_NEXT:

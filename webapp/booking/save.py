@@ -247,7 +247,7 @@ def _enqueue_mails(connection: Connection, changes: Iterable[EventChange], now: 
             made = change.details.get(line.position)
             if kind and made is None:
                 others.setdefault((event_id, kind, network), []).append(line.position)
-            elif kind and made is not None and made.email is not None:
+            elif kind and made is not None and made.email is not None and made.is_told:
                 new.append(
                     {
                         "what": kind,

@@ -30,18 +30,25 @@ def book_tickets(
     actor: Actor = ATTENDEE,
     key: IdempotencyKey | None = None,
     must_answer: bool = False,
+    past_sale: bool = False,
+    only_now: bool = False,
+    is_told: bool = True,
 ) -> Outcome:
     """Book `tickets` for an attendee: confirmed while there is room, else waiting.
 
     `language` is the code of the one in which its mails are written; none for that of `LANGUAGE`.
     Where the event asks, or the booking `must_answer`, the outcome is `asked`: the place is held,
     and lapses unless the address answers the mail. An organizer's own booking is never asked.
+    With `past_sale` an organizer books although booking is closed or not yet open, the event is a
+    draft or runs; whoever sells for them at the door does once it has started. It never helps an
+    attendee. With `only_now` what would wait is refused: `NotFree` (at_once) where fewer are free,
+    `SoldOut` (at_once, others_wait, started). `is_told` says whether the booking is mailed.
     Raises `EventNotFound`, `EventClosed`, `InvalidInput` (tickets; userId without an address where
     it is asked), `AlreadyBooked`, `SoldOut`, `WaitingListFull`, `IdempotencyConflict`,
     `Unavailable`.
     """
-    command = BookTickets(attendee_id, tickets, new_reference())
-    details = BookingDetails(new_ticket_code(), name, email, language)
+    command = BookTickets(attendee_id, tickets, new_reference(), past_sale, only_now)
+    details = BookingDetails(new_ticket_code(), name, email, language, is_told)
     outcome = submit(Request(event_id, command, actor, key, details, must_answer))
     if not outcome.repeated:
         log_event(
@@ -83,15 +90,17 @@ def change_tickets(
     reference: str = "",
     actor: Actor = ATTENDEE,
     key: IdempotencyKey | None = None,
+    past_sale: bool = False,
 ) -> Outcome:
     """Give a booking another number of tickets.
 
-    What it gives back is handed to the next in line; more it gets only while nobody waits.
+    What it gives back is handed to the next in line; more it gets only while nobody waits, and past
+    the doors of sale as `book_tickets` does.
     Raises `EventNotFound`, `BookingNotFound`, `BookingClosed`, `LinkReplaced` (of `reference`),
     `InvalidInput` (tickets), `EventClosed` and `NotFree` (of more tickets),
     `IdempotencyConflict`, `Unavailable`.
     """
-    command = ChangeTickets(position, tickets)
+    command = ChangeTickets(position, tickets, past_sale)
     return _release("change", Request(event_id, command, actor, key, reference=reference))
 
 

@@ -41,8 +41,8 @@ def normal_code(text: str) -> str:
 
 
 def shown_name(booking: Any) -> str:
-    """The name of a booking, or the one an integration gave it; never an address."""
-    if booking.name or "@" in booking.attendee_id:
+    """The name of a booking, or what an integration calls it; never an address."""
+    if booking.name or "@" in booking.attendee_id or booking.attendee_id.startswith("guest:"):
         return str(booking.name)
     return str(booking.attendee_id)
 

@@ -75,6 +75,18 @@ class SeenScan(NamedTuple):
     by: str
 
 
+class Arrival(NamedTuple):
+    """A booking of which somebody is in; `by` is empty where the organizer let them in."""
+
+    position: int
+    reference: str
+    name: str
+    tickets: int
+    admitted: int
+    first_at: datetime
+    by: str
+
+
 def door_list(event_id: int, *, since: int | None = None) -> DoorList:
     """The list of an event, or what changed in it since a revision of it.
 
@@ -148,6 +160,49 @@ def find_guests(event_id: int, search: str) -> list[Guest]:
         Guest("", row.position, shown_name(row), row.status, row.tickets, row.admitted)
         for row in read(lambda connection: connection.execute(query).all())
     ]
+
+
+def arrivals(event_id: int, *, after: int = 0, limit: int = 50) -> list[Arrival]:
+    """Who is in, in order of position, from behind the position `after`. Raises `Unavailable`."""
+    query = (
+        select(bookings, admissions.c.at, scans.c.actor)
+        .join(
+            admissions,
+            and_(
+                admissions.c.event_id == bookings.c.event_id,
+                admissions.c.position == bookings.c.position,
+            ),
+        )
+        .join(
+            scans,
+            and_(scans.c.event_id == admissions.c.event_id, scans.c.id == admissions.c.scan_id),
+        )
+        .where(
+            bookings.c.event_id == event_id,
+            bookings.c.position > after,
+            admissions.c.number == 1,
+        )
+        .order_by(bookings.c.position)
+        .limit(limit)
+    )
+
+    def work(connection: Connection) -> list[Arrival]:
+        rows = connection.execute(query).all()
+        names = pass_names(connection, event_id) if rows else {}
+        return [
+            Arrival(
+                row.position,
+                row.reference,
+                shown_name(row),
+                row.tickets,
+                row.admitted,
+                row.at,
+                names.get(row.actor, ""),
+            )
+            for row in rows
+        ]
+
+    return read(work)
 
 
 _guest = (

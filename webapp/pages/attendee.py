@@ -14,7 +14,7 @@ from werkzeug.exceptions import NotFound
 from webapp import clock
 from webapp.accounts.contacts import contact_of
 from webapp.booking import services as bookings
-from webapp.booking.commands import Status, attendee, is_active, takes_tickets
+from webapp.booking.commands import ATTENDEE, Status, attendee, is_active, takes_tickets
 from webapp.booking.giving import may_give
 from webapp.booking.inventory import inventory_of, is_over
 from webapp.booking.queries import (
@@ -332,7 +332,9 @@ def _standing(found: BookingView, *, is_news: bool = False) -> dict[str, Any]:
         "until": until,
         # Nobody gives back a ticket that was used at the door.
         "least": max(1, booking.admitted),
-        "more": inventory.more_for(booking.tickets) if takes_tickets(booking.status) else 0,
+        "more": inventory.more_for(booking.tickets, ATTENDEE)
+        if takes_tickets(booking.status)
+        else 0,
         "free": free_now(found),
         "may_move_up": inventory.promotes,
         "is_over": is_over(event, now),

@@ -82,12 +82,16 @@ SENTENCES = {
     "name_taken": "There is an organizer %(username)s already.",
     "no_address": "This booking has no e-mail address to which its link could be sent.",
     "not_free": "So many tickets are not free now, only %(free)s. The booking stays as it is.",
+    "not_free.at_once": "So many tickets are not free now, only %(free)s. Nothing was booked.",
     "not_free.none": "No more tickets are free now. The booking stays as it is.",
     "not_free.not_next": (
         "Only who is next in line can take what is free. The booking stays as it is."
     ),
     "not_free.others_wait": (
         "No more tickets can be had while somebody waits. The booking stays as it is."
+    ),
+    "pass_may_not_sell": (
+        "This device may not sell tickets. Send them to the organizer, or ask for a pass that may."
     ),
     "pass_ended": (
         "This device has no door pass. Whoever runs the event makes one at the desk, under Door:"
@@ -107,6 +111,8 @@ SENTENCES = {
     ),
     "pass_not_found": "There is no such door pass for this event.",
     "sold_out": "This event is sold out and has no waiting list.",
+    "sold_out.at_once": "No ticket is free now. Nothing was booked.",
+    "sold_out.others_wait": "What is free now is for those who wait. Nothing was booked.",
     "sold_out.started": "This event is sold out, and its waiting list ended with its start.",
     "token_needed": (
         "This cannot be answered here. Open the link in the mail that asks for it, and press the"
@@ -255,6 +261,7 @@ HEADINGS = {
     "not_found": "Page not found",
     "not_free": "Not so many free",
     "pass_ended": "No door pass",
+    "pass_may_not_sell": "Not with this pass",
     "pass_not_found": "Door pass not found",
     "rate_limited": "Too often",
     "sold_out": "Sold out",

@@ -56,6 +56,7 @@ KINDS = {
     "no_address": Kind(409, "No address"),
     "not_free": Kind(409, "Not so many free"),
     "pass_ended": Kind(401, "Door pass needed"),
+    "pass_may_not_sell": Kind(403, "Not with this pass"),
     "pass_not_found": Kind(404, "Door pass not found"),
     "sold_out": Kind(409, "Sold out"),
     "token_not_found": Kind(404, "Token not found"),

@@ -132,7 +132,7 @@ def booking(event_id: int, position: int) -> ResponseReturnValue:
     found = queries.booking_at(g.event, position, actor=me())
     waits, now = found.status == Status.WAITING, clock.now()
     rank = rank_of(event_id, position) if waits else None
-    more = inventory_of(g.event, now).more_for(found.tickets)
+    more = inventory_of(g.event, now).more_for(found.tickets, me())
     lines = queries.history(g.event, actor=me(), position=position)
     arrivals = arrivals_of(event_id, [position] if found.admitted else [])
     return show(
