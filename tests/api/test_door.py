@@ -91,7 +91,7 @@ def test_one_malformed_entry_refuses_the_whole_and_is_named(
 ) -> None:
     good = entry(codes[0])
     without = {name: value for name, value in good.items() if name != "id"}
-    wrong = {
+    wrong: dict[str, list[Any]] = {
         "scans[1].id": [{**good, "id": "7"}, without, {**good, "id": None}],
         "scans[1].what": [{**good, "what": "up"}],
         "scans[1].code": [{"id": good["id"]}, {**good, "code": ""}, {**good, "code": "x" * 101}],
