@@ -24,7 +24,7 @@ from webapp.web.language import gettext as _
 
 COOKIE = "nextup-door"
 # Where the token of a form or call may stand, as for all other forms.
-CSRF_FIELD, CSRF_HEADER = "csrf_token", "X-CSRFToken"
+CSRF_FIELD, CSRF_HEADERS = "csrf_token", ("X-CSRF-Token", "X-CSRFToken")
 SAFE = ("GET", "HEAD", "OPTIONS")
 
 
@@ -41,7 +41,8 @@ def require_pass() -> None:
     g.door_csrf_token = csrf_token_of(token)
     # Once refused, the form is only shown again.
     if request.method not in SAFE and not g.get("is_door_form_refused"):
-        sent = request.headers.get(CSRF_HEADER) or request.form.get(CSRF_FIELD, "")
+        named = (request.headers.get(header) for header in CSRF_HEADERS)
+        sent = next(filter(None, named), None) or request.form.get(CSRF_FIELD, "")
         if not hmac.compare_digest(sent.encode(errors="replace"), g.door_csrf_token.encode()):
             g.is_door_form_refused = True
             raise CSRFError
