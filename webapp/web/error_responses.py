@@ -69,6 +69,8 @@ KINDS = {
 TOLD_HEADERS = ("Accept-Encoding", "Allow", "Content-Range", "Retry-After")
 RETRY_AFTER_SECONDS = "2"
 CHALLENGE = 'Basic realm="Nextup", charset="UTF-8", Bearer realm="Nextup"'
+# Of a device at the door: asked for a password, its browser would open a window of its own.
+ASK_BY_LINK = 'Cookie realm="Nextup"'
 
 
 def init_app(app: Flask) -> None:
@@ -172,7 +174,8 @@ def _show(
         response = jsonify(problem)
         response.mimetype = "application/problem+json"
         if status == 401:
-            response.headers["WWW-Authenticate"] = CHALLENGE
+            is_api = request.path.startswith("/api/")
+            response.headers["WWW-Authenticate"] = CHALLENGE if is_api else ASK_BY_LINK
     else:
         context = {
             "status": status,
