@@ -16,6 +16,7 @@ from webapp.logs import request_id
 from webapp.text.sentences import HEADINGS, SENTENCES, problem_sentences, sentence_of
 from webapp.web.htmx import wants_fragment
 from webapp.web.language import language
+from webapp.web.security import ASK_BY_PAGE
 
 View = Callable[..., ResponseReturnValue]
 
@@ -172,7 +173,8 @@ def _show(
         response = jsonify(problem)
         response.mimetype = "application/problem+json"
         if status == 401:
-            response.headers["WWW-Authenticate"] = CHALLENGE
+            is_api = request.path.startswith("/api/")
+            response.headers["WWW-Authenticate"] = CHALLENGE if is_api else ASK_BY_PAGE
     else:
         context = {
             "status": status,
