@@ -216,8 +216,8 @@ def test_wrong_name_of_a_device_is_told_at_its_field(owner: Person, evening: int
         assert "checked" in refused.text
 
 
-def rows_of(owner: Person, event_id: int) -> list[dict[str, str]]:
-    answer = owner.get(f"/organizer/events/{event_id}/door.csv")
+def rows_of(owner: Person, event_id: int, file: str = "door") -> list[dict[str, str]]:
+    answer = owner.get(f"/organizer/events/{event_id}/{file}.csv")
     assert answer.mimetype == "text/csv"
     return list(csv.DictReader(io.StringIO(answer.data.decode("utf-8-sig"), newline="")))
 
@@ -255,6 +255,10 @@ def test_desk_tells_who_is_in_since_when_and_by_which_device(
         ("Mary", "2", "0", "2", ""),
     ]
     assert [row["Let in twice"] for row in rows] == ["1", "0", "0"]
+    for row, booking in zip(rows, rows_of(owner, evening, "bookings"), strict=True):
+        assert row["Admitted"] == booking["Admitted"]
+        assert row["First admitted"] == booking["First admitted"]
+        assert bool(row["First admitted"]) is (row["Admitted"] != "0")
     told = "1 person came in on a ticket that was used already."
     assert told not in text_of(owner.get("/organizer"))
     began = clock.now() + timedelta(hours=2)
