@@ -541,7 +541,8 @@ def test_export_is_in_the_organizers_language(
     path = f"/organizer/events/{event_id}/bookings.csv"
     headings, row = get(owner, path, GERMAN).data.decode("utf-8-sig").splitlines()
     assert headings == (
-        "Buchungsnummer;Status;Tickets;Name;E-Mail;Kennung des Gastes;Buchungsreferenz;Gebucht"
+        "Buchungsnummer;Status;Tickets;Name;E-Mail;Kennung des Gastes;Buchungsreferenz;Gebucht;"
+        "Eingelassen;Zuerst eingelassen"
     )
     assert row.startswith("1;bestätigt;1;Ada;")
 
