@@ -13,6 +13,7 @@ from webapp.pages import (
     attendee,
     auth,
     corrections,
+    door,
     feeds,
     find,
     forms,
@@ -73,10 +74,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     shared = (logs, error_responses, security, rate_limits, ids, htmx, health, cli)
     for part in (*shared, kept_pages, presentation, pictures, sharing, site, forms, language):
         part.init_app(app)
-    private = (attendee, corrections, keep, links, pictures, find, auth, account, organizer)
+    private = (attendee, corrections, keep, links, pictures, find, auth, account, organizer, door)
     public = (unsubscribe, language, assets, feeds, sharing, site)
     for blueprint in (*(part.bp for part in (*private, *public)), api.bp):
         app.register_blueprint(blueprint)
-    for blueprint in (unsubscribe.bp, language.bp, api.bp):
+    for blueprint in (unsubscribe.bp, language.bp, door.bp, api.bp):
         csrf.exempt(blueprint)
     return app

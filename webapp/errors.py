@@ -101,6 +101,27 @@ class TokenNotFound(DomainError):
     code = "token_not_found"
 
 
+class PassEnded(DomainError):
+    """Only a device with a door pass may do this, and this one has none that is good now.
+
+    `reason` is "unknown" for what is none, and "ended" or "revoked" for one that is over.
+    """
+
+    code = "pass_ended"
+
+
+class PassNotFound(DomainError):
+    """There is no door pass of that id for the event."""
+
+    code = "pass_not_found"
+
+
+class PassMayNotSell(DomainError):
+    """The door pass is not for people without a ticket."""
+
+    code = "pass_may_not_sell"
+
+
 class NoAddress(DomainError):
     """The booking has no e-mail address to which its link could be sent."""
 
@@ -150,7 +171,8 @@ class WaitingListFull(DomainError):
 class BookingClosed(DomainError):
     """The booking can no longer be changed by its attendee.
 
-    `reason` is "not_active", "lapsed", "too_late", or "not_waiting" where it has its tickets. What
+    `reason` is "not_active", "lapsed", "too_late", "admitted" where somebody of it is in (nobody
+    cancels it then), or "not_waiting" where it has its tickets. What
     cannot be given to somebody else is "not_confirmed", or "unanswered" where its own attendee has
     not shown yet that the address is theirs.
     """

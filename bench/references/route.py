@@ -9,9 +9,9 @@ from flask import Blueprint, Flask, Response, jsonify
 
 from webapp import logs
 from webapp.api import blueprint
-from webapp.api.wire import answer, read_json
 from webapp.config import load_settings
 from webapp.web import rate_limits
+from webapp.web.json_bodies import answer, read_json
 
 bp = Blueprint("reference", __name__, url_prefix="/api")
 bp.before_request(blueprint.admit)

@@ -1,6 +1,7 @@
 """The look from outside: the real server, its real processes, and many clients at once."""
 
 import random
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 
@@ -24,6 +25,8 @@ from tests.support.servers import AppServer
 from webapp import create_app
 from webapp.accounts.services import id_of
 from webapp.accounts.tokens import create_token
+from webapp.verify.checks import broken_rules
+from webapp.verify.door_rules import door_checks, replay_door
 
 USERNAME, PASSWORD = "olga", "correct horse"
 CONNECTIONS = 32
@@ -79,6 +82,22 @@ class Site:
         )
         with self.engine.connect() as connection:
             return list(connection.execute(query, {"event_id": event_id}))
+
+    def door(self, event_id: int) -> list[tuple[str, int]]:
+        """The code of each booking, and how many people came in by it."""
+        query = text(
+            "SELECT ticket_code, (SELECT count(*) FROM admission WHERE admission.event_id ="
+            " booking.event_id AND admission.position = booking.position) FROM booking"
+            " WHERE event_id = :event_id ORDER BY position"
+        )
+        with self.engine.connect() as connection:
+            return [(row[0], row[1]) for row in connection.execute(query, {"event_id": event_id})]
+
+    def broken(self) -> list[str]:
+        """What `verify` finds of the door, beside its history."""
+        with self.engine.connect() as connection:
+            found = [broken_rules(connection, check) for check in door_checks()]
+            return [str(one) for each in [*found, replay_door(connection)] for one in each]
 
     def statuses(self, event_id: int) -> list[str]:
         return [row.status for row in self.bookings(event_id)]
@@ -209,6 +228,62 @@ def test_waiting_user_who_cancels_frees_no_ticket(site: Site) -> None:
     answers = at_once(site.port, [cancel(reference) for reference in references[3:6]])
     assert [(answer.status, answer["promoted"]) for answer in answers] == [(200, 0)] * 3
     assert site.figures(event_id) == (2, 3, 0)
+
+
+def scan(site: Site, event_id: int, code: str, what: str = "in", count: int = 1) -> Call:
+    """A device that scans a ticket, with a token of the organizer."""
+    entry = {"id": str(uuid.uuid4()), "what": what, "code": code, "count": count}
+    path = f"/api/events/{event_id}/scans"
+    return Call("POST", path, {"scans": [entry]}, site.login)
+
+
+@pytest.mark.race
+def test_one_code_shown_to_20_devices_at_once_admits_once(site: Site) -> None:
+    event_id, _ = site.event_with(1, 1)
+    [(code, _)] = site.door(event_id)
+    answers = at_once(site.port, [scan(site, event_id, code) for _ in range(20)])
+    assert Counter(answer.status for answer in answers) == {200: 20}
+    told = Counter(answer["scans"][0]["verdict"] for answer in answers)
+    assert told == {"admitted": 1, "again": 19}
+    assert site.door(event_id) == [(code, 1)]
+    assert site.broken() == []
+
+
+@pytest.mark.race
+def test_of_a_scan_and_a_cancel_at_the_same_moment_one_wins(site: Site) -> None:
+    event_id, references = site.event_with(1, 2)
+    code = site.door(event_id)[0][0]
+    calls = []
+    for _ in range(6):
+        calls += [scan(site, event_id, code), cancel(references[0], site.login)]
+    answers = at_once(site.port, calls)
+    told = {answer["scans"][0]["verdict"] for answer in answers[::2]}
+    cancels = {answer.status for answer in answers[1::2]}
+    if cancels == {200}:
+        assert told == {"cancelled"}
+        assert site.statuses(event_id) == ["cancelled", "confirmed"]
+    else:
+        assert (told, cancels) == ({"admitted", "again"}, {409})
+        assert site.statuses(event_id) == ["confirmed", "waiting"]
+    assert site.broken() == []
+
+
+@pytest.mark.parametrize("many", [10, pytest.param(200, marks=pytest.mark.long)])
+def test_scans_and_undos_at_the_same_moment_add_up(site: Site, many: int) -> None:
+    event_id = site.event(10)
+    assert at_once(site.port, [book(event_id, "ada", 3)])[0].status == 201
+    [(code, _)] = site.door(event_id)
+    calls = [scan(site, event_id, code, what) for what in ("in", "out") * many]
+    # A call that got lost is sent again, under the same ids.
+    answers = site.flood([*calls, *calls])
+    assert {answer.status for answer in answers} == {200}
+    first, again = answers[: len(calls)], answers[len(calls) :]
+    verdicts = [answer["scans"][0]["verdict"] for answer in first]
+    assert verdicts == [answer["scans"][0]["verdict"] for answer in again]
+    counted = Counter(verdicts)
+    assert site.door(event_id) == [(code, counted["admitted"] - counted["undone"])]
+    assert counted["admitted"] > 0
+    assert site.broken() == []
 
 
 def test_bookings_and_cancels_racing_keep_every_rule(site: Site) -> None:

@@ -42,6 +42,7 @@ def test_every_form_needs_its_token(
         "position": 1,
         "delivery_id": 1,
         "token_id": 1,
+        "pass_id": 1,
         "reference": book(event_id, "Ada"),
         "slug": "x",
     }
@@ -84,7 +85,7 @@ def test_every_route_hides_events_of_others(
     stranger = Person(app)
     assert stranger.log_in("stranger").status_code == 303
     token = re.findall(r'csrf_token" value="([^"]+)', stranger.get("/organizer").text)[0]
-    values = {"event_id": event_id, "position": 1, "delivery_id": 1, "token_id": 1}
+    values = {"event_id": event_id, "position": 1, "delivery_id": 1, "token_id": 1, "pass_id": 1}
     rules = [r for r in page_rules(app, method) if r.endpoint.startswith("organizer.")]
     for rule in rules:
         if "event_id" not in rule.arguments:

@@ -542,7 +542,7 @@ def test_export_is_in_the_organizers_language(
     headings, row = get(owner, path, GERMAN).data.decode("utf-8-sig").splitlines()
     assert headings == (
         "Buchungsnummer;Status;Tickets;Name;E-Mail;Kennung des Gastes;Buchungsreferenz;Gebucht;"
-        "Ticketcode"
+        "Ticketcode;Eingelassen;Zuerst eingelassen"
     )
     assert row.startswith("1;bestätigt;1;Ada;")
 

@@ -25,6 +25,7 @@ TYPED = {
     "organizer.send_message": {"audience": "all", "subject": "News", "text": "Bring a fork."},
     "organizer.set_notices": {"wants_summary": "yes"},
     "organizer.change_address": {"email": "olga@example.org"},
+    "organizer.make_pass": {"name": "Main entrance", "maySell": "true"},
     "organizer.make_token": {"name": "till", "level": "book", "days": "30"},
 }
 
@@ -57,7 +58,7 @@ def test_every_form_comes_back_as_it_was_typed_and_nothing_is_done(
     book(event_id, "Guest", tickets=3)
     before = history(owner, event_id)
     headers = {"HX-Request-Type": "partial"} if fragment else {}
-    values = {"event_id": event_id, "position": 1, "delivery_id": 1, "token_id": 1}
+    values = {"event_id": event_id, "position": 1, "delivery_id": 1, "token_id": 1, "pass_id": 1}
     rules = [rule for rule in page_rules(app, "POST") if rule.endpoint.startswith("organizer.")]
     assert TYPED.keys() < {rule.endpoint for rule in rules}
     for rule in rules:

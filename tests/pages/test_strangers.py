@@ -45,6 +45,8 @@ PATHS = {
     "position": "1",
     "delivery_id": "1",
     "token_id": "1",
+    "pass_id": "1",
+    "version": "x",
     "reference": "x" * 22,
     "token": "x" * 32,
     "slug": "x",

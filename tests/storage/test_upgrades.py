@@ -52,6 +52,7 @@ LANDED = {
     "2026_11_27_backups.py": "e26867bfbbd1cccb",
     "2026_11_27_causes_of_mails.py": "28e6768ed708e664",
     "2026_11_27_contact_and_reason.py": "73ae9f67234339bd",
+    "2026_11_27_door.py": "69860748fbd89c76",
     "2026_11_27_languages.py": "41b3f5bf5842989f",
     "2026_11_27_lapsed_bookings.py": "fb44f1643d053622",
     "2026_11_27_logins.py": "ade1d6a07dbcd24f",

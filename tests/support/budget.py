@@ -14,6 +14,7 @@ BUDGETS = {
     "tests/booking": (80, 400),
     "tests/browser": (240, 360),
     "tests/concurrency": (40, 200),
+    "tests/door": (40, 150),
     "tests/events": (50, 130),
     "tests/mail": (140, 500),
     "tests/operations": (60, 500),

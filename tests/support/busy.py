@@ -1,6 +1,7 @@
 """A small database in which everything that can happen to a booking has happened."""
 
 import io
+import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,6 +16,8 @@ from webapp.booking.corrections import correct_booking
 from webapp.booking.giving import give_ticket
 from webapp.booking.links import replace_link_of
 from webapp.booking.services import book_tickets, cancel_booking, change_tickets, take_free
+from webapp.door.decide import Scan, What
+from webapp.door.services import scan
 from webapp.events.pictures import set_picture
 from webapp.events.services import (
     EventDetails,
@@ -59,6 +62,7 @@ def fill() -> Busy:
     replace_link_of(made.ended, position=2, actor=organizer(owner))
     give_ticket(made.ended, position=1, name="Bob", email="bob@example.org")
     correct_booking(made.ended, position=2, name="Ada", email="grace@example.org")
+    _scan(made, made.ended, 2, "in", 1)
     cancel_event(made.ended, actor=organizer(owner))
     details = EventDetails("renamed draft", 7, starts_at=clock.now() + timedelta(days=9))
     edit_event(made.draft, details, actor=organizer(owner))
@@ -97,7 +101,10 @@ def _fill_asked(made: Busy) -> None:
 
 
 def _fill_hot(made: Busy) -> None:
-    """Ends with positions 3-9 confirmed, 1 and 2 cancelled, 10 and 11 waiting, nothing free."""
+    """Ends with positions 3-9 confirmed, 1 and 2 cancelled, 10 and 11 waiting, nothing free.
+
+    One of the two people of position 4 is in.
+    """
     event = made.hot
     for attendee in ("a1", "a2", "a3", "a4", "a5"):
         book_tickets(event, attendee_id=attendee, tickets=2)
@@ -112,6 +119,13 @@ def _fill_hot(made: Busy) -> None:
     key = idempotency.bind_key("book", caller="page", key="k", attendee="w11")
     for _ in range(2):
         book_tickets(event, attendee_id="w11", tickets=2, key=key)
+    for what, count in (("in", 2), ("in", 1), ("out", 1)):
+        _scan(made, event, 4, what, count)
+
+
+def _scan(made: Busy, event_id: int, position: int, what: str, count: int) -> None:
+    asked = Scan(str(uuid.uuid4()), What(what), position=position, count=count)
+    scan(event_id, [asked], actor=organizer(made.organizer))
 
 
 def _fill_started(made: Busy) -> None:

@@ -30,7 +30,7 @@ from webapp.booking.services import book_tickets, cancel_booking
 from webapp.config import Settings
 from webapp.events.services import EventDetails, create_event
 from webapp.extensions import Base, db
-from webapp.verify import code_rules, history_rules, list_rules, term_rules
+from webapp.verify import code_rules, door_rules, history_rules, list_rules, term_rules
 from webapp.verify import services as verify
 from webapp.verify.checks import EXAMPLES
 from webapp.verify.state_rules import state_checks
@@ -41,6 +41,7 @@ ALL_RULES = {
     *term_rules.RULES,
     *list_rules.RULES,
     *code_rules.RULES,
+    *door_rules.RULES,
 }
 
 COPIED = (
@@ -325,6 +326,48 @@ DAMAGE = {
         "only a sale ends the list",
         f"UPDATE event SET starts_at = '{FAR}' WHERE id = :running",
     ),
+    "somebody is in whom nobody admitted": (
+        "admissions are counted",
+        "UPDATE booking SET admitted = admitted + 1 WHERE event_id = :hot AND position = 4",
+    ),
+    "an admission is lost": (
+        "admissions are counted",
+        "DELETE FROM admission WHERE event_id = :hot AND position = 4",
+    ),
+    "one ticket has let in another one's person": (
+        "admissions are counted",
+        "UPDATE admission SET number = 7 WHERE event_id = :hot AND position = 4",
+    ),
+    "a scan is lost": (
+        "each admission has its scan",
+        "DELETE FROM scan WHERE event_id = :hot AND position = 4",
+    ),
+    "a scan says that it was a refusal": (
+        "each admission has its scan",
+        "UPDATE scan SET moved = 0 WHERE event_id = :hot AND position = 4 AND what = 'in'",
+    ),
+    "somebody cancelled who is in": (
+        "who is in is confirmed",
+        "UPDATE booking SET status = 'cancelled' WHERE event_id = :hot AND position = 4",
+    ),
+    "a place in line is let in": (
+        "each line is a possible step",
+        "UPDATE activity SET status_before = 'waiting', status_after = 'waiting'"
+        " WHERE event_id = :hot AND what = 'admitted'",
+    ),
+    "somebody is let out who takes a ticket along": (
+        "each line is a possible step",
+        "UPDATE activity SET tickets_after = 1 WHERE event_id = :hot AND what = 'let_out'",
+    ),
+    "a line of the door is lost": (
+        "the history tells who is in",
+        "DELETE FROM activity WHERE event_id = :hot AND what = 'let_out'",
+    ),
+    "a line of the door tells another number": (
+        "the history tells who is in",
+        """UPDATE activity SET details = '{"admitted": [0, 1]}' WHERE event_id = :hot"""
+        " AND what = 'admitted'",
+    ),
     "an edit is taken back in secret": (
         "edits lead to the present",
         """UPDATE activity SET details = '{"capacity": [10, 12]}' WHERE event_id = :hot"""
@@ -533,6 +576,7 @@ def _tables_without_constraints() -> MetaData:
                 *([Computed(column.computed.sqltext)] if column.computed else []),
                 primary_key=numbered and column.primary_key,
                 nullable=column.nullable,
+                server_default=column.server_default,
             )
             for column in table.columns
         ]

@@ -6,8 +6,10 @@ from flask import g, request
 
 from webapp.accounts.services import Account
 from webapp.accounts.tokens import check_token
+from webapp.door.passes import TOKEN_PREFIX, DoorPass
 from webapp.errors import DomainError
 from webapp.extensions import basic_auth, token_auth
+from webapp.web.door_passes import check_pass
 from webapp.web.passwords import check_password
 
 
@@ -38,6 +40,16 @@ def presented_account() -> Account | None:
     given = request.authorization
     identify = _identify.get(given.type) if given is not None else None
     return cast(Account | None, identify()) if identify is not None else None
+
+
+def presented_pass() -> DoorPass | None:
+    """The door pass that the request carries; none where it carries something else.
+
+    Raises `PassEnded`, `TooManyRequests` after too many guesses, `Unavailable`.
+    """
+    given = request.authorization
+    token = given.token if given is not None and given.type == "bearer" else None
+    return check_pass(token) if token and token.startswith(TOKEN_PREFIX) else None
 
 
 def required_account() -> Account:

@@ -6,8 +6,10 @@ from flask.sansio.blueprints import BlueprintSetupState
 
 from webapp.api import auth
 from webapp.config import Settings
+from webapp.door.passes import DoorPass
+from webapp.errors import PassEnded
 from webapp.web.fast_flask import request_context
-from webapp.web.rate_limits import API_CALLS, API_CALLS_OF_ACCOUNT, client
+from webapp.web.rate_limits import API_CALLS, API_CALLS_OF_ACCOUNT, DOOR_PASS_CALLS, client
 
 bp = Blueprint("api", __name__, url_prefix="/api")
 
@@ -38,15 +40,32 @@ def admit() -> None:
     if asked.method == "OPTIONS" or asked.endpoint in NOT_COUNTED:
         return
     presents = "HTTP_AUTHORIZATION" in asked.environ
-    g.caller = account = auth.presented_account() if presents else None
-    if account is None:
+    account = door_pass = None
+    if presents:
+        door_pass = _presented_pass()
+        account = None if door_pass else auth.presented_account()
+    g.caller, g.door_pass = account, door_pass
+    if door_pass is not None:
+        g.limit_state = state = DOOR_PASS_CALLS.hit(str(door_pass.id))
+    elif account is None:
         g.limit_state = state = API_CALLS.hit(client())
     else:
         g.limit_state = state = API_CALLS_OF_ACCOUNT.hit(str(account.id))
     if state is not None:
         state.refuse_if_exceeded()
-    if presents and account is None:
+    if presents and account is None and door_pass is None:
         raise auth.Unauthorized("wrong_credentials")
+
+
+def _presented_pass() -> DoorPass | None:
+    """The door pass of the request; who comes with one that is over is counted as anybody is."""
+    try:
+        return auth.presented_pass()
+    except PassEnded:
+        g.limit_state = state = API_CALLS.hit(client())
+        if state is not None:
+            state.refuse_if_exceeded()
+        raise
 
 
 @bp.after_request

@@ -11,7 +11,7 @@ from webapp.api import representations as shapes
 from webapp.api.auth import Unauthorized
 from webapp.api.blueprint import bp
 from webapp.api.openapi import documented
-from webapp.api.wire import answer, idempotency_key, read_json
+from webapp.api.wire import idempotency_key
 from webapp.booking.commands import Actor, Outcome, Status, attendee, organizer
 from webapp.booking.corrections import correct_booking
 from webapp.booking.giving import give_ticket
@@ -30,6 +30,7 @@ from webapp.config import current_settings
 from webapp.errors import AlreadyBooked, InvalidInput, Problem
 from webapp.mail.facts import send_links
 from webapp.web.fields import Email, RequiredLine, Tickets
+from webapp.web.json_bodies import answer, read_json
 from webapp.web.rate_limits import FreeTickets, admit_new_address, network
 from webapp.web.schemas import (
     LEFT_OUT,

@@ -14,6 +14,7 @@ WHO = {
     "anybody": "Anybody may call it.",
     "organizer": "For organizers.",
     "either": "Organizers may log in.",
+    "door": "For organizers, and for door passes of the event.",
 }
 
 

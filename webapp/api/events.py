@@ -15,7 +15,7 @@ from webapp.api import representations as shapes
 from webapp.api.auth import required_account
 from webapp.api.blueprint import bp
 from webapp.api.openapi import documented
-from webapp.api.wire import answer, answer_if_changed, idempotency_key, page, read_json, read_query
+from webapp.api.wire import idempotency_key, page, read_query
 from webapp.booking.commands import organizer
 from webapp.booking.queries import event_bookings, find_event, is_hidden
 from webapp.booking.ranks import ranks_of
@@ -30,6 +30,7 @@ from webapp.storage.rows import EventRow
 from webapp.text.languages import ENGLISH
 from webapp.text.sentences import problem_sentence
 from webapp.web.fields import PlainDigits
+from webapp.web.json_bodies import answer, answer_if_changed, read_json
 from webapp.web.paging import number_in, page_of
 from webapp.web.schemas import Cancellation, EventEdit, EventFields, Input, from_json, placed
 

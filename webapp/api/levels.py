@@ -2,9 +2,10 @@
 
 from flask import current_app, g, request
 
-from webapp.accounts.services import Account
+from webapp.accounts.services import Account, Level
 from webapp.api.blueprint import bp
 from webapp.api.openapi import CALLS
+from webapp.door.passes import DoorPass
 from webapp.errors import InsufficientAccess
 
 
@@ -12,8 +13,13 @@ from webapp.errors import InsufficientAccess
 def require_level() -> None:
     """Refuse a token whose level is below that of the call. It comes after `admit`."""
     caller: Account | None = g.get("caller")
-    if caller is None or request.endpoint is None:
+    door_pass: DoorPass | None = g.get("door_pass")
+    if (caller is None and door_pass is None) or request.endpoint is None:
         return
     call = CALLS.get(current_app.view_functions[request.endpoint])
+    if door_pass is not None and (call is None or call.who != "door"):
+        raise InsufficientAccess(level=(call.level if call else Level.READ).value)
+    if caller is None:
+        return
     if call is not None and call.who != "anybody" and not caller.level.includes(call.level):
         raise InsufficientAccess(level=call.level.value)

@@ -13,10 +13,10 @@ from werkzeug.routing import Rule
 
 from webapp.accounts.services import Level
 from webapp.api.blueprint import bp
-from webapp.api.wire import encode
 from webapp.config import current_settings
 from webapp.extensions import PerApp
 from webapp.web.compression import Content
+from webapp.web.json_bodies import encode
 from webapp.web.schemas import MOST_ERRORS
 
 API_VERSION = "1"
@@ -56,10 +56,14 @@ SECURITY: dict[str, list[dict[str, list[str]]]] = {
     "anybody": [],
     "organizer": [{"password": []}, {"token": []}],
     "either": [{}, {"password": []}, {"token": []}],
+    "door": [{"password": []}, {"token": []}, {"doorPass": []}],
 }
 LEVELS = (
     "An API token has a level: read, book or manage, each all of the one before. Each call names"
     " the level that it needs; a token with less is answered 403 insufficient_access."
+)
+DOOR_PASSES = (
+    "The token of a door pass, which an organizer makes for a device at the door of one event."
 )
 PATH_PARAMETERS = {
     "event_id": {"type": "integer", "minimum": 1},
@@ -86,7 +90,8 @@ class documented:
     """
 
     # "either": the organizer is answered differently.
-    who: Literal["anybody", "organizer", "either"] = "anybody"
+    # "door": the organizer, or a door pass of the event.
+    who: Literal["anybody", "organizer", "either", "door"] = "anybody"
     # What a token has to have where one is presented.
     level: Level = Level.READ
     query: type[BaseModel] | None = None
@@ -147,6 +152,7 @@ def described() -> dict[str, Any]:
             "securitySchemes": {
                 "password": {"type": "http", "scheme": "basic"},
                 "token": {"type": "http", "scheme": "bearer", "description": LEVELS},
+                "doorPass": {"type": "http", "scheme": "bearer", "description": DOOR_PASSES},
             },
         },
     }

@@ -32,10 +32,10 @@ def takes_tickets(status: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: an attendee, a member of the organizer's account, or the system by itself.
+    """Who acts: an attendee, a member of the organizer's account, a door pass, or the system.
 
-    `network` is a keyed hash of the network that a stranger acts from: the mails that this causes
-    are limited.
+    `account_id` is that of the account, or of the pass. `network` is a keyed hash of the network
+    that a stranger acts from: the mails that this causes are limited.
     """
 
     kind: str
@@ -76,15 +76,25 @@ def organizer(account_id: int) -> Actor:
     return Actor("organizer", account_id)
 
 
+def door(pass_id: int) -> Actor:
+    """A device at the door with its pass."""
+    return Actor("door", pass_id)
+
+
 @dataclass(slots=True)
 class Claim:
-    """A booking as the ledger sees it; `reference` is carried along for the caller."""
+    """A booking as the ledger sees it; `reference` is carried along for the caller.
+
+    `admitted` of its people have been let in at the door: nobody cancels it then, and it keeps as
+    many tickets.
+    """
 
     position: int
     attendee_id: str
     tickets: int
     status: Status
     reference: str = ""
+    admitted: int = 0
 
 
 class TermKind(StrEnum):
@@ -202,6 +212,7 @@ class Reason(StrEnum):
     OTHERS_WAIT = "others_wait"
     CAPACITY_TOO_LOW = "capacity_too_low"
     LIST_ENDED = "list_ended"
+    ADMITTED = "admitted"
 
 
 @dataclass(slots=True)
@@ -258,6 +269,8 @@ class ActivityKind(StrEnum):
     KEPT = "kept"
     RAISED = "raised"
     GIVEN = "given"
+    ADMITTED = "admitted"
+    LET_OUT = "let_out"
 
 
 @dataclass(frozen=True, slots=True)

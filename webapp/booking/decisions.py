@@ -165,10 +165,11 @@ class Decisions:
 
 
 def _asks_address(request: Request, event: LockedEvent, now: datetime) -> bool:
-    """Whether the address of a new booking has to answer; that of an organizer's own has not."""
+    """Whether the address of a new booking has to answer; that of an organizer's own, or of
+    one made at the door, has not."""
     return (
         (event.asks_address or request.must_answer)
         and isinstance(request.command, BookTickets)
-        and not request.actor.is_organizer
+        and request.actor.is_attendee
         and terms.may_ask(event, now)
     )

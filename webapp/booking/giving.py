@@ -147,8 +147,9 @@ def may_give(
     booking: BookingRow, event: LockedEvent, question: Question | None, now: datetime
 ) -> bool:
     """Whether the attendee of a booking can give its ticket to somebody else now."""
-    is_unanswered = question is not None and question.kind is TermKind.ADDRESS
-    return booking.status == Status.CONFIRMED and not is_unanswered and not has_started(event, now)
+    if booking.status != Status.CONFIRMED or booking.admitted or has_started(event, now):
+        return False
+    return question is None or question.kind is not TermKind.ADDRESS
 
 
 def _check(change: EventChange, booking: BookingRow, actor: Actor, now: datetime) -> None:
@@ -158,6 +159,8 @@ def _check(change: EventChange, booking: BookingRow, actor: Actor, now: datetime
         raise BookingClosed("not_confirmed")
     if not actor.is_organizer and has_started(change.event, now):
         raise BookingClosed("too_late")
+    if not actor.is_organizer and booking.admitted:
+        raise BookingClosed("admitted")
     term = change.ledger.terms.get(booking.position)
     if term is not None and term.is_open and term.kind is TermKind.ADDRESS:
         raise BookingClosed("unanswered")

@@ -40,10 +40,6 @@ class InconsistentLedger(Exception):
     """The figures of an event contradict its bookings; nothing may be decided on them."""
 
 
-def _nobody(position: int) -> bool:
-    return False
-
-
 @dataclass(slots=True)
 class Ledger:
     """One event's bookings while a batch of commands is decided.
@@ -64,7 +60,7 @@ class Ledger:
     claims: Iterable[Claim] = ()
     waiting: Iterable[Claim] = ()
     terms: Mapping[int, Term] = field(default_factory=dict)
-    moved_up_lately: Callable[[int], bool] = _nobody
+    moved_up_lately: Callable[[int], bool] = lambda _: False
     history: list[HistoryLine] = field(default_factory=list)
     created: list[Claim] = field(default_factory=list)
     cancelled: dict[int, Claim] = field(default_factory=dict)
@@ -177,8 +173,8 @@ class Ledger:
         before = claim.status
         if not is_active(before):
             return Outcome.about(claim, repeated=True)
-        if not self._may_give_back(claim, actor):
-            return Refusal(Reason.TOO_LATE)
+        if refusal := self._why_kept(claim, actor):
+            return refusal
         self._leave(claim, Status.CANCELLED)
         self._change(self.cancelled, claim)
         self._note(ActivityKind.CANCELLED, actor, claim, before, claim.tickets)
@@ -194,8 +190,8 @@ class Ledger:
             return Outcome.about(claim, repeated=True)
         if command.tickets > claim.tickets:
             return self._raise(claim, command, actor)
-        if not self._may_give_back(claim, actor):
-            return Refusal(Reason.TOO_LATE)
+        if refusal := self._why_kept(claim, actor, least=command.tickets):
+            return refusal
         return self._reduce(claim, command.tickets, actor)
 
     def _raise(self, claim: Claim, command: ChangeTickets, actor: Actor) -> Outcome | Refusal:
@@ -254,15 +250,18 @@ class Ledger:
             return Refusal(Reason.LAPSED)
         return claim if is_active(claim.status) else Refusal(Reason.NOT_ACTIVE)
 
-    def _may_give_back(self, claim: Claim, actor: Actor) -> bool:
-        """Whether a booking may be cancelled or reduced by who asks for it."""
-        return (
+    def _why_kept(self, claim: Claim, actor: Actor, *, least: int = 0) -> Refusal | None:
+        """Why a booking may not be cancelled, or reduced to `least`, by who asks for it."""
+        if least < claim.admitted:
+            return Refusal(Reason.ADMITTED, claim.admitted if least else None)
+        may = (
             actor.is_organizer
             or claim.status is Status.WAITING
             or self.inventory.attendees_may_cancel
             or claim.position in self._moved_up
             or (self.inventory.promotes and self.moved_up_lately(claim.position))
         )
+        return None if may else Refusal(Reason.TOO_LATE)
 
     def _keep(self, command: KeepBooking, actor: Actor) -> Outcome | Refusal:
         claim = self._active_at(command.position)

@@ -3,6 +3,7 @@
 The statements are put together once: a list of bookings is what organizers open most.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, or_, select
@@ -33,6 +34,7 @@ class Line(NamedTuple):
     email: str | None
     tickets: int
     status: str
+    admitted: int
 
 
 def _in_order(*columns: Any) -> tuple[Select[Any], Select[Any]]:
@@ -59,12 +61,13 @@ def read_in_order(
     *,
     status: str,
     asked: bool,
+    only: Sequence[ColumnElement[bool]] = (),
     search: str,
     after: int,
     limit: int,
 ) -> list[Any]:
     """What `queries.event_bookings` says, by the statements of `WHOLE` or `LINES`."""
-    query = statements[bool(status)]
+    query = statements[bool(status)].where(*only)
     if asked:
         query = query.where(is_asked)
     found = _found(search) if search else None

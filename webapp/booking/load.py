@@ -29,6 +29,7 @@ _claim_columns = (
     bookings.c.tickets,
     bookings.c.status,
     bookings.c.reference,
+    bookings.c.admitted,
 )
 # Those of `LockedEvent`; what an event says of itself is left where it is.
 deciding_columns = (
@@ -222,6 +223,6 @@ def _claims(
     connection: Connection, query: Any, values: dict[str, Any]
 ) -> dict[tuple[int, int], Claim]:
     return {
-        (row[0], row[1]): Claim(row[1], row[2], row[3], Status(row[4]), row[5])
+        (row[0], row[1]): Claim(row[1], row[2], row[3], Status(row[4]), row[5], row[6])
         for row in connection.execute(query, values)
     }

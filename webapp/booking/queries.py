@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Connection, Select, bindparam, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, or_, select
 
 from webapp import clock
 from webapp.booking import load
@@ -161,18 +161,19 @@ def event_bookings(
     actor: Actor,
     status: str = "",
     asked: bool = False,
+    only: Sequence[ColumnElement[bool]] = (),
     search: str = "",
     after: int = 0,
     limit: int = 50,
 ) -> list[BookingRow]:
     """Bookings of an event in order of position, from behind position `after`; for its organizer.
 
-    `status` keeps one status, `asked` those with an open question; `search` finds words
-    in name, address and attendee id, or the beginning of a reference or ticket code.
-    Raises `EventNotFound`.
+    `status` keeps one status, `asked` those with an open question, `only` those for which all of it
+    holds; `search` finds words in name, address and attendee id, or the beginning of a reference or
+    ticket code. Raises `EventNotFound`.
     """
     check_own(event, actor)
-    narrowed: dict[str, Any] = {"status": status, "asked": asked, "search": search}
+    narrowed: dict[str, Any] = {"status": status, "asked": asked, "only": only, "search": search}
     found = read_in_order(WHOLE, event.id, **narrowed, after=after, limit=limit)
     return cast(list[BookingRow], found)
 

@@ -39,6 +39,10 @@ def error_of(refusal: Refusal, event: LockedEvent, now: datetime) -> DomainError
             return BookingNotFound()
         case Reason.NOT_ACTIVE | Reason.LAPSED | Reason.TOO_LATE | Reason.NOT_WAITING:
             return BookingClosed(refusal.reason)
+        case Reason.ADMITTED if refusal.limit is None:
+            return BookingClosed(refusal.reason)
+        case Reason.ADMITTED:
+            return InvalidInput({"tickets": Problem("admitted", limit=refusal.limit)})
         case Reason.UNPROVEN:
             return TokenNeeded()
         case Reason.TOO_FEW_TICKETS:

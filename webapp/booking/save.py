@@ -6,6 +6,7 @@ committed together or not at all.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import (
@@ -182,8 +183,10 @@ def _write_history(connection: Connection, changes: Sequence[EventChange], now: 
         lines += _lines_of(change, left, now)
     _write_lines(connection, lines)
     for change in changes:
-        for further in change.history:
-            connection.execute(_insert_history, {**stamp_of(change, now), **further})
+        # Lines that name the same columns are written together.
+        for _, alike in groupby(change.history, key=lambda line: line.keys()):
+            stamped = [{**stamp_of(change, now), **further} for further in alike]
+            connection.execute(_insert_history, stamped)
 
 
 def _write_lines(connection: Connection, lines: list[dict[str, Any]]) -> None:

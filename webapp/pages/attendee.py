@@ -341,6 +341,8 @@ def _standing(found: BookingView, *, is_news: bool = False) -> dict[str, Any]:
         "is_open": inventory.closure is None,
         "may_change": active and (until is None or now < until),
         "until": until,
+        # Nobody gives back a ticket that was used at the door.
+        "least": max(1, booking.admitted),
         "more": inventory.more_for(booking.tickets, ATTENDEE)
         if takes_tickets(booking.status)
         else 0,

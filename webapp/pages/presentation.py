@@ -40,6 +40,7 @@ def init_app(app: Flask) -> None:
         local_input=formatting.local_input,
         markdown=markdown,
         moment=spoken(formatting.moment),
+        moment_of=spoken(formatting.moment_of),
         number=spoken(lambda value, language: language.number(value)),
         percent_of=formatting.percent_of,
         qr_code=qr_code.as_svg,

@@ -3,14 +3,20 @@
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+
+from flask import Response, stream_with_context
 
 from webapp.booking.commands import Status
 from webapp.booking.guests import shown_id
+from webapp.door.attendance import NOBODY, Arrival
 from webapp.storage.rows import BookingRow, EventRow
 from webapp.text.formatting import local, slug
 from webapp.web.language import gettext as _
 from webapp.web.language import language
+
+ReadArrivals = Callable[[Sequence[int]], Mapping[int, Arrival]]
 
 # Without it Excel takes the file for one in its own alphabet.
 BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
@@ -28,9 +34,13 @@ formula = re.compile(f"(^|{SEPARATORS})(?={FORMULA})|^(?={SEPARATORS})")
 
 
 def csv_of(
-    portions: Iterable[Iterable[BookingRow]], *, time_zone: str, separator: str | None = None
+    portions: Iterable[Sequence[BookingRow]],
+    *,
+    time_zone: str,
+    arrivals_of: ReadArrivals,
+    separator: str | None = None,
 ) -> Iterator[str]:
-    """The file, a portion of bookings at a time; times of booking are in `time_zone`.
+    """The file, a portion of bookings at a time; times are in `time_zone`.
 
     It is in the visitor's language, and separated as spreadsheets there expect it unless a
     `separator` is chosen: by semicolons where the comma is that of numbers.
@@ -39,6 +49,7 @@ def csv_of(
     headings = (
         *(_("Number"), _("Status"), _("Tickets"), _("Name"), _("E-mail")),
         *(_("Attendee id"), _("Reference"), _("Booked"), _("Ticket code")),
+        *(_("Admitted"), _("First admitted")),
     )
     statuses: dict[str, str] = {
         Status.CONFIRMED: _("confirmed"),
@@ -49,13 +60,52 @@ def csv_of(
     }
     yield BYTE_ORDER_MARK + _lines([headings], separator)
     for portion in portions:
-        rows = (_cells(booking, statuses, time_zone) for booking in portion)
+        arrivals = _arrivals(portion, arrivals_of)
+        rows = (
+            (
+                *_cells(booking, statuses, time_zone),
+                booking.admitted,
+                _time(arrivals.get(booking.position, NOBODY).first_at, time_zone),
+            )
+            for booking in portion
+        )
         yield _lines(rows, separator)
 
 
-def file_name(event: EventRow) -> str:
+def csv_of_door(
+    portions: Iterable[Sequence[BookingRow]],
+    *,
+    time_zone: str,
+    arrivals_of: ReadArrivals,
+    names: Mapping[str, str],
+) -> Iterator[str]:
+    """Who came, a portion of bookings at a time; `names` are those of devices by actor."""
+    separator = language().list_separator
+    headings = (
+        *(_("Number"), _("Name"), _("E-mail"), _("Attendee id"), _("Tickets")),
+        *(_("Admitted"), _("Missing"), _("First admitted"), _("By"), _("Let in twice")),
+    )
+    yield BYTE_ORDER_MARK + _lines([headings], separator)
+    for portion in portions:
+        arrivals = _arrivals(portion, arrivals_of)
+        rows = (
+            _cells_of_door(booking, arrivals.get(booking.position, NOBODY), names, time_zone)
+            for booking in portion
+        )
+        yield _lines(rows, separator)
+
+
+def file_name(event: EventRow, what: str = "bookings") -> str:
     """A name that every file system takes, whatever the event is called."""
-    return f"{slug(event.name) or f'event-{event.id}'}-bookings.csv"
+    return f"{slug(event.name) or f'event-{event.id}'}-{what}.csv"
+
+
+def download(lines: Iterator[str], name: str) -> Response:
+    """A file as an answer that nobody keeps on the way."""
+    response = Response(stream_with_context(lines), mimetype="text/csv")
+    response.headers.set("Content-Disposition", "attachment", filename=name)
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
 
 
 def harmless(text: str) -> str:
@@ -73,9 +123,37 @@ def _cells(booking: BookingRow, statuses: Mapping[str, str], time_zone: str) -> 
         harmless(shown_id(booking.attendee_id)),
         # Letters of ours that cannot be a formula, and that are looked up as they stand.
         booking.reference,
-        local(booking.created_at, time_zone).isoformat(sep=" ", timespec="seconds"),
+        _time(booking.created_at, time_zone),
         booking.ticket_code,
     )
+
+
+def _cells_of_door(
+    booking: BookingRow, arrival: Arrival, names: Mapping[str, str], time_zone: str
+) -> tuple[object, ...]:
+    return (
+        booking.position,
+        harmless(booking.name),
+        harmless(booking.email or ""),
+        harmless(booking.attendee_id),
+        booking.tickets,
+        booking.admitted,
+        booking.tickets - booking.admitted,
+        _time(arrival.first_at, time_zone),
+        harmless(" / ".join(names.get(one, _("desk")) for one in arrival.actors)),
+        arrival.twice,
+    )
+
+
+def _arrivals(portion: Sequence[BookingRow], read: ReadArrivals) -> Mapping[int, Arrival]:
+    """Nothing is read where nobody has come."""
+    return read([one.position for one in portion if one.admitted])
+
+
+def _time(moment: datetime | None, time_zone: str) -> str:
+    if moment is None:
+        return ""
+    return local(moment, time_zone).isoformat(sep=" ", timespec="seconds")
 
 
 def _lines(rows: Iterable[Iterable[object]], separator: str) -> str:

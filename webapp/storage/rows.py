@@ -68,6 +68,7 @@ class BookingRow(Protocol):
     email: str | None
     language: str | None
     times_given: int | None
+    admitted: int
     created_at: datetime
 
 

@@ -41,6 +41,7 @@ from webapp.storage.columns import (
     code_text,
     exact_text,
 )
+from webapp.storage.door_tables import Admission, DoorPass, Scan
 from webapp.storage.mail_tables import Delivery, MailSlot, Message, OptOut, Pace
 
 
@@ -127,6 +128,7 @@ class Booking(Base):
     __table_args__ = (
         CheckConstraint("tickets >= 1", "tickets"),
         CheckConstraint("position >= 1", "position"),
+        CheckConstraint("admitted BETWEEN 0 AND tickets", "admitted"),
         CheckConstraint(
             "status IN ('confirmed', 'waiting', 'cancelled', 'lapsed', 'held')", "status"
         ),
@@ -151,6 +153,8 @@ class Booking(Base):
     language: Mapped[str | None] = mapped_column(code_text(MAX_LANGUAGE))
     # How often its ticket was given to somebody else; null for never.
     times_given: Mapped[int | None] = mapped_column(Integer)
+    # How many of its people are in.
+    admitted: Mapped[int] = mapped_column(Integer, server_default="0")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     # Null for a booking that is over, and nulls never collide: one active booking per attendee.
     active: Mapped[int | None] = mapped_column(
@@ -249,7 +253,7 @@ class Activity(Base):
     # For a change of the event: {field: [before, after]}; for what is asked of an attendee, and
     # what became of it: {"term": [null, kind]}, which the release before can read as well; for a
     # correction of a booking, or a ticket that was given away, which never tell values:
-    # {"fields": [field]}.
+    # {"fields": [field]}; for who was admitted or let out: {"admitted": [before, after]}.
     details: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
@@ -287,3 +291,6 @@ paces = cast(Table, Pace.__table__)
 messages = cast(Table, Message.__table__)
 opt_outs = cast(Table, OptOut.__table__)
 pictures = cast(Table, Picture.__table__)
+door_passes = cast(Table, DoorPass.__table__)
+scans = cast(Table, Scan.__table__)
+admissions = cast(Table, Admission.__table__)

@@ -31,6 +31,14 @@ def moment(value: datetime, time_zone: str, language: Language) -> Markup:
     )
 
 
+def moment_of(value: datetime, event: EventTimes, language: Language) -> Markup:
+    """A moment of an event: its time of day, with the date where that is not the first day's."""
+    there = local(value, event.time_zone)
+    if event.starts_at and local(event.starts_at, event.time_zone).date() == there.date():
+        return _time(there, clock(there, language))
+    return moment(value, event.time_zone, language)
+
+
 def _time(there: datetime, text: str) -> Markup:
     """A time as people and as programs read it: the offset tells which clocks are meant."""
     return Markup('<time datetime="{}">{}</time>').format(there.isoformat(timespec="seconds"), text)

@@ -26,6 +26,10 @@ SENTENCES = {
     "already_booked.position": (
         "This address already has a booking for this event: number %(position)s."
     ),
+    "booking_closed.admitted": (
+        "Somebody of this booking has been let in at the door, so it can be neither cancelled nor"
+        " given to somebody else."
+    ),
     "booking_closed.lapsed": "This booking has lapsed. Book again if you still want to come.",
     "booking_closed.not_active": "This booking has been cancelled.",
     "booking_closed.not_confirmed": (
@@ -86,6 +90,26 @@ SENTENCES = {
     "not_free.others_wait": (
         "No more tickets can be had while somebody waits. The booking stays as it is."
     ),
+    "pass_may_not_sell": (
+        "This device may not sell tickets. Send them to the organizer, or ask for a pass that may."
+    ),
+    "pass_ended": (
+        "This device has no door pass. Whoever runs the event makes one at the desk, under Door:"
+        " open its link here, or point the camera of this device at its code."
+    ),
+    "pass_ended.ended": (
+        "This door pass has ended. Ask whoever runs the event for a new one: it is made at the"
+        " desk, under Door."
+    ),
+    "pass_ended.revoked": (
+        "This door pass was revoked. Ask whoever runs the event for a new one: it is made at the"
+        " desk, under Door."
+    ),
+    "pass_ended.unknown": (
+        "This is no door pass. Check that its link is complete, or ask whoever runs the event for"
+        " a new one."
+    ),
+    "pass_not_found": "There is no such door pass for this event.",
     "sold_out": "This event is sold out and has no waiting list.",
     "sold_out.at_once": "No ticket is free now. Nothing was booked.",
     "sold_out.others_wait": "What is free now is for those who wait. Nothing was booked.",
@@ -123,6 +147,7 @@ SENTENCES = {
 # {code of a problem: sentence}
 PROBLEMS = {
     "address_needed": "Give an e-mail address: this event asks it by mail.",
+    "admitted": "Keep at least %(limit)s: so many have been let in at the door.",
     "after_the_day": (
         "This is after the event: without an end it is over at midnight of the day on which it"
         " starts."
@@ -136,6 +161,7 @@ PROBLEMS = {
     "capacity_too_low": "Keep at least %(limit)s: so many are confirmed or wait together.",
     "changed_meanwhile": "Meanwhile changed to %(value)s.",
     "changed_meanwhile_see_below": "Meanwhile changed. How it reads now is shown below.",
+    "code_alone": "Leave it out, or leave out the code.",
     "closing_is_past": "This lies in the past, so nobody can book. Change it if that is a slip.",
     "closing_would_be_past": (
         "This lies in the past, so nobody could book. Correct it, or go on all the same below."
@@ -159,6 +185,8 @@ PROBLEMS = {
         " one after the other."
     ),
     "missing": "Fill in this field.",
+    "list": "Send a list.",
+    "most_passes": "There are %(limit)s door passes. Revoke one that is not used any more.",
     "most_tokens": "You have %(limit)s tokens. Revoke one that is not used any more.",
     "needs_mail": "Set up mails first (MAIL_URL): nobody could be asked.",
     "no_picture": "This is no picture that can be read. Use a JPEG, PNG, WebP or GIF file.",
@@ -173,6 +201,7 @@ PROBLEMS = {
         "Booking has to open before the event starts, unless it closes at a later time of its own."
     ),
     "organizers_only": "Only the event's organizer can use this.",
+    "pass_name": "Use 1 to %(limit)s printable characters, such as “North gate”.",
     "picture_removed_meanwhile": "Meanwhile removed.",
     "picture_replaced_meanwhile": "Meanwhile replaced: it is shown above.",
     "picture_too_demanding": (
@@ -201,6 +230,7 @@ PROBLEMS = {
     "token_name": "Use 1 to %(limit)s printable characters, to know the token by.",
     "too_few_tickets": "Ask for at least %(limit)s.",
     "too_long": "Use at most %(limit)s characters.",
+    "too_many_items": "Send at most %(limit)s at once.",
     "too_many_pixels": "It has too many pixels. Use one of at most %(limit)s megapixels.",
     "too_many_tickets": "Ask for at most %(limit)s.",
     "too_short": "Use at least %(limit)s characters.",
@@ -212,6 +242,7 @@ PROBLEMS = {
     "upload_too_large": "That file is too large. Choose one of at most %(limit)s MB.",
     "user_id": "Use 1 to %(limit)s characters with no white space around them.",
     "username": "Use 1 to %(limit)s printable characters and no colon.",
+    "uuid": "Use a random UUID such as 6f1c1c9e-3a53-4b0e-9a43-0f0b8a1f4d2c.",
     "wrong_password": "This is not your password.",
     "whole_number": "Use a whole number.",
     "year": "Use a year from %(first)s to %(last)s.",
@@ -246,6 +277,9 @@ HEADINGS = {
     "no_address": "No address",
     "not_found": "Page not found",
     "not_free": "Not so many free",
+    "pass_ended": "No door pass",
+    "pass_may_not_sell": "Not with this pass",
+    "pass_not_found": "Door pass not found",
     "rate_limited": "Too often",
     "sold_out": "Sold out",
     "token_not_found": "Token not found",

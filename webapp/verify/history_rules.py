@@ -185,6 +185,9 @@ def _possible(what: str, status: Any, tickets: Any, status_after: Any, tickets_a
     if what == ActivityKind.BOOKED:
         made = status is None and tickets is None
         return made and is_active(status_after) and tickets_after >= 1
+    if what == ActivityKind.LET_OUT:
+        # Also of a booking that was cancelled with its event.
+        return bool(status_after == status and tickets_after == tickets)
     if not is_active(status):
         return False
     match what:
@@ -197,7 +200,7 @@ def _possible(what: str, status: Any, tickets: Any, status_after: Any, tickets_a
             return bool(status_after == Status.LAPSED and tickets_after == tickets)
         case ActivityKind.ASKED | ActivityKind.KEPT:
             return bool(status_after == status and tickets_after == tickets)
-        case ActivityKind.GIVEN:
+        case ActivityKind.GIVEN | ActivityKind.ADMITTED:
             same = status_after == status and tickets_after == tickets
             return bool(same and status == Status.CONFIRMED)
         case ActivityKind.RAISED:

@@ -12,7 +12,7 @@ from webapp.extensions import db
 from webapp.storage.snapshot import snapshot
 from webapp.storage.tables import activities, bookings, events
 from webapp.storage.transaction import Fault, fault_of
-from webapp.verify import code_rules, history_rules, list_rules, term_rules
+from webapp.verify import code_rules, door_rules, history_rules, list_rules, term_rules
 from webapp.verify.checks import Broken, broken_rules
 from webapp.verify.state_rules import state_checks
 
@@ -93,6 +93,8 @@ def verify_on(connection: Connection) -> Report:
     report.rules += len(term_rules.RULES) + len(list_rules.RULES)
     report.broken += term_rules.check_terms(connection)
     report.broken += list_rules.check_lists(connection)
+    report.rules += len(door_rules.RULES)
+    report.broken += door_rules.replay_door(connection)
     report.seconds = round(time.monotonic() - started, 2)
     return report
 

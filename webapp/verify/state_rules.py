@@ -33,6 +33,7 @@ from webapp.storage.tables import (
 )
 from webapp.verify.checks import Check, Rule, single_rule
 from webapp.verify.code_rules import gifts, replacements
+from webapp.verify.door_rules import door_checks
 
 
 def state_checks(now: datetime) -> list[Check]:
@@ -52,6 +53,7 @@ def state_checks(now: datetime) -> list[Check]:
         gifts(),
         _pictures(),
         _summaries(now),
+        *door_checks(),
     ]
 
 

@@ -1,6 +1,6 @@
 """Errors as answers: a page, a fragment or `application/problem+json`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -16,6 +16,8 @@ from webapp.logs import request_id
 from webapp.text.sentences import HEADINGS, SENTENCES, problem_sentences, sentence_of
 from webapp.web.htmx import wants_fragment
 from webapp.web.language import language
+
+View = Callable[..., ResponseReturnValue]
 
 
 class Kind(NamedTuple):
@@ -53,6 +55,9 @@ KINDS = {
     "name_taken": Kind(409, "Name taken"),
     "no_address": Kind(409, "No address"),
     "not_free": Kind(409, "Not so many free"),
+    "pass_ended": Kind(401, "Door pass needed"),
+    "pass_may_not_sell": Kind(403, "Not with this pass"),
+    "pass_not_found": Kind(404, "Door pass not found"),
     "sold_out": Kind(409, "Sold out"),
     "token_not_found": Kind(404, "Token not found"),
     "token_needed": Kind(403, "Token needed"),
@@ -64,6 +69,8 @@ KINDS = {
 TOLD_HEADERS = ("Accept-Encoding", "Allow", "Content-Range", "Retry-After")
 RETRY_AFTER_SECONDS = "2"
 CHALLENGE = 'Basic realm="Nextup", charset="UTF-8", Bearer realm="Nextup"'
+# Of a device at the door: asked for a password, its browser would open a window of its own.
+ASK_BY_LINK = 'Cookie realm="Nextup"'
 
 
 def init_app(app: Flask) -> None:
@@ -133,6 +140,17 @@ class EncodedBody(UnsupportedMediaType):
         return [*super().get_headers(*arguments), ("Accept-Encoding", "identity")]
 
 
+def answers_json(view: View) -> View:
+    """Mark a view of a page's own calls: it is answered in JSON, also where something is wrong."""
+    view.answers_json = True  # type: ignore[attr-defined]
+    return view
+
+
+def _is_call() -> bool:
+    view = current_app.view_functions.get(request.endpoint or "")
+    return getattr(view, "answers_json", False)
+
+
 def _show(
     status: int,
     code: str,
@@ -142,8 +160,8 @@ def _show(
     errors: Mapping[str, str] | None = None,
     headers: Mapping[str, str],
 ) -> Response:
-    """An error as `application/problem+json` (RFC 9457) under /api, else as page or fragment."""
-    if request.path.startswith("/api/"):
+    """An error as `application/problem+json` (RFC 9457) to a call, else as page or fragment."""
+    if request.path.startswith("/api/") or _is_call():
         problem: dict[str, Any] = {
             "type": f"{current_settings().base_url}/api/docs#{code}",
             "title": title,
@@ -156,7 +174,8 @@ def _show(
         response = jsonify(problem)
         response.mimetype = "application/problem+json"
         if status == 401:
-            response.headers["WWW-Authenticate"] = CHALLENGE
+            is_api = request.path.startswith("/api/")
+            response.headers["WWW-Authenticate"] = CHALLENGE if is_api else ASK_BY_LINK
     else:
         context = {
             "status": status,

@@ -151,6 +151,10 @@ NEW_ADDRESSES_OF_BOOKING = RateLimit("new address/booking", "5 per hour")
 NEW_ADDRESSES_OF_ACCOUNT = RateLimit("new address/account", "5 per hour")
 TRIAL_MAILS = RateLimit("trial mail/account", "5 per 15 minutes")
 CHECKS_OF_SITE = RateLimit("checks/account", "5 per 15 minutes")
+# Only what is no pass of anybody's.
+WRONG_DOOR_PASSES = RateLimit("wrong door pass/client", "10 per 15 minutes")
+# A caller is a door pass: a device that scans asks for figures and changes as well.
+DOOR_PASS_CALLS = RateLimit("door pass", times=30)
 # Of passwords only those that are wrong are counted; `passwords` says for whom.
 LOGIN_FAILURES = RateLimit("wrong login/client", "10 per 15 minutes")
 LOGIN_FAILURES_FOR_NAME = RateLimit("wrong login/name and client", "10 per 15 minutes")

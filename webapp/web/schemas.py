@@ -23,6 +23,7 @@ from webapp.errors import InvalidInput, Problem
 from webapp.events.dates import check_dates
 from webapp.events.services import EventDetails
 from webapp.storage.columns import MAX_CAPACITY, MAX_NAME, MAX_REASON
+from webapp.storage.door_tables import MAX_PASS_NAME
 from webapp.web.fields import (
     Digits,
     Email,
@@ -135,6 +136,20 @@ class NewToken(Input):
     name: Annotated[Line, Field(min_length=1, max_length=MAX_NAME)]
     level: Literal["read", "book", "manage"]
     days: Annotated[int, Field(ge=1, le=3650), Digits] | None = None
+
+
+class NewPass(Input):
+    """A device at the door, by the name that its people know it by."""
+
+    name: Annotated[RequiredLine, Field(max_length=MAX_PASS_NAME)]
+    maySell: bool = False
+
+
+class DoorCount(Input):
+    """So many people of a booking come in, or are let out again."""
+
+    what: Literal["in", "out"]
+    count: Tickets = 1
 
 
 class FindBookings(Input):
@@ -298,11 +313,23 @@ def _problems(error: ValidationError) -> dict[str, Problem]:
     """The first problem of each of the first wrong fields, which are named as they were sent."""
     problems: dict[str, Problem] = {}
     for item in error.errors(include_url=False, include_input=False):
-        field = str(item["loc"][0]) if item["loc"] else "body"
+        field = _named(item["loc"])
         if not field.isprintable():
             field = "body"
         problems.setdefault(field[:MAX_NAME], _problem(item["type"], item.get("ctx", {})))
     return dict(islice(problems.items(), MOST_ERRORS))
+
+
+def _named(place: tuple[int | str, ...]) -> str:
+    """A field as it was sent, such as `scans[0].id`."""
+    match place:
+        case ():
+            return "body"
+        case (name, int(number), field, *_):
+            return f"{name}[{number}].{field}"
+        case (name, int(number)):
+            return f"{name}[{number}]"
+    return str(place[0])
 
 
 def _problem(kind: str, given: Mapping[str, Any]) -> Problem:
@@ -324,6 +351,12 @@ def _problem(kind: str, given: Mapping[str, Any]) -> Problem:
             return Problem("one_of", allowed=given["expected"])
         case "string_pattern_mismatch":
             return Problem("booking_reference")
+        case "too_long":
+            return Problem("too_many_items", limit=given["max_length"])
+        case "list_type":
+            return Problem("list")
+        case "model_type":
+            return Problem("object")
         case "string_type":
             return Problem("text")
         case _ if kind.startswith("int_"):

@@ -14,6 +14,7 @@ from webapp.text.formatting import local
 SOON = timedelta(days=14)
 # The days to go at which what has been put aside is told again.
 CLOSER = (7, 2, 1)
+NOBODY: Mapping[int, int] = {}
 
 
 class Kind(IntEnum):
@@ -23,11 +24,12 @@ class Kind(IntEnum):
     SETUP = 2
     HELD = 3
     TODAY = 4
-    UNDELIVERED = 5
-    DRAFT = 6
-    STANDS_STILL = 7
-    WAITING = 8
-    QUIET = 9
+    TWICE = 5
+    UNDELIVERED = 6
+    DRAFT = 7
+    STANDS_STILL = 8
+    WAITING = 9
+    QUIET = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +55,20 @@ def needs_of(
     mails: Undelivered,
     standstills: Mapping[int, Standstill],
     sends_mail: bool,
+    twice: Mapping[int, int] = NOBODY,
     now: datetime,
 ) -> list[Need]:
     """What an organizer has to look at: worst first, then soonest, those without a date last.
 
-    `standstills` tell what holds up a list: `{event_id: standstill}`. Samples and cancelled events
-    need nothing.
+    `standstills` tell what holds up a list: `{event_id: standstill}`, and `twice` how many were let
+    in twice: `{event_id: people}`. Samples and cancelled events need nothing.
     """
     found = [Need(Kind.RESTING)] if mails.is_resting else []
     if not sends_mail:
         found.append(Need(Kind.SETUP))
     for event in events:
         if not event.is_sample and event.status != "cancelled":
-            found += _needs_of(event, mails, standstills.get(event.id), now)
+            found += _needs_of(event, mails, standstills.get(event.id), twice.get(event.id, 0), now)
     return sorted(found, key=lambda need: (need.kind, *_soonest(need.event, now)))
 
 
@@ -81,11 +84,13 @@ def _soonest(event: EventRow | None, now: datetime) -> tuple[bool, datetime, int
 
 
 def _needs_of(
-    event: EventRow, mails: Undelivered, standstill: Standstill | None, now: datetime
+    event: EventRow, mails: Undelivered, standstill: Standstill | None, twice: int, now: datetime
 ) -> Iterable[Need]:
     start, is_draft = event.starts_at, event.status == "draft"
     if start and not is_draft and _is_on(event, now):
         yield Need(Kind.TODAY, event, local(now, event.time_zone).toordinal())
+    if twice:
+        yield Need(Kind.TWICE, event, twice)
     if event.id in mails.parked:
         yield Need(Kind.UNDELIVERED, event, mails.parked[event.id])
     if event.id in mails.held:

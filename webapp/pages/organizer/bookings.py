@@ -25,12 +25,13 @@ from webapp.booking.listing import Line
 from webapp.booking.open_questions import answers_of, may_have_asked, open_questions, question_of
 from webapp.booking.ranks import rank_of, ranks_of
 from webapp.booking.standstill import standstills
+from webapp.door.attendance import arrivals_of
 from webapp.pages import forms
 from webapp.pages.forms import form_on
 from webapp.pages.offer import goes_to
 from webapp.pages.organizer import bp, cursor_argument, kept_list, me
 from webapp.pages.organizer.events import EVENT
-from webapp.pages.organizer.wording import moved_up, next_in_line
+from webapp.pages.organizer.wording import moved_up, next_in_line, pass_names
 from webapp.storage.columns import MAX_NAME
 from webapp.web.htmx import fragment, move_to, show, wants_fragment
 from webapp.web.language import gettext as _
@@ -73,6 +74,8 @@ def booking(event_id: int, position: int) -> ResponseReturnValue:
     waits, now = found.status == Status.WAITING, clock.now()
     rank = rank_of(event_id, position) if waits else None
     more = inventory_of(g.event, now).more_for(found.tickets, me())
+    lines = queries.history(g.event, actor=me(), position=position)
+    arrivals = arrivals_of(event_id, [position] if found.admitted else [])
     return show(
         "organizer/booking.html",
         event=g.event,
@@ -81,7 +84,9 @@ def booking(event_id: int, position: int) -> ResponseReturnValue:
         free=free_for_head(g.event, found.tickets, now) if rank == 1 else 0,
         more=more if takes_tickets(found.status) else 0,
         question=question_of(g.event, found),
-        lines=queries.history(g.event, actor=me(), position=position),
+        lines=lines,
+        arrival=arrivals.get(position),
+        pass_names=pass_names(event_id, (line.actor for line in lines)),
         me=str(me()),
     )
 
@@ -221,10 +226,11 @@ def _rows_of(event_id: int, page: Sequence[Line]) -> list[tuple[Any, ...]]:
             tickets,
             status,
             is_active(status),
+            admitted,
             ranks.get(position),
             questions.get(position),
         )
-        for position, attendee_id, name, email, tickets, status in page
+        for position, attendee_id, name, email, tickets, status, admitted in page
     ]
 
 

@@ -1,6 +1,7 @@
 """The dashboard: an organizer's events by date, and what of them needs attention."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from functools import partial
 
 from flask import flash, g, request, url_for
@@ -8,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from webapp import clock
 from webapp.booking.standstill import standstills
+from webapp.door.attendance import let_in_twice
 from webapp.errors import EventNotFound
 from webapp.events import dismissals, own_lists, samples
 from webapp.events.dismissals import Matter
@@ -29,6 +31,8 @@ PAGE = 25
 MOST_NEEDS = 3
 UPCOMING, DRAFTS, PAST = "", "drafts", "past"
 LARGEST_LEVEL = 2**62
+# So long the dashboard tells of people who were let in twice.
+TWICE_FOR = timedelta(days=3)
 
 
 @bp.get("")
@@ -91,11 +95,22 @@ def remove_samples() -> ResponseReturnValue:
 
 def _needs(events: Sequence[EventRow]) -> list[Need]:
     """What needs attention and was not put aside."""
+    now = clock.now()
     needs = needs_of(
         events,
         mails=undelivered(events, actor=me()),
         standstills=standstills(events, actor=me()),
         sends_mail=sends_mail(),
-        now=clock.now(),
+        twice=let_in_twice(
+            (event for event in events if _has_begun_lately(event, now)),
+            actor=me(),
+            since=now - TWICE_FOR,
+        ),
+        now=now,
     )
     return still_told(needs, dismissals.dismissed_by(organizer_id())) if needs else []
+
+
+def _has_begun_lately(event: EventRow, now: datetime) -> bool:
+    """Whether people have come to its door of late: only then is the door asked."""
+    return event.starts_at is not None and now - TWICE_FOR <= event.starts_at <= now

@@ -3,6 +3,9 @@
 from flask import g
 from flask.typing import ResponseReturnValue
 
+from webapp import clock
+from webapp.booking.inventory import is_over
+from webapp.door.attendance import figures_of
 from webapp.events.sales import sales_of
 from webapp.pages.chart import chart_of
 from webapp.pages.organizer import bp, me
@@ -22,5 +25,6 @@ def details(event_id: int) -> ResponseReturnValue:
     return show(
         "organizer/details.html",
         event=g.event,
+        figures=figures_of(g.event, actor=me()) if is_over(g.event, clock.now()) else None,
         draw_sales=lambda: chart_of(sales_of(g.event, actor=me())),
     )

@@ -32,7 +32,13 @@ from webapp.pages.organizer.event_form import (
     unsure,
     uploaded_file,
 )
-from webapp.pages.organizer.wording import meanwhile, moved_up, slips_told, with_slips
+from webapp.pages.organizer.wording import (
+    meanwhile,
+    moved_up,
+    pass_names,
+    slips_told,
+    with_slips,
+)
 from webapp.storage.rows import EventRow
 from webapp.web.fields import Line
 from webapp.web.htmx import fragment, move_to, show, wants_fragment
@@ -220,6 +226,7 @@ def history(event_id: int) -> ResponseReturnValue:
         "organizer/history.html",
         event=g.event,
         lines=page,
+        pass_names=pass_names(event_id, (line.actor for line in page)),
         me=str(me()),
         is_continued=before is not None,
         next_before=next_before,

@@ -1,15 +1,17 @@
 """An event's bookings to take along: the guest list on paper, and a file for spreadsheets."""
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import chain, islice
 from typing import Any
 
-from flask import Response, g, request, stream_template, stream_with_context
+from flask import Response, g, request, stream_template
 from flask.typing import ResponseReturnValue
 
 from webapp.booking import queries
 from webapp.booking.commands import Status
 from webapp.booking.guest_list import guest_list_of
+from webapp.door.attendance import arrivals_of
 from webapp.pages import spreadsheet
 from webapp.pages.organizer import bp, me
 from webapp.pages.organizer.bookings import ASKED
@@ -43,14 +45,10 @@ def export(event_id: int) -> ResponseReturnValue:
     lines = spreadsheet.csv_of(
         chain([first], portions),
         time_zone=g.event.time_zone,
+        arrivals_of=partial(arrivals_of, event_id),
         separator=spreadsheet.SEPARATED_BY.get(request.args.get("separator", "")),
     )
-    response = Response(stream_with_context(lines), mimetype="text/csv")
-    response.headers.set(
-        "Content-Disposition", "attachment", filename=spreadsheet.file_name(g.event)
-    )
-    response.headers["Cache-Control"] = "private, no-store"
-    return response
+    return spreadsheet.download(lines, spreadsheet.file_name(g.event))
 
 
 def _narrowed() -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Sentences that organizers read in more than one place."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from itertools import islice
 
@@ -9,8 +9,9 @@ from markupsafe import Markup, escape
 
 from webapp import clock
 from webapp.booking import queries
-from webapp.booking.commands import CancelBooking, ChangeTickets
+from webapp.booking.commands import CancelBooking, ChangeTickets, door
 from webapp.booking.foresight import would_move_up
+from webapp.door.passes import passes_of
 from webapp.errors import Problem
 from webapp.events.dates import warnings_of
 from webapp.events.queries import own_event
@@ -65,6 +66,16 @@ def _named(positions: Collection[int]) -> tuple[list[BookingRow], list[str]]:
     if len(positions) > NAMED:
         names.append(ngettext("%(num)s more", "%(num)s more", len(positions) - NAMED))
     return rows, names
+
+
+def pass_names(event_id: int, actors: Iterable[str]) -> dict[str, str]:
+    """The names of an event's door passes by the actor that each is: `{"door:3": "Main gate"}`.
+
+    They are read only where one of these actors is a door pass.
+    """
+    if not any(actor.startswith("door:") for actor in actors):
+        return {}
+    return {str(door(one.id)): one.name for one in passes_of(event_id, actor=me())}
 
 
 def with_slips(event_id: int, done: str, *, if_none: str = "") -> str:

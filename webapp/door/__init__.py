@@ -1,0 +1,1 @@
+"""The door: passes for its devices, scans, who came."""

@@ -1,0 +1,190 @@
+"""What scans need to know of an event's guests, read under its lock, all of them at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Connection, and_, select
+
+from webapp.booking.codes import TICKET_CODE, code_hash
+from webapp.booking.commands import door
+from webapp.door.decide import Guest, Scan, Verdict
+from webapp.storage.rows import LockedEvent
+from webapp.storage.tables import (
+    admissions,
+    bookings,
+    door_passes,
+    events,
+    old_codes,
+    scans,
+)
+
+# How people read the letters that no code has.
+MISREAD = str.maketrans("OIL", "011", " -\t")
+
+_guest_columns = (
+    bookings.c.event_id,
+    bookings.c.position,
+    bookings.c.status,
+    bookings.c.tickets,
+    bookings.c.admitted,
+    bookings.c.name,
+    bookings.c.attendee_id,
+    bookings.c.ticket_code,
+)
+
+
+def normal_code(text: str) -> str:
+    """A ticket code as it is kept, from one that was scanned or typed."""
+    return text.upper().translate(MISREAD)
+
+
+def shown_name(booking: Any) -> str:
+    """The name of a booking, or what an integration calls it; never an address."""
+    if booking.name or "@" in booking.attendee_id or booking.attendee_id.startswith("guest:"):
+        return str(booking.name)
+    return str(booking.attendee_id)
+
+
+@dataclass(slots=True)
+class Seen:
+    """A scan that was decided before, with the name of its guest."""
+
+    row: Any
+    name: str | None
+
+
+@dataclass
+class Found:
+    """What the scans of one call are about.
+
+    `before` are those decided before: `{id: Seen}`. Guests of the event stand under their codes
+    and positions; a code that is good elsewhere, or was, has its verdict in `elsewhere`, with the
+    name of the organizer's other event that it belongs to.
+    """
+
+    connection: Connection
+    event: LockedEvent
+    before: dict[str, Seen] = field(default_factory=dict)
+    by_code: dict[str, Guest] = field(default_factory=dict)
+    by_position: dict[int, Guest] = field(default_factory=dict)
+    elsewhere: dict[str, tuple[Verdict, str | None]] = field(default_factory=dict)
+
+    def guest_of(self, scan: Scan) -> Guest | None:
+        """The guest whom a scan names, if there is one."""
+        if scan.code is None:
+            return self.by_position.get(scan.position or 0)
+        return self.by_code.get(normal_code(scan.code))
+
+    def verdict_without_guest(self, scan: Scan) -> tuple[Verdict, str | None]:
+        """What a scan is that names no guest of the event, and for which event it would be good."""
+        code = normal_code(scan.code or "")
+        return self.elsewhere.get(code, (Verdict.UNKNOWN, None))
+
+    @cached_property
+    def pass_names(self) -> dict[str, str]:
+        """The names of the event's devices."""
+        return pass_names(self.connection, self.event.id)
+
+
+def pass_names(connection: Connection, event_id: int) -> dict[str, str]:
+    """The names of an event's devices, each under what the history calls it."""
+    query = select(door_passes.c.id, door_passes.c.name).where(door_passes.c.event_id == event_id)
+    return {str(door(row.id)): row.name for row in connection.execute(query)}
+
+
+def find(connection: Connection, event: LockedEvent, asked: Sequence[Scan]) -> Found:
+    """Look for the guests of scans, and for scans that were decided before."""
+    found = Found(connection, event)
+    _find_before(found, [scan.id for scan in asked])
+    new = [scan for scan in asked if scan.id not in found.before]
+    codes = {normal_code(scan.code) for scan in new if scan.code is not None}
+    positions = {scan.position for scan in new if scan.position is not None}
+    others = _find_guests(found, codes, positions)
+    _find_elsewhere(found, event, codes, others)
+    _find_first(found)
+    return found
+
+
+def _find_before(found: Found, ids: Sequence[str]) -> None:
+    of_booking = and_(
+        bookings.c.event_id == scans.c.event_id, bookings.c.position == scans.c.position
+    )
+    query = (
+        select(scans, bookings.c.name, bookings.c.attendee_id)
+        .join(bookings, of_booking, isouter=True)
+        .where(scans.c.event_id == found.event.id, scans.c.id.in_(ids))
+    )
+    for row in found.connection.execute(query):
+        found.before[row.id] = Seen(row, None if row.position is None else shown_name(row))
+
+
+def _find_guests(found: Found, codes: set[str], positions: set[int]) -> dict[str, int]:
+    """Guests of this event; `{code: event_id}` of tickets for another one."""
+    others: dict[str, int] = {}
+    rows: list[Any] = []
+    if codes:
+        query = select(*_guest_columns).where(bookings.c.ticket_code.in_(codes))
+        rows += found.connection.execute(query)
+    if positions:
+        here = (bookings.c.event_id == found.event.id, bookings.c.position.in_(positions))
+        rows += found.connection.execute(select(*_guest_columns).where(*here))
+    for row in rows:
+        if row.event_id != found.event.id:
+            others[row.ticket_code] = row.event_id
+            continue
+        guest = found.by_position.setdefault(
+            row.position,
+            Guest(row.position, row.status, row.tickets, row.admitted, shown_name(row)),
+        )
+        found.by_code[row.ticket_code] = guest
+    return others
+
+
+def _find_elsewhere(
+    found: Found, event: LockedEvent, codes: set[str], others: dict[str, int]
+) -> None:
+    """Codes that were replaced, and those of the organizer's other events."""
+    replaced: dict[str, int] = {}
+    if missing := {code_hash(code): code for code in codes - found.by_code.keys() - others.keys()}:
+        query = select(old_codes.c.code_hash, old_codes.c.event_id).where(
+            old_codes.c.code_hash.in_(missing), old_codes.c.kind == TICKET_CODE
+        )
+        for row in found.connection.execute(query):
+            replaced[missing[row.code_hash]] = row.event_id
+    for code, event_id in replaced.items():
+        if event_id == event.id:
+            found.elsewhere[code] = (Verdict.REPLACED, None)
+        else:
+            others[code] = event_id
+    if not others:
+        return
+    # Of other organizers' events nothing is told, not even that there is such a code.
+    own = select(events.c.id, events.c.name).where(
+        events.c.id.in_(set(others.values())), events.c.organizer_id == event.organizer_id
+    )
+    names = {row.id: row.name for row in found.connection.execute(own)}
+    for code, event_id in others.items():
+        if event_id in names:
+            found.elsewhere[code] = (Verdict.OTHER_EVENT, names[event_id])
+
+
+def _find_first(found: Found) -> None:
+    """Since when somebody of a guest is in, and by whom."""
+    inside = [guest.position for guest in found.by_position.values() if guest.admitted]
+    if not inside:
+        return
+    of_scan = and_(scans.c.event_id == admissions.c.event_id, scans.c.id == admissions.c.scan_id)
+    query = (
+        select(admissions.c.position, admissions.c.at, scans.c.actor)
+        .join(scans, of_scan)
+        .where(
+            admissions.c.event_id == found.event.id,
+            admissions.c.position.in_(inside),
+            admissions.c.number == 1,
+        )
+    )
+    for row in found.connection.execute(query):
+        guest = found.by_position[row.position]
+        guest.first_at, guest.first_by = row.at, row.actor

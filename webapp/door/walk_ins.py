@@ -1,0 +1,49 @@
+"""People who come without a ticket: booked and let in by one call of a device that may sell."""
+
+import secrets
+from dataclasses import dataclass
+
+from webapp.booking.commands import door
+from webapp.booking.services import book_tickets
+from webapp.door.decide import Scan
+from webapp.door.passes import DoorPass
+from webapp.door.services import Answer, scan
+from webapp.errors import PassMayNotSell
+from webapp.storage.idempotency import bind_key
+
+
+@dataclass(frozen=True, slots=True)
+class WalkIn:
+    """Somebody at the door, under a random id that the device made."""
+
+    id: str
+    tickets: int = 1
+    name: str = ""
+
+
+def admit_walk_in(door_pass: DoorPass, walk_in: WalkIn) -> Answer:
+    """Sell tickets that are free now, and let their people in; again is harmless, same answer.
+
+    Before the start nobody is sold what somebody waits for; the first sale after it ends the list.
+    The booking comes first, by its one-time key, then the scan, by its id: a call that was cut off
+    between them is completed by the next one.
+    Raises `PassMayNotSell`, `EventClosed`, `InvalidInput` (tickets), `SoldOut`, `NotFree`,
+    `IdempotencyConflict`, `Unavailable`.
+    """
+    if not door_pass.may_sell:
+        raise PassMayNotSell
+    event_id, actor = door_pass.event_id, door(door_pass.id)
+    content = {"tickets": walk_in.tickets, "name": walk_in.name}
+    booked = book_tickets(
+        event_id,
+        attendee_id=f"guest:{secrets.token_hex(32)}",
+        tickets=walk_in.tickets,
+        name=walk_in.name,
+        actor=actor,
+        key=bind_key("walk_in", caller=str(actor), key=walk_in.id, **content),
+        past_sale=True,
+        only_now=True,
+    )
+    entry = Scan(walk_in.id, position=booked.position, count=walk_in.tickets)
+    [answer] = scan(event_id, [entry], actor=actor)
+    return answer
