@@ -51,17 +51,16 @@ class _Moved:
 
 @dataclass(slots=True)
 class Written:
-    """What one call writes; guests are kept as they are after each scan."""
+    """What a batch of scans writes; guests are kept as they are after each scan."""
 
     change: EventChange
-    actor: str
     now: datetime
     _scans: list[dict[str, Any]] = field(default_factory=list)
     _history: list[dict[str, Any]] = field(default_factory=list)
     _admissions: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)
     _moved: dict[int, _Moved] = field(default_factory=dict)
 
-    def move(self, scan: Scan, guest: Guest, decision: Decision) -> None:
+    def move(self, scan: Scan, guest: Guest, decision: Decision, *, actor: str) -> None:
         """Let people of a guest in or out."""
         if not decision.moved:
             return
@@ -79,7 +78,7 @@ class Written:
                     "at": at,
                 }
             if not before:
-                guest.first_at, guest.first_by = at, self.actor
+                guest.first_at, guest.first_by = at, actor
         else:
             guest.admitted -= decision.moved
             moved.least = min(moved.least, guest.admitted)
@@ -88,7 +87,7 @@ class Written:
         self._history.append(
             {
                 "what": ActivityKind.ADMITTED if scan.what is What.IN else ActivityKind.LET_OUT,
-                "actor": self.actor,
+                "actor": actor,
                 "position": guest.position,
                 "status_before": guest.status,
                 "status_after": guest.status,
@@ -99,7 +98,13 @@ class Written:
         )
 
     def keep(
-        self, scan: Scan, decision: Decision, *, position: int | None, answer: dict[str, Any]
+        self,
+        scan: Scan,
+        decision: Decision,
+        *,
+        position: int | None,
+        answer: dict[str, Any],
+        actor: str,
     ) -> None:
         """Keep a scan with what it is answered."""
         self._scans.append(
@@ -112,7 +117,7 @@ class Written:
                 "people": scan.count,
                 "moved": decision.moved,
                 "twice": decision.twice,
-                "actor": self.actor,
+                "actor": actor,
                 "at": scan.at,
                 "received_at": self.now,
                 "offline": scan.offline,

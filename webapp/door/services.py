@@ -14,16 +14,18 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from webapp.booking.access import check_own
 from webapp.booking.batch import Batch
 from webapp.booking.change import EventChange
-from webapp.booking.commands import Actor
+from webapp.booking.commands import Actor, organizer
 from webapp.booking.load import lock_event
 from webapp.door.decide import Decision, Guest, Scan, Verdict, What, decide
 from webapp.door.load import Found, Seen, find
 from webapp.door.save import Written
-from webapp.errors import EventNotFound
+from webapp.errors import DomainError, EventNotFound
+from webapp.extensions import PerApp
 from webapp.logs import log_event
+from webapp.storage.batcher import Batcher
+from webapp.storage.rows import LockedEvent
 from webapp.storage.transaction import write
 
 # The most in one call.
@@ -56,64 +58,105 @@ class Answer:
     twice: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """The scans that one device sent together."""
+
+    scans: Sequence[Scan]
+    actor: Actor
+
+
+Calls = Sequence[_Call]
+Results = Sequence[list[Answer] | Exception]
+
+
 def scan(event_id: int, scans: Sequence[Scan], *, actor: Actor) -> list[Answer]:
     """Decide scans in their order, all in one transaction; the answer to each.
 
+    What several devices send at the same time is merged into one transaction, as bookings are.
     `actor` is the organizer, or a door pass of this event. Raises `EventNotFound` (also for
     anybody else's event), `Unavailable`.
     """
-    batch = Batch()
-
-    def work(connection: Connection) -> list[Answer]:
-        event = lock_event(connection, event_id)
-        if actor.is_organizer:
-            check_own(event, actor)
-        elif actor.kind != "door":
-            raise EventNotFound
-        return batch.run(
-            connection,
-            [event],
-            {},
-            lambda changes, now: _settle(connection, changes[event_id], scans, actor, now),
-        )
-
-    # What was only answered wrote no revision; run again, it finds its scans and says the same.
-    answers = write(work, already_committed=batch.already_committed)
+    answers = _calls.own.submit(event_id, _Call(scans, actor))
     verdicts = Counter(answer.verdict.value for answer in answers)
     log_event("scan", event_id=event_id, actor=actor, **verdicts)
     return answers
 
 
-def _settle(
-    connection: Connection,
-    change: EventChange,
-    scans: Sequence[Scan],
-    actor: Actor,
-    now: datetime,
-) -> list[Answer]:
-    found = find(connection, change.event, scans)
-    written = Written(change, str(actor), now)
-    is_cancelled = change.event.status == "cancelled"
-    answers = {id: _answer_again(found, seen) for id, seen in found.before.items()}
-    for one in scans:
-        if one.id in answers:
-            continue
-        guest = found.guest_of(one)
-        if guest is None:
-            verdict, other_event = found.verdict_without_guest(one)
-            decision, told = Decision(verdict), {"event": other_event} if other_event else {}
-        else:
-            decision = decide(one, guest, is_event_cancelled=is_cancelled)
-            written.move(one, guest, decision)
-            told = _told(guest, decision)
-        position = guest.position if guest else None
-        written.keep(one, decision, position=position, answer=told)
-        name = guest.name if guest else None
-        answers[one.id] = _answer(
-            found, one.id, one.what, decision.verdict, one.count, position, name, told
+def _run(event_id: int, calls: Calls) -> Results:
+    """Decide calls for one event, one after the other, in one transaction.
+
+    A batch that fails for another reason than a passing one is run again call by call.
+    """
+    batch = Batch()
+
+    def work(connection: Connection) -> Results:
+        event = lock_event(connection, event_id)
+        return batch.run(
+            connection,
+            [event],
+            {},
+            lambda changes, now: _settle(connection, changes[event_id], calls, now),
         )
+
+    try:
+        # What was only answered wrote no revision; run again, it finds its scans and says the same.
+        return write(work, already_committed=batch.already_committed)
+    except DomainError:
+        raise
+    except Exception:
+        if len(calls) == 1:
+            raise
+    return [_run_alone(event_id, call) for call in calls]
+
+
+def _run_alone(event_id: int, call: _Call) -> list[Answer] | Exception:
+    try:
+        return _run(event_id, [call])[0]
+    except Exception as error:
+        return error
+
+
+# A call may hold hundreds of scans, and nobody waits long for those of others.
+_calls: PerApp[Batcher[int, _Call, list[Answer]]] = PerApp(lambda: Batcher(_run, largest_batch=16))
+
+
+def _settle(connection: Connection, change: EventChange, calls: Calls, now: datetime) -> Results:
+    event = change.event
+    allowed = [call for call in calls if _may_scan(call.actor, event)]
+    found = find(connection, event, [one for call in allowed for one in call.scans])
+    written = Written(change, now)
+    answers = {id: _answer_again(found, seen) for id, seen in found.before.items()}
+    for call in allowed:
+        for one in call.scans:
+            if one.id not in answers:
+                answers[one.id] = _decide(found, written, one, str(call.actor))
     written.save(connection)
-    return [answers[one.id] for one in scans]
+    return [
+        [answers[one.id] for one in call.scans] if call in allowed else EventNotFound()
+        for call in calls
+    ]
+
+
+def _may_scan(actor: Actor, event: LockedEvent) -> bool:
+    """Whether it is the event's organizer, or a door pass: those are for one event each."""
+    return actor == organizer(event.organizer_id) or actor.kind == "door"
+
+
+def _decide(found: Found, written: Written, one: Scan, actor: str) -> Answer:
+    guest = found.guest_of(one)
+    if guest is None:
+        verdict, other_event = found.verdict_without_guest(one)
+        decision, told = Decision(verdict), {"event": other_event} if other_event else {}
+    else:
+        is_cancelled = found.event.status == "cancelled"
+        decision = decide(one, guest, is_event_cancelled=is_cancelled)
+        written.move(one, guest, decision, actor=actor)
+        told = _told(guest, decision)
+    position = guest.position if guest else None
+    written.keep(one, decision, position=position, answer=told, actor=actor)
+    name = guest.name if guest else None
+    return _answer(found, one.id, one.what, decision.verdict, one.count, position, name, told)
 
 
 def _told(guest: Guest, decision: Decision) -> dict[str, Any]:
