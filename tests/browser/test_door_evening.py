@@ -129,7 +129,7 @@ def test_evening_without_network_loses_no_scan(
         for device, link in zip((one, other), links, strict=True):
             device.take(link)
             device.context.set_offline(True)
-        mine, theirs = door.codes[:EACH], door.codes[EACH - TWICE :]
+        mine, theirs = door.codes[:EACH], door.codes[EACH:]
         one.scan(mine[:100], 1)
         one.close_tab()
         one.expect_waiting(100)
@@ -137,7 +137,9 @@ def test_evening_without_network_loses_no_scan(
         one.kill()
         one.expect_waiting(200)
         one.scan(mine[200:], 201)
-        other.scan(theirs, EACH - TWICE + 1)
+        # The first of the evening are shown to both: whoever is second has to be told, hours later.
+        other.scan(mine[:TWICE], 1)
+        other.scan(theirs, EACH + 1)
         assert door.scans().by_verdict == {}
         for device, link in zip((one, other), links, strict=True):
             device.expect_waiting(EACH)
