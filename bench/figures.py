@@ -75,6 +75,7 @@ GOALS = (
     Goal("many", "bookings over 50 events", "many", "raw many", "raw PyMySQL", Target(1)),
     Goal("cancel", "cancel + promotion", "cancel", "hot", "bookings", Target(0.5)),
     Goal("status", "status reads", "status", "route", "Flask route", Target(0.6)),
+    Goal("scans", "scans at the door, 20 devices", "scans", "status", "status reads", Target(0.1)),
     Goal("page", "event page", "page", "route", "Flask route", Target(0.3)),
     Goal("visitors", "bookings by page", "visitors", "route", "Flask route", Target(0.08)),
     Goal(

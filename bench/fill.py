@@ -88,6 +88,28 @@ def reference_of(event_id: int, position: int) -> str:
     return hashlib.sha1(f"{event_id}-{position}".encode()).hexdigest()[:22]
 
 
+def write_codes(path: Path, event_id: int, count: int) -> Path:
+    """Write the ticket codes of the first filled bookings to a file, one a line."""
+    codes = (
+        hashlib.sha1(f"code {event_id}-{position}".encode()).hexdigest()[:16].upper()
+        for position in range(1, count + 1)
+    )
+    path.write_text("".join(f"{code}\n" for code in codes))
+    return path
+
+
+def add_door_pass(mariadb: MariaDB, database: str, event_id: int) -> str:
+    """Make a door pass of an event and return its token."""
+    token = f"door_bench_{event_id}"
+    with closing(mariadb.connect(database)) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO door_pass (event_id, name, token_hash, created_at)"
+            " VALUES (%s, 'Bench', %s, NOW(6))",
+            (event_id, hashlib.sha256(token.encode()).hexdigest()),
+        )
+    return token
+
+
 def write_references(path: Path, event_id: int, positions: Iterator[int] | range) -> Path:
     """Write the references of some filled bookings to a file, one a line."""
     path.write_text("".join(f"{reference_of(event_id, p)}\n" for p in positions))

@@ -17,6 +17,9 @@ from tests.support.servers import MariaDB, wait_until
 
 MANY = 50
 VISITORS = 48
+# At the door of one event; and more than they scan in a second.
+DEVICES = 20
+MOST_SCANNED = 4_000
 # As many as a page of the list shows, and one more.
 LISTED = 25
 AT_DESK = 500
@@ -169,6 +172,23 @@ def status(now: Round, configuration: Configuration) -> Load:
     return wrk.read(url, seconds=now.seconds).expect(200)
 
 
+def scans(now: Round, configuration: Configuration) -> Load:
+    """Guests come one by one, at the doors of one event."""
+    truth, mariadb = now.truth(configuration), now.stage.mariadb
+    guests = now.seconds * MOST_SCANNED
+    event_id = fill.fill_event(mariadb, "nextup", confirmed=guests)
+    truth.filled(event_id, confirmed=guests, waiting=0)
+    load = wrk.scan(
+        configuration.nextup.url,
+        codes=fill.write_codes(now.stage.folder / "codes", event_id, guests),
+        event_id=event_id,
+        token=fill.add_door_pass(mariadb, "nextup", event_id),
+        seconds=now.seconds,
+        connections=DEVICES,
+    )
+    return load.expect(200)
+
+
 def visitors(now: Round, configuration: Configuration) -> Load:
     server = configuration.nextup
     event_id = new_event(server, tickets=PLENTY, name="Open air")
@@ -209,6 +229,7 @@ TASKS: dict[str, Task] = {
     "raw many": raw_many,
     "cancel": cancel,
     "status": status,
+    "scans": scans,
     "page": page,
     "bare": bare,
     "visitors": visitors,

@@ -78,6 +78,20 @@ def cancel(url: str, *, references: Path, seconds: float, connections: int = 64)
     return start(url, "cancel.lua", connections, seconds, options=options).finish()
 
 
+def scan(
+    url: str, *, codes: Path, event_id: int, token: str, seconds: float, connections: int
+) -> Load:
+    """Show the ticket codes that are the lines of a file, each once, with a door pass."""
+    return start(
+        f"{url}/api/events/{event_id}/scans",
+        "scan.lua",
+        connections,
+        seconds,
+        options={"codes": codes, "event": event_id, "seconds": seconds},
+        headers={"Authorization": f"Bearer {token}"},
+    ).finish()
+
+
 def read(
     url: str, *, seconds: int, connections: int = 64, headers: Mapping[str, str] | None = None
 ) -> Load:

@@ -57,7 +57,8 @@ local function finish()
 end
 
 -- `maker(options)` gives a function that returns the name of the next request and its body, or
--- nil when there are no more; `key_pattern` finds that name in an answer.
+-- nil when there are no more; `key_pattern` finds that name in an answer. Without a `path` it is
+-- that of the address.
 function measure(maker, path, key_pattern)
   init = function(args)
     for _, arg in ipairs(args) do
@@ -68,7 +69,7 @@ function measure(maker, path, key_pattern)
     key_of = key_pattern
     wrk.headers["Content-Type"] = "application/json"
     wrk.method = "POST"
-    wrk.path = path
+    wrk.path = path or wrk.path
   end
 
   request = function()

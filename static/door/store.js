@@ -162,7 +162,9 @@ export function tell(row) {
   return change(["rows"], async (store) => {
     const seq = await result(store("rows").add(row));
     const old = await result(store("rows").getAll(IDBKeyRange.upperBound(seq - KEPT_ROWS, true)));
-    for (const one of old) if (!one.surprise) store("rows").delete(one.seq);
+    // Of who was let in unseen by the server it may still turn out that they should not have been.
+    const isDone = ({ surprise, letIn, sent }) => !surprise && (sent || !letIn);
+    for (const one of old.filter(isDone)) store("rows").delete(one.seq);
     return seq;
   });
 }

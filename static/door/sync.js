@@ -23,6 +23,8 @@ export class Refused extends Error {
 export class Away extends Error {}
 
 let isAway = false;
+// A page that was kept may hold the token of a pass before this one.
+let token = csrf;
 let skew = 0;
 
 export const isServerAway = () => isAway;
@@ -31,13 +33,14 @@ export const now = () => Date.now() + skew;
 export const clockIsOffBy = () => skew;
 export const setSkew = (value) => (skew = value);
 
-export async function ask(path, { body, patience = SENDING_MS } = {}) {
+// Raises Away, PassOver, Refused.
+export async function ask(path, { body, patience = SENDING_MS, isAgain = false } = {}) {
   const began = performance.now();
   const options = { signal: AbortSignal.timeout(patience), headers: { Accept: "application/json" } };
   if (body !== undefined) {
     options.method = "POST";
     options.headers["Content-Type"] = "application/json";
-    options.headers["X-CSRFToken"] = csrf;
+    options.headers["X-CSRFToken"] = token;
     options.body = JSON.stringify(body);
   }
   let response, answer;
@@ -57,8 +60,20 @@ export async function ask(path, { body, patience = SENDING_MS } = {}) {
   }
   isAway = false;
   noteTime(response, performance.now() - began);
-  if (!response.ok) throw new Refused(answer);
-  return answer;
+  if (response.ok) return answer;
+  if (answer.code !== "bad_request" || body === undefined || isAgain) throw new Refused(answer);
+  await renewToken(patience);
+  return ask(path, { body, patience, isAgain: true });
+}
+
+async function renewToken(patience) {
+  try {
+    const response = await fetch(paths.page, { signal: AbortSignal.timeout(patience) });
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    token = JSON.parse(page.getElementById("door-data").textContent).csrf;
+  } catch {
+    throw new Away();
+  }
 }
 
 function noteTime(response, took) {
@@ -111,7 +126,8 @@ export function sendKept(event, onSurprises) {
       try {
         await onSurprises(await store.settle(await deliver(entries, SENDING_MS)));
       } catch (problem) {
-        if (!(problem instanceof Refused)) throw problem;
+        // Only what can never be taken is given up.
+        if (problem.problem?.code !== "invalid_input") throw problem;
         // One of them cannot be read: the others must not wait behind it.
         if (entries.length > 1) {
           atOnce = 1;

@@ -127,7 +127,7 @@ export function rows(all, undo) {
 
 function rowOf(row, undo) {
   const [word] = texts.verdicts[row.server?.verdict ?? row.verdict] ?? texts.verdicts.broken;
-  const light = row.light in SIGNS ? row.light : "red";
+  const light = row.surprise ? "red" : row.light;
   const text = make("span", "", { className: "guest" });
   text.append(make("b", row.name || texts.noName, { dir: "auto" }));
   const party = row.of > 1 && row.admitted !== undefined ? `, ${fill(texts.soMany, row)}` : "";
@@ -135,8 +135,8 @@ function rowOf(row, undo) {
   if (row.letIn && !row.sent) text.append(make("span", texts.notSent, { className: "quiet" }));
   const item = make("li", "", { className: light });
   item.append(make("span", SIGNS[light], { className: "sign", ariaHidden: "true" }), text);
-  const canUndo = row.what === "in" && (row.light === "green" || row.letIn) && !row.undone;
-  if (canUndo) {
+  const isIn = row.what === "in" && (row.light === "green" || row.letIn) && !row.surprise;
+  if (isIn && !row.undone) {
     const label = fill(texts.undoOf, { name: row.name || texts.noName });
     item.append(Object.assign(button(texts.undo, () => undo(row)), { ariaLabel: label }));
   }

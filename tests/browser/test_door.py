@@ -130,7 +130,7 @@ def check_decisions(page: Page) -> None:
 def test_guests_are_let_in_once_with_a_party_an_undo_and_a_search(
     device: Callable[..., Page], door: Door
 ) -> None:
-    page = device()
+    page = device(may_sell=True)
     code = door.codes[0]
     scan(page, " ".join([code[:4], code[4:8], code[8:12], code[12:]]).lower())
     expect_light(page, "green", "Let in", "Guest 1")
@@ -148,10 +148,19 @@ def test_guests_are_let_in_once_with_a_party_an_undo_and_a_search(
     scan(page, "0000000000000000")
     expect_light(page, "red", "Unknown")
     page.get_by_text("Search by name", exact=True).click()
-    page.get_by_label("Name").fill("12 gUEST")
+    page.get_by_label("Name", exact=True).fill("12 gUEST")
     page.get_by_role("button", name="Let in: Guest 12").click()
     expect_light(page, "green", "Guest 12")
-    assert door.scans().admitted == 3
+    page.get_by_text("Somebody without a ticket").click()
+    page.get_by_label("Tickets").fill("2")
+    page.get_by_label("Name optional").fill("Walter")
+    page.get_by_role("button", name="Book and let in").click()
+    expect_light(page, "green", "Walter", "2 of 2 in")
+    page.get_by_label("Tickets").fill("9")
+    page.get_by_role("button", name="Book and let in").click()
+    expect_light(page, "red", "Not taken")
+    assert door.scans().admitted == 5
+    check(page, "all of it")
     check_decisions(page)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
@@ -194,6 +203,8 @@ def test_without_network_scans_are_kept_and_sent_once_and_doubles_are_told(
     wrong = [page for page in (one, other) if page.locator("#wrong").is_visible()]
     assert len(wrong) == 1
     expect(wrong[0].locator("#wrong-list")).to_contain_text("Guest 9")
+    # It would take back what the other device did.
+    expect(wrong[0].get_by_role("button", name="Undo: Guest 9")).to_have_count(0)
     for page in (one, other):
         expect(page.locator("#twice")).to_contain_text("Let in twice: 1")
     assert door.scans() == ({"admitted": 10, "again": 1}, 10, 1)
@@ -220,6 +231,14 @@ def test_without_a_camera_or_an_answer_typing_goes_on(
     expect(page.locator("#verdict")).to_have_class("green", timeout=3000)
     expect_light(page, "green", "without network")
     page.unroute("**/door/scans")
+    # A page that was kept may hold the token of a pass before this one: no scan is lost by that.
+    tokens = iter(["of another pass"])
+
+    def send_with_an_old_token(route: Route) -> None:
+        now = route.request.headers
+        route.continue_(headers={**now, "x-csrftoken": next(tokens, now["x-csrftoken"])})
+
+    page.route("**/door/scans", send_with_an_old_token)
     page.evaluate("dispatchEvent(new Event('online'))")
     expect(page.locator("#state")).not_to_contain_text("Waiting")
     assert door.scans() == ({"admitted": 1}, 1, 0)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, and_, bindparam, select
 
 from webapp.booking.codes import TICKET_CODE, code_hash
 from webapp.booking.commands import door
@@ -32,6 +32,40 @@ _guest_columns = (
     bookings.c.name,
     bookings.c.attendee_id,
     bookings.c.ticket_code,
+)
+
+
+# Made once, so that the text of each is also made once.
+_before = (
+    select(scans, bookings.c.name, bookings.c.attendee_id)
+    .join(
+        bookings,
+        and_(bookings.c.event_id == scans.c.event_id, bookings.c.position == scans.c.position),
+        isouter=True,
+    )
+    .where(
+        scans.c.event_id == bindparam("event_id"),
+        scans.c.id.in_(bindparam("ids", expanding=True)),
+    )
+)
+_with_codes = select(*_guest_columns).where(
+    bookings.c.ticket_code.in_(bindparam("codes", expanding=True))
+)
+_at_positions = select(*_guest_columns).where(
+    bookings.c.event_id == bindparam("event_id"),
+    bookings.c.position.in_(bindparam("positions", expanding=True)),
+)
+_first_in = (
+    select(admissions.c.position, admissions.c.at, scans.c.actor)
+    .join(
+        scans,
+        and_(scans.c.event_id == admissions.c.event_id, scans.c.id == admissions.c.scan_id),
+    )
+    .where(
+        admissions.c.event_id == bindparam("event_id"),
+        admissions.c.position.in_(bindparam("positions", expanding=True)),
+        admissions.c.number == 1,
+    )
 )
 
 
@@ -108,15 +142,8 @@ def find(connection: Connection, event: LockedEvent, asked: Sequence[Scan]) -> F
 
 
 def _find_before(found: Found, ids: Sequence[str]) -> None:
-    of_booking = and_(
-        bookings.c.event_id == scans.c.event_id, bookings.c.position == scans.c.position
-    )
-    query = (
-        select(scans, bookings.c.name, bookings.c.attendee_id)
-        .join(bookings, of_booking, isouter=True)
-        .where(scans.c.event_id == found.event.id, scans.c.id.in_(ids))
-    )
-    for row in found.connection.execute(query):
+    values = {"event_id": found.event.id, "ids": ids}
+    for row in found.connection.execute(_before, values):
         found.before[row.id] = Seen(row, None if row.position is None else shown_name(row))
 
 
@@ -125,11 +152,10 @@ def _find_guests(found: Found, codes: set[str], positions: set[int]) -> dict[str
     others: dict[str, int] = {}
     rows: list[Any] = []
     if codes:
-        query = select(*_guest_columns).where(bookings.c.ticket_code.in_(codes))
-        rows += found.connection.execute(query)
+        rows += found.connection.execute(_with_codes, {"codes": [*codes]})
     if positions:
-        here = (bookings.c.event_id == found.event.id, bookings.c.position.in_(positions))
-        rows += found.connection.execute(select(*_guest_columns).where(*here))
+        values = {"event_id": found.event.id, "positions": [*positions]}
+        rows += found.connection.execute(_at_positions, values)
     for row in rows:
         if row.event_id != found.event.id:
             others[row.ticket_code] = row.event_id
@@ -175,16 +201,7 @@ def _find_first(found: Found) -> None:
     inside = [guest.position for guest in found.by_position.values() if guest.admitted]
     if not inside:
         return
-    of_scan = and_(scans.c.event_id == admissions.c.event_id, scans.c.id == admissions.c.scan_id)
-    query = (
-        select(admissions.c.position, admissions.c.at, scans.c.actor)
-        .join(scans, of_scan)
-        .where(
-            admissions.c.event_id == found.event.id,
-            admissions.c.position.in_(inside),
-            admissions.c.number == 1,
-        )
-    )
-    for row in found.connection.execute(query):
+    values = {"event_id": found.event.id, "positions": inside}
+    for row in found.connection.execute(_first_in, values):
         guest = found.by_position[row.position]
         guest.first_at, guest.first_by = row.at, row.actor

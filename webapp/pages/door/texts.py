@@ -39,6 +39,10 @@ def verdicts() -> dict[str, tuple[str, str]]:
             _("Not on the list"),
             _("This device has the list of {listTime}. You decide."),
         ),
+        "cannot_check": (
+            _("Not checked"),
+            _("Without https this device cannot check a code. Search by name, or decide yourself."),
+        ),
         "anyway": (_("Let in anyway"), _("It is kept, and sent as that later.")),
         "nothing_known": (
             _("No network"),
@@ -101,7 +105,7 @@ def for_scripts() -> dict[str, object]:
             "This browser keeps nothing (a private window?): without network it cannot decide."
         ),
         "insecure": _(
-            "This address does not begin with https: without network this page cannot decide."
+            "This address does not begin with https: without network this page only finds names."
         ),
         "skew": _("The clock of this device says {own}, it is {time}. Scans go by the right time."),
         "over": _("The list has left this device. Ask the organizer for a new link."),
