@@ -98,10 +98,10 @@ def test_saving_an_event_moves_none_of_its_times(owner: Person, make_event: Make
     assert forms_of(owner.get(path))[path]["startsAt"] == "2031-10-26T02:30"
     assert owner.submit(path, location="Barn").status_code == 303
     history = text_of(owner.get(f"/organizer/events/{event_id}/history"))
-    assert "Location" in history
-    assert "Starts at" not in history
+    assert "Place:" in history
+    assert "Starts:" not in history
     assert owner.submit(path, startsAt="2031-10-26T02:31").status_code == 303
-    assert "Starts at" in text_of(owner.get(f"/organizer/events/{event_id}/history"))
+    assert "Starts:" in text_of(owner.get(f"/organizer/events/{event_id}/history"))
 
 
 def test_time_that_clocks_leave_out_is_refused(owner: Person, make_event: MakeEvent) -> None:
