@@ -123,7 +123,8 @@ function tick() {
   if (document.hidden) return;
   for (const part of document.querySelectorAll("[data-asks]")) {
     const state = stateOf(part);
-    if (state.due <= seconds()) ask(part, state);
+    // A menu that is open in it would shut.
+    if (state.due <= seconds() && !part.querySelector(".more[open]")) ask(part, state);
   }
 }
 

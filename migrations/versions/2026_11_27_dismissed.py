@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
-revision = "0014_dismissed"
+revision = "0014"
 down_revision = "0013"
 
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")

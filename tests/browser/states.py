@@ -5,7 +5,10 @@ from typing import NamedTuple
 from tests.browser.conftest import Site
 
 SECTIONS = ("account", "password", "mails", "sign-ins", "tokens", "site", "checks")
-PAGES_OF_EVENT = ("edit", "cancel", "door", "history", "picture", "mails")
+PAGES_OF_EVENT = (
+    *("edit", "cancel", "door", "history", "picture", "mails"),
+    *("share", "details", "guests"),
+)
 DESCRIPTION = "# Food\n\nBring *a fork*, see [the map](https://example.org/m).\n\n> Soup\n\n- stew"
 
 

@@ -91,7 +91,7 @@ def test_picture_is_uploaded_and_takes_its_place_at_once(
     event_id = site.make_event(f"Pictured {scripts}", 9)
     page = visitor(scripts=scripts)
     log_in(page)
-    page.goto(f"/organizer/events/{event_id}")
+    page.goto(f"/organizer/events/{event_id}/details")
     page.get_by_role("link", name="Add a picture").click()
     page.get_by_label("What it shows").fill("A stage")
     not_one = tmp_path / "words.jpg"

@@ -276,7 +276,7 @@ def test_line_breaks_of_browsers_are_no_change(
     answer = owner.client.post(path, data={**old, "description": shown, "location": "Barn"})
     assert answer.status_code == 303, "it is what is there by now"
     told = history(owner, event_id)
-    assert (told.count("Description"), told.count("Place:")) == (1, 1)
+    assert (told.count("Description changed"), told.count("Place:")) == (1, 1)
     with app.app_context():
         kept = own_event(event_id, organizer_id=owner_id)
     assert kept.description == description
