@@ -411,7 +411,7 @@ def pages_of_organizer(
         here = f"{home}/events/{event}"
         for path in ("", "?search=xyz", "?status=waiting", "?after=99", "/edit", "/cancel",
                      "/history", "/history?before=999999", "/history?before=1", "/picture",
-                     "/mails", "/mails?after=1", "/bookings/new"):  # fmt: skip
+                     "/mails", "/mails?after=1", "/bookings/new", "/bookings/list"):  # fmt: skip
             yield get(f"{here}{path}")
         for path in ("", "/figures", "/bookings", "/mails/progress", "?status=lapsed"):
             yield get(f"{here}{path}", fragment=True)
@@ -478,6 +478,9 @@ def pages_of_organizer(
     yield went_on(submit(f"{home}/events/{quiet}/bookings/new", **person))
     yield submit(f"{home}/events/{quiet}/bookings/new", **person)
     yield went_on(submit(f"{home}/events/{full}/bookings/new", **person))
+    people = "Δίκη,Πλήθος,Πλήθος\nΔάφνη,new@example.org,1\n,,0\nΔίκη,dike@example,1\nΔίκη,,1"
+    people += "\nΔίκη,,1"
+    yield submit(f"{home}/events/{quiet}/bookings/list", text=people, act="look")
     yield went_on(submit(f"{home}/events/{full}/cancel"))
     here = f"{home}/events/{draft}"
     yield went_on(submit(here, f"{here}/publish"))
