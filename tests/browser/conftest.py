@@ -24,9 +24,16 @@ from playwright.sync_api import (
 
 from tests.support.servers import ROOT, AppServer, find_program
 from webapp.mail.opting_out import token_for
-from webapp.web.third_party import FOLDER, HTMX
+from webapp.web.third_party import FOLDER, HTMX, QR_READER, QR_READER_WASM
 
-HTMX_FILE = ROOT / "node_modules" / "htmx.org" / "dist" / "htmx.min.js"
+PACKAGES = ROOT / "node_modules"
+HTMX_FILE = PACKAGES / "htmx.org" / "dist" / "htmx.min.js"
+# {address: the file of its package}
+FILES = {
+    HTMX: HTMX_FILE,
+    QR_READER: PACKAGES / "barcode-detector" / "dist" / "iife" / "ponyfill.js",
+    QR_READER_WASM: PACKAGES / "zxing-wasm" / "dist" / "reader" / "zxing_reader.wasm",
+}
 USERNAME, PASSWORD = "organizer", "a password for tests"
 SECRET_KEY = "a key that only tests use"
 
@@ -160,12 +167,13 @@ def visitor(site: Site, browser: Browser) -> Iterator[Callable[..., Page]]:
 
 
 def answer_from_package(route: Route) -> None:
-    """The one script from elsewhere comes from its npm package; nothing else leaves the machine."""
-    if route.request.url == HTMX.url:
-        headers = {"Access-Control-Allow-Origin": "*"}
-        route.fulfill(path=Path(HTMX_FILE), content_type="text/javascript", headers=headers)
-    else:
-        route.abort()
+    """What others made comes from its npm package; nothing else leaves the machine."""
+    for asset, path in FILES.items():
+        if route.request.url == asset.url:
+            headers = {"Access-Control-Allow-Origin": "*"}
+            route.fulfill(path=path, content_type=asset.content_type, headers=headers)
+            return
+    route.abort()
 
 
 def complain(complaints: list[str], kind: str, text: str) -> None:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from tests.browser.conftest import Site
 
 SECTIONS = ("account", "password", "mails", "sign-ins", "tokens", "site")
-PAGES_OF_EVENT = ("edit", "cancel", "history", "picture", "mails")
+PAGES_OF_EVENT = ("edit", "cancel", "door", "history", "picture", "mails")
 DESCRIPTION = "# Food\n\nBring *a fork*, see [the map](https://example.org/m).\n\n> Soup\n\n- stew"
 
 

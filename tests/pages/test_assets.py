@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from webapp.web.third_party import ASSETS, FOLDER, HTMX, Asset
+from webapp.web.third_party import ASSETS, FOLDER, HTMX, QR_READER, QR_READER_WASM, Asset
 
 PATH = f"/assets/{HTMX.name}"
 CONTENT = b"what htmx is here"
@@ -57,7 +57,7 @@ def test_nothing_else_is_served_from_there(app: Flask, copy: Path) -> None:
     client = app.test_client()
     for name in ("other.js", "..%2Fsecret_key", "../secret_key", "."):
         assert client.get(f"/assets/{name}").status_code == 404
-    assert set(ASSETS) == {HTMX.name}
+    assert set(ASSETS) == {HTMX.name, QR_READER.name, QR_READER_WASM.name}
 
 
 def test_pages_use_our_copy_alone_where_it_is_set_so(make_app: Callable[..., Flask]) -> None:

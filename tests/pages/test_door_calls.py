@@ -17,7 +17,7 @@ from webapp import clock
 from webapp.booking.commands import organizer
 from webapp.booking.queries import find_event
 from webapp.door.passes import passes_of, revoke_pass
-from webapp.pages.door.session import _csrf_token_of
+from webapp.pages.door.session import csrf_token_of
 from webapp.storage.transaction import write
 from webapp.verify.services import verify
 
@@ -35,7 +35,7 @@ class Device:
 
     def with_form_token(self, app: Flask, token: str) -> "Device":
         with app.test_request_context():
-            self.headers["X-CSRF-Token"] = _csrf_token_of(token)
+            self.headers["X-CSRF-Token"] = csrf_token_of(token)
         return self
 
     def get(self, path: str, **headers: str) -> TestResponse:

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 from webapp.booking.access import check_own
 from webapp.booking.commands import Actor, Status
 from webapp.booking.queries import PORTION, event_bookings
+from webapp.door.queries import Figures, figures_on
 from webapp.storage.rows import BookingRow, LockedEvent
 from webapp.storage.tables import admissions, bookings, scans
 from webapp.storage.transaction import read
@@ -21,18 +22,6 @@ class Shown(StrEnum):
     IN = "in"
     MISSING = "missing"
     TWICE = "twice"
-
-
-class Figures(NamedTuple):
-    """How many people are in, of how many with a ticket; `twice` were let in once more."""
-
-    admitted: int
-    expected: int
-    twice: int
-
-    @property
-    def missing(self) -> int:
-        return self.expected - self.admitted
 
 
 class Arrival(NamedTuple):
@@ -50,16 +39,9 @@ NOBODY = Arrival(None, (), 0)
 
 
 def figures_of(event: LockedEvent, *, actor: Actor) -> Figures:
-    """How many of an event's people are in. Raises `EventNotFound`, `Unavailable`."""
+    """How the door of an event stands, for its organizer. Raises `EventNotFound`, `Unavailable`."""
     check_own(event, actor)
-    admitted = select(func.count()).where(admissions.c.event_id == event.id).scalar_subquery()
-    twice = (
-        select(func.coalesce(func.sum(scans.c.twice), 0))
-        .where(scans.c.event_id == event.id, scans.c.twice > 0)
-        .scalar_subquery()
-    )
-    row = read(lambda connection: connection.execute(select(admitted, twice)).one())
-    return Figures(int(row[0]), max(event.confirmed, int(row[0])), int(row[1]))
+    return read(lambda connection: figures_on(connection, event))
 
 
 def who_came(

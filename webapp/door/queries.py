@@ -11,7 +11,7 @@ from webapp.booking.codes import TICKET_CODE, code_hash
 from webapp.door.load import normal_code, pass_names, shown_name
 from webapp.errors import EventNotFound
 from webapp.storage.engines import dialect
-from webapp.storage.rows import EventRow
+from webapp.storage.rows import EventRow, LockedEvent
 from webapp.storage.search import finds
 from webapp.storage.tables import activities, admissions, bookings, events, old_codes, scans
 from webapp.storage.transaction import read
@@ -41,6 +41,11 @@ class Figures(NamedTuple):
     inside: int
     of: int
     twice: int
+
+    @property
+    def missing(self) -> int:
+        """How many tickets nobody has come in with; none of an event that was cancelled."""
+        return max(0, self.of - self.inside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +122,7 @@ def door_list(event_id: int, *, since: int | None = None) -> DoorList:
         ]
         hashes = connection.execute(select(old_codes.c.code_hash).where(*void)).scalars()
         replaced = sorted(found[:HASH_LENGTH] for found in hashes)
-        figures = _figures(connection, event)
+        figures = figures_on(connection, event)
         return DoorList(event, changed is None, guests, replaced, figures)
 
     return read(work)
@@ -131,7 +136,7 @@ def door_figures(event_id: int) -> tuple[Figures, list[SeenScan]]:
 
     def work(connection: Connection) -> tuple[Figures, list[SeenScan]]:
         event = _event(connection, event_id)
-        return _figures(connection, event), _last_scans(connection, event_id)
+        return figures_on(connection, event), _last_scans(connection, event_id)
 
     return read(work)
 
@@ -247,7 +252,8 @@ def _changed_since(
     return found if len(found) <= MOST_CHANGES else None
 
 
-def _figures(connection: Connection, event: EventRow) -> Figures:
+def figures_on(connection: Connection, event: LockedEvent) -> Figures:
+    """How the door of an event stands."""
     inside = select(func.count()).where(admissions.c.event_id == event.id)
     twice = select(func.coalesce(func.sum(scans.c.twice), 0)).where(
         scans.c.event_id == event.id, scans.c.twice > 0

@@ -16,7 +16,6 @@ from webapp.logs import request_id
 from webapp.text.sentences import HEADINGS, SENTENCES, problem_sentences, sentence_of
 from webapp.web.htmx import wants_fragment
 from webapp.web.language import language
-from webapp.web.security import ASK_BY_PAGE
 
 View = Callable[..., ResponseReturnValue]
 
@@ -70,6 +69,8 @@ KINDS = {
 TOLD_HEADERS = ("Accept-Encoding", "Allow", "Content-Range", "Retry-After")
 RETRY_AFTER_SECONDS = "2"
 CHALLENGE = 'Basic realm="Nextup", charset="UTF-8", Bearer realm="Nextup"'
+# Of a device at the door: asked for a password, its browser would open a window of its own.
+ASK_BY_LINK = 'Cookie realm="Nextup"'
 
 
 def init_app(app: Flask) -> None:
@@ -174,7 +175,7 @@ def _show(
         response.mimetype = "application/problem+json"
         if status == 401:
             is_api = request.path.startswith("/api/")
-            response.headers["WWW-Authenticate"] = CHALLENGE if is_api else ASK_BY_PAGE
+            response.headers["WWW-Authenticate"] = CHALLENGE if is_api else ASK_BY_LINK
     else:
         context = {
             "status": status,

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
@@ -33,6 +33,9 @@ CONTENT_SECURITY_POLICY = {
     "frame-ancestors": "'none'",
     "base-uri": "'none'",
 }
+POLICY_HEADER = "Content-Security-Policy"
+# Under this name the WSGI environment of a request holds a policy of its own.
+OWN_POLICY = "nextup.policy"
 HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(self), geolocation=(), microphone=(), payment=()",
@@ -76,6 +79,15 @@ def content_security_policy(scripts: Iterable[str] = ()) -> str:
     allowed = {**CONTENT_SECURITY_POLICY}
     allowed["script-src"] = " ".join([allowed["script-src"], *scripts])
     return "; ".join(f"{directive} {sources}" for directive, sources in allowed.items())
+
+
+def widen_policy(further: Mapping[str, Iterable[str]]) -> None:
+    """Allow the answer to this request more than others: `{directive: [source]}`."""
+    allowed = {**CONTENT_SECURITY_POLICY}
+    for directive, sources in further.items():
+        allowed[directive] = " ".join([allowed.get(directive, ""), *sources]).strip()
+    policy = "; ".join(f"{directive} {sources}" for directive, sources in allowed.items())
+    request.environ[OWN_POLICY] = (POLICY_HEADER, policy)
 
 
 def log_in(account: Account) -> bool:
@@ -177,10 +189,8 @@ class FixedHeaders:
         self, app: "WSGIApplication", *, secure: bool, scripts: Iterable[str] = ()
     ) -> None:
         self.app = app
-        self.headers = [
-            ("Content-Security-Policy", content_security_policy(scripts)),
-            *HEADERS.items(),
-        ]
+        self.policy = (POLICY_HEADER, content_security_policy(scripts))
+        self.headers = [*HEADERS.items()]
         if secure:
             self.headers.append(("Strict-Transport-Security", STRICT_TRANSPORT))
 
@@ -190,7 +200,8 @@ class FixedHeaders:
         request_id = begin_request(environ.get("HTTP_X_REQUEST_ID", ""))
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
-            headers += [("X-Request-ID", request_id), *self.headers]
+            policy = environ.get(OWN_POLICY, self.policy)
+            headers += [("X-Request-ID", request_id), policy, *self.headers]
             return start_response(status, headers, *rest)
 
         return self.app(environ, start)

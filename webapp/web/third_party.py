@@ -39,8 +39,20 @@ HTMX = Asset(
     "https://cdn.jsdelivr.net/npm/htmx.org@4.0.1/dist/htmx.min.js",
     "sha384-Qp9rdC8H7EqOoX+nR0P3RPG2Noji+qdwJlGpfzwQJsfOpp3sGwIdSP9xO3+UlEhn",
 )
+# Reads QR codes where a browser cannot itself: https://github.com/Sec-ant/barcode-detector
+QR_READER = Asset(
+    "ponyfill.js",
+    "https://cdn.jsdelivr.net/npm/barcode-detector@3.2.2/dist/iife/ponyfill.js",
+    "sha384-KJVUIUGb4pmfpWXfD8j3y9ARn6KoGC2vPC/wNUX1O1ZkYemh0BsuvsmdEU2+wS7O",
+)
+QR_READER_WASM = Asset(
+    "zxing_reader.wasm",
+    "https://cdn.jsdelivr.net/npm/zxing-wasm@3.1.3/dist/reader/zxing_reader.wasm",
+    "sha384-4c0+K1LogSxdyQhn8Wj+klI42XXDXHni8PadrbzO2PIk64mtdMfOc1yqP69zw/k6",
+    "application/wasm",
+)
 # {name: asset}
-ASSETS = {asset.name: asset for asset in (HTMX,)}
+ASSETS = {asset.name: asset for asset in (HTMX, QR_READER, QR_READER_WASM)}
 
 
 def folder_of(settings: Settings) -> Path:

@@ -5,6 +5,6 @@ from flask import Blueprint
 bp = Blueprint("door", __name__, url_prefix="/door")
 
 # The views need `bp`, so they come after it.
-from webapp.pages.door import scans, session  # noqa: E402
+from webapp.pages.door import page, scans, session  # noqa: E402
 
-__all__ = ["bp", "scans", "session"]
+__all__ = ["bp", "page", "scans", "session"]

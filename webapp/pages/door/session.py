@@ -38,7 +38,7 @@ def require_pass() -> None:
     if request.endpoint == f"{bp.name}.page":
         # An event that is moved moves the end of its passes.
         _keep(token, g.door_pass)
-    g.door_csrf_token = _csrf_token_of(token)
+    g.door_csrf_token = csrf_token_of(token)
     # Once refused, the form is only shown again.
     if request.method not in SAFE and not g.get("is_door_form_refused"):
         named = (request.headers.get(header) for header in CSRF_HEADERS)
@@ -59,7 +59,7 @@ def current_event() -> EventRow:
 
 
 def door_csrf_token() -> str:
-    """What forms and calls of the device have to send, for as long as it has its pass."""
+    """`csrf_token_of` the device that asks."""
     return str(g.door_csrf_token)
 
 
@@ -107,7 +107,8 @@ def _keep(token: str, door_pass: DoorPass) -> None:
         return response
 
 
-def _csrf_token_of(token: str) -> str:
+def csrf_token_of(token: str) -> str:
+    """What the forms and calls of the device with a pass have to send."""
     key = current_app.secret_key
     assert isinstance(key, str)
     return hmac.digest(key.encode(), b"door form " + token.encode(), "sha256").hex()
