@@ -134,7 +134,9 @@ def find(connection: Connection, event: LockedEvent, asked: Sequence[Scan]) -> F
     found = Found(connection, event)
     _find_before(found, [scan.id for scan in asked])
     new = [scan for scan in asked if scan.id not in found.before]
-    codes = {normal_code(scan.code) for scan in new if scan.code is not None}
+    read = {normal_code(scan.code) for scan in new if scan.code is not None}
+    # MySQL will not compare a code, which is ASCII, with any other text.
+    codes = {code for code in read if code.isascii()}
     positions = {scan.position for scan in new if scan.position is not None}
     others = _find_guests(found, codes, positions)
     _find_elsewhere(found, event, codes, others)
