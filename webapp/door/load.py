@@ -9,6 +9,7 @@ from sqlalchemy import Connection, and_, bindparam, select
 
 from webapp.booking.codes import TICKET_CODE, code_hash
 from webapp.booking.commands import door
+from webapp.booking.guests import is_guest_id
 from webapp.door.decide import Guest, Scan, Verdict
 from webapp.storage.rows import LockedEvent
 from webapp.storage.tables import (
@@ -76,7 +77,7 @@ def normal_code(text: str) -> str:
 
 def shown_name(booking: Any) -> str:
     """The name of a booking, or what an integration calls it; never an address."""
-    if booking.name or "@" in booking.attendee_id or booking.attendee_id.startswith("guest:"):
+    if booking.name or "@" in booking.attendee_id or is_guest_id(booking.attendee_id):
         return str(booking.name)
     return str(booking.attendee_id)
 
@@ -133,7 +134,9 @@ def find(connection: Connection, event: LockedEvent, asked: Sequence[Scan]) -> F
     found = Found(connection, event)
     _find_before(found, [scan.id for scan in asked])
     new = [scan for scan in asked if scan.id not in found.before]
-    codes = {normal_code(scan.code) for scan in new if scan.code is not None}
+    read = {normal_code(scan.code) for scan in new if scan.code is not None}
+    # MySQL will not compare a code, which is ASCII, with any other text.
+    codes = {code for code in read if code.isascii()}
     positions = {scan.position for scan in new if scan.position is not None}
     others = _find_guests(found, codes, positions)
     _find_elsewhere(found, event, codes, others)

@@ -1,9 +1,9 @@
 """People who come without a ticket: booked and let in by one call of a device that may sell."""
 
-import secrets
 from dataclasses import dataclass
 
 from webapp.booking.commands import door
+from webapp.booking.guests import new_guest_id
 from webapp.booking.services import book_tickets
 from webapp.door.decide import Scan
 from webapp.door.passes import DoorPass
@@ -36,7 +36,7 @@ def admit_walk_in(door_pass: DoorPass, walk_in: WalkIn) -> Answer:
     content = {"tickets": walk_in.tickets, "name": walk_in.name}
     booked = book_tickets(
         event_id,
-        attendee_id=f"guest:{secrets.token_hex(32)}",
+        attendee_id=new_guest_id(),
         tickets=walk_in.tickets,
         name=walk_in.name,
         actor=actor,
