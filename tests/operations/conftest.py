@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 from click.testing import Result
 from flask import Flask
-from sqlalchemy import LargeBinary, NullPool, create_engine, func, insert, inspect, select
+from sqlalchemy import (
+    Connection,
+    LargeBinary,
+    NullPool,
+    create_engine,
+    func,
+    insert,
+    inspect,
+    select,
+)
 
 from tests.conftest import (
     DATABASE_NAME,
@@ -114,21 +123,23 @@ def fill_every_table(made: Busy) -> None:
         for table in TABLES:
             if not connection.execute(select(func.count()).select_from(table)).scalar_one():
                 values = {
-                    column.key: _value(column, made)
+                    column.key: _value(connection, column, made)
                     for column in table.columns
                     if column.computed is None and not column.nullable
                 }
                 connection.execute(insert(table), values)
 
 
-def _value(column: Any, made: Busy) -> object:
-    owners = {key.column.table.name for key in column.foreign_keys}
-    if owners:
-        return {"organizer": made.organizer, "event": made.hot, "booking": 1}[owners.pop()]
+def _value(connection: Connection, column: Any, made: Busy) -> object:
+    for key in column.foreign_keys:
+        of_first = {"booking.position": 1, "booking.event_id": made.hot, "event.id": made.hot}
+        known = of_first.get(str(key.column))
+        return known or connection.execute(select(key.column).limit(1)).scalar_one()
     if isinstance(column.type, UtcDateTime):
         return clock.now()
     if isinstance(column.type, LargeBinary):
         return b"\x00\xff'\\"
     if column.type.python_type in (int, bool):
         return 1
+    # A column that takes certain words only needs one of them here.
     return {"audience": "all", "text": "Grüße 🎟 \\ ' % ?\n"}.get(column.name, "x")

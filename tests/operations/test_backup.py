@@ -2,7 +2,6 @@
 
 import os
 import resource
-import shutil
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -229,15 +228,13 @@ def test_copy_of_a_site_that_breaks_rules_is_kept_under_another_name(
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_what_cannot_be_backed_up_is_told(
-    make_site: MakeSite, folder: Path, database_url: str
-) -> None:
+def test_what_cannot_be_backed_up_is_told(app: Flask, make_site: MakeSite, folder: Path) -> None:
     nothing = make_site(f"sqlite:///{folder / 'none.db'}")
     assert "there is no database yet" in run(nothing, "backup", folder / "backup.db").stderr
     away = make_site("mysql://app:app@127.0.0.1:9/booking")
     assert "no backup was made: 2003 " in run(away, "backup", folder / "backup.db").stderr
     damaged = folder / "damaged.db"
-    shutil.copyfile(database_url.removeprefix("sqlite:///"), damaged)
+    assert run(app, "backup", damaged).exit_code == 0
     with damaged.open("r+b") as file:
         file.seek(4096)
         file.write(b"\xff" * 8192)
@@ -245,4 +242,4 @@ def test_what_cannot_be_backed_up_is_told(
     told = run(site, "backup", folder / "backup.db")
     assert told.exit_code == 1
     assert "no backup was made: " in told.stderr
-    assert "backup.db" not in {path.stem for path in folder.iterdir()}
+    assert not list(folder.glob("backup.db*"))

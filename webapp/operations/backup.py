@@ -122,6 +122,8 @@ def back_up(path: Path, settings: Settings, *, progress: Progress | None = None)
                 _copy_file(Path(url.database or ""), part, progress)
             else:
                 _copy_server(url, part, progress)
+            if progress is not None:
+                progress("verify", 0, 0)
             report = _finish(part, taken_at)
         except tables.DATABASE_ERRORS as error:
             raise OperationError(f"no backup was made: {tables.reason_of(error)}") from None

@@ -73,15 +73,17 @@ def restore(file: Path, even_broken: bool) -> None:
             f"There was no {key_of(file).name} beside it: links in mails that were sent lead"
             " nowhere unless the site's SECRET_KEY is the one of then."
         )
-    mails = "1 mail is" if done.pending == 1 else f"{done.pending:,} mails are"
+    mails = "1 mail waits" if done.pending == 1 else f"{done.pending:,} mails wait"
+    again = "; what left after the backup is sent again" if done.pending else ""
     click.echo(
-        f"Mails and lapses rest, and {mails} waiting; some may have been sent after the backup."
+        f"Mails and lapses rest, and {mails}{again}."
         "\nLook whether all is there, then: flask --app wsgi deliver --resume"
     )
 
 
 def figures(report: Report) -> str:
-    return f"{report.events:,} events, {report.bookings:,} bookings, {report.activities:,} lines"
+    lines = f"{report.activities:,} lines of history"
+    return f"{report.events:,} events, {report.bookings:,} bookings, {lines}"
 
 
 @contextmanager
