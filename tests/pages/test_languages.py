@@ -478,7 +478,7 @@ def pages_of_organizer(
     yield went_on(submit(f"{home}/events/{quiet}/bookings/new", **person))
     yield submit(f"{home}/events/{quiet}/bookings/new", **person)
     yield went_on(submit(f"{home}/events/{full}/bookings/new", **person))
-    people = "Δίκη,Πλήθος,Πλήθος\nΔάφνη,new@example.org,1\n,,0\nΔίκη,dike@example,1\nΔίκη,,1"
+    people = "Δίκη,Πλήθος,Πλήθος\nΔάφη,new@example.org,1\n,,0\nΔίκη,dike@example,1\nΔίκη,,1"
     people += "\nΔίκη,,1"
     yield submit(f"{home}/events/{quiet}/bookings/list", text=people, act="look")
     yield went_on(submit(f"{home}/events/{full}/cancel"))

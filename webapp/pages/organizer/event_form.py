@@ -34,7 +34,10 @@ USUAL = 120
 LONGEST = 60 * 24 * 366
 # Of an event whose end is a moment of its own.
 OTHER = "other"
-UNSURE = {"start_is_past": "start_would_be_past", "closing_is_past": "closing_would_be_past"}
+UNSURE = {
+    "start_is_past": Problem("start_would_be_past"),
+    "closing_is_past": Problem("closing_would_be_past"),
+}
 
 
 class Typed(NamedTuple):
@@ -126,7 +129,7 @@ def check_sure(details: EventDetails, *, was: EventRow | None = None) -> None:
 
 def unsure(problems: Mapping[str, Problem]) -> dict[str, Problem]:
     """The same problems as they are told before the event is published."""
-    return {name: Problem(UNSURE[one.code]) for name, one in problems.items()}
+    return {name: UNSURE[one.code] for name, one in problems.items()}
 
 
 def shown_times(event: Any, time_zone: str) -> dict[str, str]:
