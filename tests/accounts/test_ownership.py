@@ -18,15 +18,19 @@ from sqlalchemy import update
 import webapp
 from tests.support.fixtures import MakeEvent
 from tests.support.tools import rows
-from webapp.booking import batch, giving, open_questions, queries
+from webapp.booking import batch, giving, lists, open_questions, queries
 from webapp.booking import services as bookings
 from webapp.booking.access import check_own, lock_own_event
-from webapp.booking.commands import organizer
+from webapp.booking.commands import CancelBooking, organizer
 from webapp.booking.corrections import correct_booking
+from webapp.booking.foresight import would_move_up
 from webapp.booking.guest_list import guest_list_of
 from webapp.booking.links import replace_link_of
 from webapp.booking.queries import find_event
-from webapp.errors import EventClosed, EventNotFound
+from webapp.door import attendance, passes
+from webapp.door import services as door
+from webapp.door.decide import Scan
+from webapp.errors import EventClosed, EventNotFound, PassNotFound
 from webapp.events import dismissals, pictures, removal, sales
 from webapp.events import services as events
 from webapp.events.dismissals import Matter
@@ -41,8 +45,11 @@ from webapp.storage.transaction import write
 PICTURE = BytesIO()
 Image.new("RGB", (60, 40)).save(PICTURE, "PNG")
 ASKING = {"actor", "organizer_id"}
-ROOMS = ("booking", "events", "mail")
-TABLES = ("event", "booking", "activity", "delivery", "message", "picture", "old_code")
+ROOMS = ("booking", "door", "events", "mail")
+TABLES = (
+    *("event", "booking", "activity", "delivery", "message", "picture", "old_code"),
+    *("door_pass", "scan", "admission"),
+)
 
 # By name: what each does to an event of Olga's in somebody's name. Where an event is read, its
 # caller has it from wherever they like.
@@ -154,9 +161,38 @@ VERBS: dict[str, Callable[[EventRow, int], object]] = {
         event.id, PICTURE.getvalue(), description="A", actor=organizer(who)
     ),
     "events.sales.sales_of": lambda event, who: sales.sales_of(event, actor=organizer(who)),
+    "booking.foresight.would_move_up": lambda event, who: would_move_up(
+        event, CancelBooking(1), actor=organizer(who)
+    ),
+    "booking.lists.expect_list": lambda event, who: lists.expect_list(
+        event, [lists.Listed("Ida", None, 1)], actor=organizer(who)
+    ),
+    "booking.lists.book_list": lambda event, who: lists.book_list(
+        event.id, [lists.Listed("Ida", None, 1)], actor=organizer(who)
+    ),
+    "door.attendance.figures_of": lambda event, who: attendance.figures_of(
+        event, actor=organizer(who)
+    ),
+    "door.attendance.who_came": lambda event, who: attendance.who_came(event, actor=organizer(who)),
+    "door.attendance.all_who_came": lambda event, who: list(
+        attendance.all_who_came(event, actor=organizer(who))
+    ),
+    "door.attendance.let_in_twice": lambda event, who: attendance.let_in_twice(
+        [event], actor=organizer(who), since=event.created_at
+    ),
+    "door.passes.create_pass": lambda event, who: passes.create_pass(
+        event.id, name="Gate", actor=organizer(who)
+    ),
+    "door.passes.revoke_pass": lambda event, who: passes.revoke_pass(
+        event.id, 1, actor=organizer(who)
+    ),
+    "door.services.scan": lambda event, who: door.scan(
+        event.id, [Scan("a" * 32, position=1)], actor=organizer(who)
+    ),
 }
 # About an organizer's account, or those among several events that are theirs.
 OF_AN_ACCOUNT = {
+    "door.passes.passes_of",
     "booking.standstill.standstills",
     "events.services.create_event",
     "events.dismissals.dismissed_by",
@@ -175,6 +211,14 @@ OF_AN_ACCOUNT = {
 }
 # What everybody may know of an event, and what other services are made of.
 OF_NOBODY = {
+    "booking.guests.listed_guest_id",
+    "booking.queries.row_of_event",
+    "door.attendance.arrivals_of",
+    "door.load.pass_names",
+    "door.queries.arrivals",
+    "door.queries.door_figures",
+    "door.queries.door_list",
+    "door.queries.find_guests",
     "booking.codes.is_token_for",
     "booking.codes.token_for",
     "booking.lapses.settle",
@@ -257,8 +301,8 @@ def test_stranger_neither_sees_nor_changes_anything(
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_owner_is_no_stranger(event: EventRow, organizer_id: int, verb: str) -> None:
-    # It has bookings, so it cannot be a draft again.
-    with suppress(EventClosed):
+    # It has bookings, so it cannot be a draft again, and no pass.
+    with suppress(EventClosed, PassNotFound):
         VERBS[verb](event, organizer_id)
 
 

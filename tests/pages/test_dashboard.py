@@ -134,7 +134,7 @@ def test_four_hundred_events_stay_quick_and_readable(
     with app.app_context(), write_engine().begin() as connection:
         connection.execute(insert(events), values)
     for path, most in (
-        ("/organizer", 5),
+        ("/organizer", 6),
         ("/organizer?show=past", 3),
         ("/organizer?show=drafts", 2),
         ("/organizer?search=evening+39", 3),

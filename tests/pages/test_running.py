@@ -86,7 +86,7 @@ def test_event_that_is_over_says_so_and_names_what_comes_next(
     desk = page_of(owner, f"/organizer/events/{event_id}")
     assert "Over" in desk
     assert "Share this link" not in desk
-    assert "Over" in page_of(owner, "/organizer")
+    assert "Festival" in page_of(owner, "/organizer?show=past")
 
 
 def test_form_that_is_wrong_is_marked_everywhere_at_once(

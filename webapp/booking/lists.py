@@ -23,7 +23,7 @@ from webapp.booking.guests import listed_guest_id
 from webapp.booking.inventory import inventory_of
 from webapp.booking.ledger import Ledger
 from webapp.booking.refusals import error_of
-from webapp.errors import DomainError, Unavailable
+from webapp.errors import DomainError, EventNotFound, Unavailable
 from webapp.logs import log_event
 from webapp.storage.idempotency import IdempotencyKey
 from webapp.storage.rows import EventRow
@@ -120,6 +120,8 @@ def book_list(
         except Exception as error:
             decided = [error]
         for result in decided:
+            if isinstance(result, EventNotFound):
+                raise result
             if not isinstance(result, Outcome | DomainError):
                 log.error("one of a list cannot be booked", exc_info=result)
                 result = Unavailable()
