@@ -58,10 +58,17 @@ def load(confirmed: int, waiting: int, **statuses: int) -> Load:
     [
         (load(2, 1), []),
         (load(3, 1), ["answers make 3 confirmed, the database has 2"]),
-        (load(1, 1), ["answers make 1 confirmed, the database has 2"]),
-        (load(2, 2), ["answers make 1 waiting, the database has 0"]),
+        pytest.param(
+            *(load(1, 1), ["answers make 1 confirmed, the database has 2"]), marks=pytest.mark.long
+        ),
+        pytest.param(
+            *(load(2, 2), ["answers make 1 waiting, the database has 0"]), marks=pytest.mark.long
+        ),
         (load(2, 1, **{"503": 4}), ["4 answers had status 503"]),
-        (replace(load(2, 1), sent=5), ["2 requests were never answered"]),
+        pytest.param(
+            *(replace(load(2, 1), sent=5), ["2 requests were never answered"]),
+            marks=pytest.mark.long,
+        ),
     ],
 )
 def test_answer_that_the_database_does_not_bear_out_is_noticed(

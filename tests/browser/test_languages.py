@@ -38,7 +38,7 @@ FEW = {
 }
 WALKS = [
     pytest.param(LEFT_TO_RIGHT, NARROW, marks=pytest.mark.long),
-    (LEFT_TO_RIGHT, DESK),
+    pytest.param(LEFT_TO_RIGHT, DESK, marks=pytest.mark.long),
     (RIGHT_TO_LEFT, NARROW),
     pytest.param(RIGHT_TO_LEFT, DESK, marks=pytest.mark.long),
 ]

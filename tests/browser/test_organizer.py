@@ -180,7 +180,7 @@ def test_login_that_ends_in_the_middle_of_a_form_loses_nothing(page: Page, scrip
     expect(page.get_by_label("Description")).to_have_value('# "Soup" & bread\n\nBring a spoon.')
     page.get_by_role("button", name="Publish").click()
     expect(page.get_by_text("Your event is published.")).to_be_visible()
-    page.goto("/organizer")
+    page.goto(f"/organizer?search={name}")
     expect(page.get_by_role("heading", name=name)).to_have_count(1)
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_role("link", name="For organizers")).to_be_visible()

@@ -486,7 +486,10 @@ def pages_that_ask(
     yield owner.get(f"{desk}/history")
 
 
-@pytest.mark.parametrize(("code", "direction"), [(LEFT_TO_RIGHT, "ltr"), (RIGHT_TO_LEFT, "rtl")])
+@pytest.mark.parametrize(
+    ("code", "direction"),
+    [pytest.param(LEFT_TO_RIGHT, "ltr", marks=pytest.mark.long), (RIGHT_TO_LEFT, "rtl")],
+)
 def test_every_page_that_asks_says_everything_in_the_visitors_language(
     app: Flask,
     owner: Person,

@@ -164,7 +164,10 @@ def test_landed_migrations_are_as_they_were() -> None:
     assert {name: found.get(name) for name in LANDED} == LANDED
 
 
-@pytest.mark.parametrize("commit", COMMITS)
+@pytest.mark.parametrize(
+    "commit",
+    [COMMITS[0], *(pytest.param(c, marks=pytest.mark.long) for c in COMMITS[1:-1]), COMMITS[-1]],
+)
 def test_database_of_an_earlier_commit_is_upgraded(
     url: str, expected: Made, commit: str, upgrading: Upgrades, tmp_path: Path
 ) -> None:

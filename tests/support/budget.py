@@ -17,7 +17,7 @@ BUDGETS = {
     "tests/door": (40, 150),
     "tests/events": (50, 130),
     "tests/mail": (140, 500),
-    "tests/operations": (60, 500),
+    "tests/operations": (110, 500),
     "tests/pages": (65, 130),
     "tests/text": (15, 30),
     "tests/reliability": (200, 900),
