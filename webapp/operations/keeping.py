@@ -22,7 +22,10 @@ def check_backup() -> list[Finding]:
     if made is None:
         lacks = fix if _has_bookings() else note
         return [
-            lacks("There is no backup yet. Have one made each night, by: flask --app wsgi backup")
+            lacks(
+                "There is no backup yet. Have one made each night, by:"
+                " flask --app wsgi backup FOLDER --keep 7"
+            )
         ]
     moment = f"{made:%Y-%m-%d %H:%M}"
     if clock.now() - made > BACKUP_EVERY:

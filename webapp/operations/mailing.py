@@ -27,6 +27,7 @@ CONNECT_SECONDS = 5
 # From the greeting to the answer to MAIL FROM: some servers let strangers wait before they greet.
 TALK_SECONDS = 12
 SLOW_SECONDS = 6
+JUST_STARTED_SECONDS = 3.0
 DUE_FOR = timedelta(minutes=10)
 TRIED_FOR = timedelta(hours=1)
 TAKEN = range(200, 400)
@@ -109,8 +110,7 @@ def check_deliverer() -> list[Finding]:
                 )
             )
         ]
-    beat = heartbeat.last_beat()
-    if not heartbeat.is_recent(beat, clock.now()):
+    if not _beats():
         return [
             fix(
                 _(
@@ -120,6 +120,16 @@ def check_deliverer() -> list[Finding]:
             )
         ]
     return [ok(_("A deliverer is at work."))]
+
+
+def _beats() -> bool:
+    """Whether a deliverer has beaten of late; one that has just been started is given a moment."""
+    deadline = time.monotonic() + JUST_STARTED_SECONDS
+    while not heartbeat.is_recent(heartbeat.last_beat(), clock.now()):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True
 
 
 def check_queue() -> list[Finding]:
