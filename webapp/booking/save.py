@@ -46,7 +46,8 @@ _end = (
     )
     .values(status=bindparam("ended_as"))
 )
-_close = (
+# Also for the door, where whoever has come has answered whatever was asked.
+close_terms = (
     update(terms)
     .where(
         terms.c.event_id == bindparam("of_event"),
@@ -146,7 +147,7 @@ def _write_changed_bookings(connection: Connection, change: EventChange) -> None
             _expect(len(ended), connection, _end, values)
     if answered := [*ledger.lapsed, *ledger.kept]:
         values = {**of_event, "positions": answered}
-        _expect(len(answered), connection, _close, values)
+        _expect(len(answered), connection, close_terms, values)
     for claim in ledger.resized.values():
         values = {**of_event, "at_position": claim.position, "wanted": claim.tickets}
         _expect(1, connection, _resize, values)

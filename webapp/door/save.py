@@ -4,12 +4,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, literal, update
+from sqlalchemy import Connection, bindparam, delete, insert, update
 
 from webapp.booking.change import EventChange
 from webapp.booking.commands import ActivityKind
+from webapp.booking.save import close_terms
 from webapp.door.decide import Decision, Guest, Scan, What
-from webapp.storage.tables import admissions, bookings, scans, terms
+from webapp.storage.tables import admissions, bookings, scans
 
 # A device whose clock is further behind than this says nothing about when somebody came.
 LATEST = timedelta(days=2)
@@ -27,16 +28,6 @@ _count = (
         bookings.c.position == bindparam("at_position"),
     )
     .values(admitted=bindparam("in_now"))
-)
-# Who has come has answered whatever was asked.
-_close_terms = (
-    update(terms)
-    .where(
-        terms.c.event_id == bindparam("of_event"),
-        terms.c.position == bindparam("at_position"),
-        terms.c.is_open == literal(True),
-    )
-    .values(is_open=False)
 )
 
 
@@ -141,8 +132,8 @@ class Written:
             connection.execute(_let_out, out)
         if self._admissions:
             connection.execute(_insert_admissions, list(self._admissions.values()))
-            here = [{"of_event": event_id, "at_position": position} for position, _ in moved]
-            connection.execute(_close_terms, here)
+            here = [position for position, _ in moved]
+            connection.execute(close_terms, {"of_event": event_id, "positions": here})
         if moved:
             connection.execute(
                 _count,
