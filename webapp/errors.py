@@ -62,6 +62,34 @@ class InvalidInput(DomainError):
         super().__init__(problems=problems)
 
 
+class ChooseTicketType(InvalidInput):
+    """Several ticket types can be had, and it was not said which."""
+
+    code = "choose_ticket_type"
+
+    def __init__(self) -> None:
+        super().__init__({"items": Problem("choose_ticket_type")})
+
+
+class UnknownCode(InvalidInput):
+    """A code that is no use, for whatever reason: nobody learns which ones there are."""
+
+    code = "unknown_code"
+
+    def __init__(self) -> None:
+        super().__init__({"code": Problem("unknown_code")})
+
+
+class TypeNotFound(DomainError):
+    code = "type_not_found"
+
+
+class TypeInUse(DomainError):
+    """A ticket type that cannot go: somebody has booked it, or (reason `code`) a code is for it."""
+
+    code = "type_in_use"
+
+
 class EventNotFound(DomainError):
     code = "event_not_found"
 

@@ -20,6 +20,7 @@ from tests.support.fixtures import MakeEvent
 from tests.support.tools import rows
 from webapp.booking import batch, giving, lists, open_questions, queries
 from webapp.booking import services as bookings
+from webapp.booking import type_services as types
 from webapp.booking.access import check_own, lock_own_event
 from webapp.booking.commands import CancelBooking, organizer
 from webapp.booking.corrections import correct_booking
@@ -30,7 +31,7 @@ from webapp.booking.queries import find_event
 from webapp.door import attendance, passes
 from webapp.door import services as door
 from webapp.door.decide import Scan
-from webapp.errors import EventClosed, EventNotFound, PassNotFound
+from webapp.errors import EventClosed, EventNotFound, PassNotFound, TypeNotFound
 from webapp.events import dismissals, pictures, removal, sales
 from webapp.events import services as events
 from webapp.events.dismissals import Matter
@@ -84,6 +85,18 @@ VERBS: dict[str, Callable[[EventRow, int], object]] = {
     ),
     "booking.services.change_tickets": lambda event, who: bookings.change_tickets(
         event.id, position=1, tickets=1, actor=organizer(who)
+    ),
+    "booking.type_services.add_type": lambda event, who: types.add_type(
+        event.id, types.TypeDetails("New"), actor=organizer(who)
+    ),
+    "booking.type_services.edit_type": lambda event, who: types.edit_type(
+        event.id, 1, types.TypeDetails("New"), actor=organizer(who)
+    ),
+    "booking.type_services.order_types": lambda event, who: types.order_types(
+        event.id, [1], actor=organizer(who)
+    ),
+    "booking.type_services.remove_type": lambda event, who: types.remove_type(
+        event.id, 1, actor=organizer(who)
     ),
     "events.services.cancel_event": lambda event, who: events.cancel_event(
         event.id, actor=organizer(who)
@@ -212,6 +225,9 @@ OF_AN_ACCOUNT = {
 # What everybody may know of an event, and what other services are made of.
 OF_NOBODY = {
     "booking.guests.listed_guest_id",
+    "booking.load_types.queues_of",
+    "booking.save_types.end_queues",
+    "booking.type_queries.read_types",
     "booking.queries.row_of_event",
     "door.attendance.arrivals_of",
     "door.load.pass_names",
@@ -301,8 +317,8 @@ def test_stranger_neither_sees_nor_changes_anything(
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_owner_is_no_stranger(event: EventRow, organizer_id: int, verb: str) -> None:
-    # It has bookings, so it cannot be a draft again, and no pass.
-    with suppress(EventClosed, PassNotFound):
+    # It has bookings, so it cannot be a draft again, and neither passes nor types.
+    with suppress(EventClosed, PassNotFound, TypeNotFound):
         VERBS[verb](event, organizer_id)
 
 

@@ -18,7 +18,7 @@ from webapp.booking.commands import (
     ListEnd,
     Outcome,
     Refusal,
-    SetCapacity,
+    SetLimits,
     Status,
     TakeFree,
     TermKind,
@@ -73,27 +73,27 @@ class KeptBook:
             ledger.lapse([(replace(claim), TermKind.ADDRESS) for claim in lapsing])
         outcomes = [ledger.decide(self._measured(command), actor) for command, actor in commands]
         self.inventory = ledger.inventory
-        for claim in ledger.created:
+        for claim in ledger.journal.created:
             assert claim.position not in self.claims, "a position was used again"
             self.claims[claim.position] = replace(claim)
-        for position, claim in ledger.resized.items():
+        for position, claim in ledger.journal.resized.items():
             self.claims[position].tickets = claim.tickets
-        for position in ledger.promoted:
+        for position in ledger.journal.promoted:
             self.claims[position].status = Status.CONFIRMED
-        for position in ledger.lapsed:
+        for position in ledger.journal.lapsed:
             self.claims[position].status = Status.LAPSED
-        for position in ledger.cancelled:
+        for position in ledger.journal.cancelled:
             self.claims[position].status = Status.CANCELLED
-        lines = ledger.history
-        if ledger.list_end:
-            lines = self._end_list(ledger.list_end, lines)
+        lines = ledger.journal.history
+        if ledger.journal.list_end:
+            lines = self._end_list(ledger.journal.list_end, lines)
         if any(isinstance(command, CancelEvent) for command, _ in commands):
             for claim in self.claims.values():
                 if is_active(claim.status):
                     claim.status = Status.CANCELLED
         self.history += lines
         self.moved_up_lately.update(
-            line.position for line in ledger.history if line.what is ActivityKind.PROMOTED
+            line.position for line in ledger.journal.history if line.what is ActivityKind.PROMOTED
         )
         return outcomes
 
@@ -155,7 +155,7 @@ class KeptBook:
         match command:
             case BookTickets():
                 return "booked", outcome.position, outcome.status.value, outcome.rank
-            case SetCapacity():
+            case SetLimits():
                 return "resized", list(outcome.promoted)
             case CancelEvent():
                 return ("closed",)
@@ -180,7 +180,7 @@ class KeptBook:
                         yield self.claims[position]
 
     def _measured(self, command: Command) -> Command:
-        if isinstance(command, SetCapacity):
+        if isinstance(command, SetLimits):
             largest = max((claim.tickets for claim in self.waiting()), default=0)
             return replace(command, largest_waiting=largest)
         return command

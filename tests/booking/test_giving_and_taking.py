@@ -231,11 +231,11 @@ def test_more_tickets_past_who_waits_would_be_noticed(
     raise_to = Ledger._raise
 
     def blind_to_who_waits(
-        ledger: Ledger, claim: Claim, command: ChangeTickets, actor: Actor
+        ledger: Ledger, claim: Claim, command: ChangeTickets, wants: str, actor: Actor
     ) -> object:
         waiting, ledger.inventory.waiting = ledger.inventory.waiting, 0
         try:
-            return raise_to(ledger, claim, command, actor)
+            return raise_to(ledger, claim, command, wants, actor)
         finally:
             ledger.inventory.waiting = waiting
 
@@ -252,7 +252,7 @@ def test_more_tickets_than_there_are_would_be_refused_by_the_database(
 ) -> None:
     event_id = make_event(capacity=4)
     fill(event_id, 2, 2)
-    monkeypatch.setattr(Inventory, "available", property(lambda inventory: inventory.free + 1))
+    monkeypatch.setattr(Inventory, "free", property(lambda i: i.capacity - i.confirmed + 1))
     with pytest.raises(DBAPIError, match="confirmed"):
         change_tickets(event_id, position=1, tickets=3)
     assert booking_at(event_id, 1).tickets == 2

@@ -59,6 +59,7 @@ class Row:
     time_zone: str = "UTC"
     next_position: int = 20
     revision: int = 5
+    types: int = 0
     next_lapse_at: datetime | None = None
     asks_address: bool = False
     still_coming_days: int | None = None

@@ -23,14 +23,15 @@ from webapp.booking.commands import (
     Outcome,
     Reason,
     Refusal,
-    SetCapacity,
+    SetLimits,
     Status,
     TakeFree,
     Term,
     TermKind,
 )
 from webapp.booking.inventory import Closure, Inventory
-from webapp.booking.ledger import InconsistentLedger, Ledger
+from webapp.booking.ledger import Ledger
+from webapp.booking.line import InconsistentLedger
 
 steady = settings(deadline=None, derandomize=True, max_examples=60)
 
@@ -83,7 +84,7 @@ def by_anybody(commands: st.SearchStrategy[Command]) -> st.SearchStrategy[Step]:
     return st.one_of(commands, st.builds(ByOrganizer, commands))
 
 
-sizes_of_event: st.SearchStrategy[Step] = st.builds(SetCapacity, st.integers(0, 9))
+sizes_of_event: st.SearchStrategy[Step] = st.builds(SetLimits, st.integers(0, 9))
 rules: st.SearchStrategy[Step] = st.builds(
     Rules,
     st.sampled_from(["open", "open", "too late to cancel", "started", "closed", "runs", "over"]),
@@ -121,7 +122,7 @@ def batches_of(story: list[Step], sizes: list[int]) -> list[list[Step]]:
     size = iter(sizes * (len(story) + 1))
     room = 0
     for step in story:
-        if isinstance(step, Rules | SetCapacity | CancelEvent):
+        if isinstance(step, Rules | SetLimits | CancelEvent):
             batches.append([step])
             room = 0
             continue
@@ -149,7 +150,7 @@ def keep(book: KeptBook, batch: list[Step]) -> list[tuple[object, ...]]:
         book.inventory = allow(book.inventory, batch[0])
         if batch[0].a_day_later:
             book.moved_up_lately.clear()
-        return book.told(SetCapacity(book.inventory.capacity))
+        return book.told(SetLimits(book.inventory.capacity))
     given = [step for step in batch if not isinstance(step, Rules | Over)]
     if isinstance(batch[0], Over):
         return book.told_of_lapse(batch[0].positions, *given)
@@ -190,7 +191,7 @@ def tell(event: model.Event, step: Step) -> tuple[object, ...]:
             )
         case TakeFree(position, tickets):
             return event.take(position, tickets)
-        case SetCapacity(capacity):
+        case SetLimits(capacity):
             return event.set_capacity(capacity)
         case CancelEvent():
             return event.cancel_event()
@@ -502,9 +503,9 @@ def test_fewer_tickets_of_the_waiting_head_can_make_it_fit() -> None:
         (Inventory(3, 2), TakeFree(1, 1), Refusal(Reason.NOT_WAITING)),
         (Inventory(3, 2), ChangeTickets(1, 0), Refusal(Reason.TOO_FEW_TICKETS, 1)),
         (Inventory(3, 2), ChangeTickets(9, 1), Refusal(Reason.NO_SUCH_BOOKING)),
-        (Inventory(3, 2), SetCapacity(1), Refusal(Reason.CAPACITY_TOO_LOW, 2)),
-        (Inventory(3, 2), SetCapacity(2, 3), Refusal(Reason.CAPACITY_TOO_LOW, 3)),
-        (Inventory(3), SetCapacity(0), Refusal(Reason.CAPACITY_TOO_LOW, 1)),
+        (Inventory(3, 2), SetLimits(1), Refusal(Reason.CAPACITY_TOO_LOW, 2)),
+        (Inventory(3, 2), SetLimits(2, 3), Refusal(Reason.CAPACITY_TOO_LOW, 3)),
+        (Inventory(3), SetLimits(0), Refusal(Reason.CAPACITY_TOO_LOW, 1)),
     ],
 )
 def test_refusal_names_its_reason_and_the_number(
@@ -514,7 +515,7 @@ def test_refusal_names_its_reason_and_the_number(
     before = replace(inventory)
     assert ledger.decide(command, ATTENDEE) == refused
     assert ledger.inventory == before
-    assert not ledger.history
+    assert not ledger.journal.history
 
 
 def test_organizer_cancels_when_attendees_may_not() -> None:
@@ -650,11 +651,11 @@ def test_more_tickets_after_the_start_end_the_list_as_well() -> None:
 
 def test_larger_capacity_promotes_and_smaller_one_keeps_what_is_confirmed() -> None:
     book = full_book(2, 2, 1, capacity=2)
-    assert book.told(SetCapacity(4)) == [("resized", [2])]
-    assert book.told(SetCapacity(3)) == [("refused", "capacity_too_low")]
+    assert book.told(SetLimits(4)) == [("resized", [2])]
+    assert book.told(SetLimits(3)) == [("refused", "capacity_too_low")]
     book.run(CancelBooking(3))
     book.run(CancelBooking(1))
-    assert book.told(SetCapacity(2)) == [("resized", [])]
+    assert book.told(SetLimits(2)) == [("resized", [])]
     assert book.inventory.free == 0
 
 
@@ -695,7 +696,7 @@ def test_waiting_list_is_read_only_as_far_as_it_is_needed() -> None:
 def test_figures_that_contradict_the_bookings_decide_nothing() -> None:
     ledger = Ledger(Inventory(2, confirmed=0, waiting=1), waiting=[])
     with pytest.raises(InconsistentLedger):
-        ledger.decide(SetCapacity(2), ATTENDEE)
+        ledger.decide(SetLimits(2), ATTENDEE)
 
 
 def test_lapse_frees_its_tickets_once_and_moves_up_whom_they_reach() -> None:
@@ -732,7 +733,7 @@ def test_nobody_moves_up_past_one_who_has_to_lapse_in_a_later_batch() -> None:
     ledger = Ledger(Inventory(3, confirmed=1, waiting=4, next_position=6), waiting=claims)
     first = Claim(1, "guest 1", 1, Status.CONFIRMED)
     ledger.lapse([(first, TermKind.ADDRESS)], first_over=4)
-    assert list(ledger.promoted) == [2, 3]
+    assert list(ledger.journal.promoted) == [2, 3]
     assert ledger.inventory.free == 1
     # Neither does a newcomer, nor when somebody gives back.
     booked = ledger.decide(BookTickets("new", 1, "r"), ATTENDEE)
@@ -752,10 +753,10 @@ def test_answer_counts_until_its_term_is_over(kind: TermKind, is_over: bool) -> 
     answer = ledger.decide(KeepBooking(1, shows_address=asked_for), ATTENDEE)
     if is_over:
         assert answer == Refusal(Reason.LAPSED)
-        assert (ledger.kept, ledger.history) == ([], [])
+        assert (ledger.journal.kept, ledger.journal.history) == ([], [])
         return
     assert isinstance(answer, Outcome)
-    assert (answer.status, answer.repeated, ledger.kept) == (Status.CONFIRMED, False, [1])
+    assert (answer.status, answer.repeated, ledger.journal.kept) == (Status.CONFIRMED, False, [1])
     again = ledger.decide(KeepBooking(1), ATTENDEE)
     assert again == replace(answer, repeated=True)
-    assert [line.what for line in ledger.history] == [ActivityKind.KEPT]
+    assert [line.what for line in ledger.journal.history] == [ActivityKind.KEPT]

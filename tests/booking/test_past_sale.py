@@ -10,6 +10,7 @@ from tests.support.fixtures import Clock, MakeEvent
 from tests.support.tools import figures, fill, history, rows, statuses, together
 from webapp.booking.commands import ATTENDEE, Actor, Outcome, organizer
 from webapp.booking.inventory import Inventory
+from webapp.booking.line import Line, Walk
 from webapp.booking.services import book_tickets, cancel_booking, change_tickets
 from webapp.errors import DomainError, EventClosed, EventNotFound, NotFree, SoldOut
 from webapp.verify.services import verify
@@ -178,7 +179,7 @@ def letting_everybody_in(patch: pytest.MonkeyPatch) -> None:
 
 
 def selling_ahead_of_who_waits(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Inventory, "available", property(lambda self: self.free))
+    patch.setattr(Line, "walk_to_end", lambda _, inventory: Walk(inventory))
 
 
 MUTANTS: dict[Callable[[pytest.MonkeyPatch], None], str] = {

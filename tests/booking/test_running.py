@@ -11,7 +11,7 @@ from tests.support.tools import figures, fill, history, rows, statuses, together
 from webapp.booking import save
 from webapp.booking.commands import Outcome, organizer
 from webapp.booking.inventory import Inventory
-from webapp.booking.ledger import InconsistentLedger
+from webapp.booking.line import InconsistentLedger, Line, Walk
 from webapp.booking.queries import find_booking
 from webapp.booking.ranks import rank_of
 from webapp.booking.services import book_tickets, cancel_booking, change_tickets, take_free
@@ -134,7 +134,7 @@ def joining_an_ended_list(patch: pytest.MonkeyPatch) -> None:
 
 
 def counting_who_waits(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Inventory, "available", property(lambda self: 0 if self.waiting else self.free))
+    patch.setattr(Line, "walk_to_end", lambda _, here: Walk(here, is_stopped=here.waiting > 0))
 
 
 MUTANTS: dict[Callable[[pytest.MonkeyPatch], None], str] = {

@@ -14,7 +14,7 @@ from tests.support.tools import statuses
 from webapp.booking import batch, heartbeat, lapses, save, terms
 from webapp.booking.change import EventChange
 from webapp.booking.commands import TermKind
-from webapp.booking.ledger import InconsistentLedger
+from webapp.booking.line import InconsistentLedger
 from webapp.booking.settling import Settled, settle_terms
 from webapp.errors import BookingClosed, DomainError
 from webapp.storage.tables import events

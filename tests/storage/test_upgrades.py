@@ -59,6 +59,7 @@ LANDED = {
     "2026_11_27_logins.py": "ade1d6a07dbcd24f",
     "2026_11_27_old_codes.py": "c1bc6d8680d0479b",
     "2026_11_27_terms.py": "8943f9c08d3e0081",
+    "2026_11_27_ticket_types.py": "e4d463a8485e1a0a",
 }
 
 Made = tuple[dict[str, list[str]], dict[str, list[str | None]]]

@@ -12,12 +12,12 @@ from webapp.api.auth import Unauthorized
 from webapp.api.blueprint import bp
 from webapp.api.openapi import documented
 from webapp.api.wire import idempotency_key
-from webapp.booking.commands import Actor, Outcome, Status, attendee, organizer
+from webapp.booking.commands import Actor, BookTickets, Outcome, Status, attendee, organizer
 from webapp.booking.corrections import correct_booking
+from webapp.booking.foresight import refuse_as_newcomer
 from webapp.booking.giving import give_ticket
 from webapp.booking.links import ask_for_new_link, replace_link_of
 from webapp.booking.queries import find_booking, find_event, locate, locate_any
-from webapp.booking.refusals import refuse_as_newcomer
 from webapp.booking.services import (
     book_tickets,
     cancel_booking,
@@ -134,7 +134,7 @@ def book() -> Response:
         event, now = find_event(asked.eventId), clock.now()
         if not by_stranger or not asks_addresses(event, now):
             raise
-        refuse_as_newcomer(event, asked.tickets, now)
+        refuse_as_newcomer(event, BookTickets("", asked.tickets))
         return answer(shapes.asked(), 202)
     if outcome.asked:
         return answer(shapes.asked(), 202)

@@ -9,11 +9,13 @@ from webapp.booking.commands import Outcome, Status
 def answer_of(outcome: Outcome, *, is_new_booking: bool) -> dict[str, Any]:
     """An outcome as it is stored under a one-time key."""
     references = {outcome.position: outcome.reference, **outcome.promoted}
-    answer = {
+    answer: dict[str, Any] = {
         "position": outcome.position,
         "tickets": outcome.tickets,
         "references": {str(position): name for position, name in references.items()},
     }
+    if outcome.wants:
+        answer["wants"] = outcome.wants
     if is_new_booking:
         asked = {"asked": True} if outcome.asked else {}
         return {**answer, "status": outcome.status, "rank": outcome.rank, **asked}
@@ -37,4 +39,5 @@ def outcome_of(answer: Mapping[str, Any]) -> Outcome:
         {position: references.get(str(position), "") for position in answer.get("promoted") or ()},
         repeated=True,
         asked=answer.get("asked", False),
+        wants=answer.get("wants", ""),
     )

@@ -12,20 +12,15 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from webapp import clock
-from webapp.booking import load, terms
+from webapp.booking import load, load_types, terms
 from webapp.booking.access import lock_own_event
 from webapp.booking.answers import answer_of
 from webapp.booking.change import EventChange
 from webapp.booking.codes import new_reference
-from webapp.booking.commands import (
-    Actor,
-    Claim,
-    Outcome,
-)
+from webapp.booking.commands import Actor, Outcome
 from webapp.booking.decisions import Decisions, Request, answering_of, claims_of
 from webapp.booking.figures import move_next_lapse
-from webapp.booking.inventory import give_back_until, inventory_of
-from webapp.booking.ledger import Ledger
+from webapp.booking.inventory import give_back_until
 from webapp.booking.revisions import is_committed
 from webapp.booking.save import save
 from webapp.booking.settling import settle_terms
@@ -59,36 +54,40 @@ class Batch:
         self,
         connection: Connection,
         events: Iterable[LockedEvent],
-        claims: Mapping[int, Iterable[Claim]],
         decide: Callable[[Changes, datetime], T],
         *,
-        answering: Mapping[int, Collection[int]] | None = None,
+        requests: Sequence[Request] = (),
     ) -> T:
         """Decide about events that are locked and save what was decided; what `decide` returned.
 
-        First those lapse whose terms are over. `claims` are the bookings that the decisions are
-        about, `{event_id: [claim]}`, and `answering` those whose attendees answer,
-        `{event_id: [position]}`. `decide` gets an open change for each event: `{event_id: change}`.
+        First those lapse whose terms are over. `requests` are those that are decided. `decide` gets
+        an open change for each event: `{event_id: change}`.
         """
-        now = clock.now()
+        now, events = clock.now(), list(events)
+        claims = claims_of(connection, requests)
+        types = load_types.types_of(connection, events, now)
+        codes = load_types.codes_of(connection, requests, claims, now) if types else {}
         changes = {
             event.id: EventChange(
                 self.id,
                 event,
-                Ledger(
-                    inventory_of(event, now),
+                load_types.open_ledger(
+                    connection,
+                    event,
                     claims.get(event.id, ()),
-                    load.waiting_list(connection, event.id),
+                    now,
+                    types=types,
+                    codes=codes,
                     moved_up_lately=partial(_moved_up_lately, connection, event, now),
                 ),
             )
             for event in events
         }
-        self.lapsed = 0
+        self.lapsed, answering = 0, answering_of(requests)
         for change in changes.values():
             lapsed, counted_at = settle_terms(connection, change, now)
             self.lapsed += lapsed
-            if answering and (positions := answering.get(change.event.id)):
+            if positions := answering.get(change.event.id):
                 change.ledger.terms = terms.terms_of(
                     connection, change.event.id, positions, counted_at=counted_at
                 )
@@ -133,7 +132,6 @@ def change_event(
         return batch.run(
             connection,
             [event],
-            {},
             lambda changes, now: decide(connection, changes[event_id], now),
         )
 
@@ -225,9 +223,8 @@ def _settle(
     results = batch.run(
         connection,
         events.values(),
-        claims_of(connection, requests),
         lambda changes, now: [decisions.decide(r, changes[r.event_id], now) for r in requests],
-        answering=answering_of(requests),
+        requests=requests,
     )
     for event_id, outcome in decisions.cancelled_before:
         outcome.promoted = load.promoted_by(connection, event_id, outcome.position)

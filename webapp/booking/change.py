@@ -32,7 +32,8 @@ class EventChange:
     `details` completes each created booking: `{position: details}`; `asked` are the positions of
     those whose address has to answer. `columns` are further ones of the event and `history` further
     lines for its activity. `next_lapse_at` is a figure of the event; the other figures are the
-    ledger's. `is_begun` says that a part has been written.
+    ledger's. `is_begun` says that a part has been written, `taken_before` how many tickets of each
+    type were taken before: `{number: tickets}`.
     """
 
     batch: str
@@ -44,14 +45,17 @@ class EventChange:
     asked: set[int] = field(default_factory=set)
     next_lapse_at: datetime | None = field(init=False)
     is_begun: bool = field(init=False, default=False)
+    taken_before: Mapping[int, int] = field(init=False)
 
     def __post_init__(self) -> None:
         self.next_lapse_at = self.event.next_lapse_at
+        types = self.ledger.inventory.types
+        self.taken_before = {number: kind.confirmed for number, kind in types.items()}
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to tell, and so no new revision."""
-        return not (self.is_begun or self.ledger.history or self.history)
+        return not (self.is_begun or self.ledger.journal.history or self.history)
 
     @property
     def moves_next_lapse(self) -> bool:

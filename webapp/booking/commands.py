@@ -1,5 +1,6 @@
 """The words of the ledger: what it is told, what it answers and what it notes down."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -86,7 +87,8 @@ class Claim:
     """A booking as the ledger sees it; `reference` is carried along for the caller.
 
     `admitted` of its people have been let in at the door: nobody cancels it then, and it keeps as
-    many tickets.
+    many tickets. `wants` says of which types its tickets are, such as `1:2,3:1`; it is empty where
+    the event has no types. `code` is the number of the code that it was made with.
     """
 
     position: int
@@ -95,6 +97,8 @@ class Claim:
     status: Status
     reference: str = ""
     admitted: int = 0
+    wants: str = ""
+    code: int | None = None
 
 
 class TermKind(StrEnum):
@@ -121,7 +125,9 @@ class BookTickets:
     """Claim tickets for an attendee, under a reference made by the caller.
 
     With `past_sale` it does not matter whether booking is open to everybody, to whom that is
-    allowed. With `only_now` it is refused where it would wait.
+    allowed. With `only_now` it is refused where it would wait. `wants` says of which types the
+    tickets are, as in `Claim`; without it they are of the one type that is on sale. `code` is what
+    the attendee typed: upper case, without spaces around it.
     """
 
     attendee_id: str
@@ -129,6 +135,8 @@ class BookTickets:
     reference: str = ""
     past_sale: bool = False
     only_now: bool = False
+    wants: str = ""
+    code: str | None = None
 
 
 @dataclass(slots=True)
@@ -144,22 +152,25 @@ class ChangeTickets:
     """Keep the booking at a position, with another number of tickets.
 
     With `past_sale` more are had although booking is not open to everybody, as for `BookTickets`.
+    `wants` is needed where the booking has tickets of several types.
     """
 
     position: int
     tickets: int
     past_sale: bool = False
+    wants: str = ""
 
 
 @dataclass(slots=True)
 class TakeFree:
     """Give the head of the waiting list, at a position, so many tickets of what is free now.
 
-    They are fewer than it has asked for; it gives up the others.
+    They are fewer than it has asked for; it gives up the others. `wants` is as in `ChangeTickets`.
     """
 
     position: int
     tickets: int
+    wants: str = ""
 
 
 @dataclass(slots=True)
@@ -174,11 +185,15 @@ class KeepBooking:
 
 
 @dataclass(slots=True)
-class SetCapacity:
-    """Give the event another number of tickets; `largest_waiting` is the largest party waiting."""
+class SetLimits:
+    """Give the event another number of tickets, and its types other quotas: `{type: quota}`.
+
+    `largest_waiting` is the largest party waiting; where there are types the ledger knows it.
+    """
 
     capacity: int
     largest_waiting: int = 0
+    quotas: Mapping[int, int | None] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -187,7 +202,7 @@ class CancelEvent:
 
 
 Command = (
-    BookTickets | CancelBooking | ChangeTickets | TakeFree | KeepBooking | SetCapacity | CancelEvent
+    BookTickets | CancelBooking | ChangeTickets | TakeFree | KeepBooking | SetLimits | CancelEvent
 )
 
 
@@ -213,18 +228,31 @@ class Reason(StrEnum):
     CAPACITY_TOO_LOW = "capacity_too_low"
     LIST_ENDED = "list_ended"
     ADMITTED = "admitted"
+    NO_TYPES = "no_types"
+    CHOOSE_TICKET_TYPE = "choose_ticket_type"
+    TYPE_NOT_ON_SALE = "type_not_on_sale"
+    TOO_MANY_TYPES = "too_many_types"
+    TOO_FEW_OF_TYPE = "too_few_of_type"
+    TOO_MANY_OF_TYPE = "too_many_of_type"
+    MIXED_CHANGE = "mixed_change"
+    QUOTA_TOO_LOW = "quota_too_low"
+    UNKNOWN_CODE = "unknown_code"
+    CODE_USED_UP = "code_used_up"
+    TOO_MANY_WITH_CODE = "too_many_with_code"
 
 
 @dataclass(slots=True)
 class Refusal:
     """The command was refused; `limit` is the number that it broke, where there is one.
 
-    `position` is that of the booking in its way.
+    `position` is that of the booking in its way, `ticket_type` the name of the type that it is
+    about, or its number where the name is not to be told.
     """
 
     reason: Reason
     limit: int | None = None
     position: int | None = None
+    ticket_type: str = ""
 
 
 @dataclass(slots=True)
@@ -236,7 +264,7 @@ class Outcome:
     whole leaves them as they are here. `promoted` are the bookings that moved up, in order:
     `{position: reference}`. `repeated` says that there was nothing left to do, because the same was
     done before; `promoted` is then empty until the batch has looked into the history. `asked` says
-    of a new booking that its address has to answer by mail.
+    of a new booking that its address has to answer by mail. `wants` is as in `Claim`.
     """
 
     position: int = 0
@@ -247,14 +275,20 @@ class Outcome:
     promoted: dict[int, str] = field(default_factory=dict)
     repeated: bool = False
     asked: bool = False
+    wants: str = ""
 
     @classmethod
     def about(
-        cls, claim: Claim, *, promoted: dict[int, str] | None = None, repeated: bool = False
+        cls,
+        claim: Claim,
+        *,
+        rank: int | None = None,
+        promoted: dict[int, str] | None = None,
+        repeated: bool = False,
     ) -> "Outcome":
-        """The outcome of a cancel or change of a booking."""
-        place = (claim.position, claim.reference, claim.status, claim.tickets)
-        return cls(*place, promoted=promoted or {}, repeated=repeated)
+        """The outcome of a command about a booking as it is now."""
+        place = (claim.position, claim.reference, claim.status, claim.tickets, rank)
+        return cls(*place, promoted=promoted or {}, repeated=repeated, wants=claim.wants)
 
 
 class ActivityKind(StrEnum):
@@ -290,7 +324,8 @@ class ListEnd:
 class HistoryLine:
     """What became of a booking, and by whom; `cause` is the booking that gave tickets back.
 
-    `term` is what was asked, where the line tells of an answer or that none came.
+    `term` is what was asked, where the line tells of an answer or that none came. The wants are as
+    in `Claim`, and null where the event has no types.
     """
 
     what: ActivityKind
@@ -302,3 +337,5 @@ class HistoryLine:
     tickets_after: int
     cause: int | None = None
     term: TermKind | None = None
+    wants_before: str | None = None
+    wants_after: str | None = None

@@ -133,7 +133,8 @@ class Decisions:
             return LinkReplaced()
         outcome = change.ledger.decide(command, actor)
         if isinstance(outcome, Refusal):
-            return error_of(outcome, event, now)
+            field = "items" if getattr(command, "wants", "") else "tickets"
+            return error_of(outcome, event, now, field=field)
         is_new_booking = isinstance(command, BookTickets)
         if is_new_booking and request.details:
             change.details[outcome.position] = request.details

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, literal, select, update
 
 from webapp.booking.commands import ActivityKind, Status
 from webapp.storage.tables import activities, bookings
@@ -26,6 +26,8 @@ def end_bookings(
         "status_after": literal(status.value),
         "tickets_before": bookings.c.tickets,
         "tickets_after": bookings.c.tickets,
+        "wants_before": func.nullif(bookings.c.wants, ""),
+        "wants_after": func.nullif(bookings.c.wants, ""),
     }
     lines = select(*line.values()).where(*ending)
     connection.execute(insert(activities).from_select(list(line), lines))

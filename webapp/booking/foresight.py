@@ -1,15 +1,26 @@
 """What a command would lead to as things are: told before it is given."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
 from webapp import clock
 from webapp.booking import load
 from webapp.booking.access import check_own
-from webapp.booking.commands import Actor, CancelBooking, ChangeTickets, Outcome
-from webapp.booking.inventory import inventory_of
-from webapp.booking.ledger import InconsistentLedger, Ledger
+from webapp.booking.commands import (
+    ATTENDEE,
+    Actor,
+    BookTickets,
+    CancelBooking,
+    ChangeTickets,
+    Outcome,
+    Refusal,
+)
+from webapp.booking.decisions import Request
+from webapp.booking.line import InconsistentLedger
+from webapp.booking.load_types import codes_of, open_ledger
+from webapp.booking.refusals import error_of
 from webapp.storage.rows import EventRow
 from webapp.storage.transaction import read
 
@@ -26,14 +37,29 @@ def would_move_up(
     def work(connection: Connection) -> Sequence[int]:
         places = [(event.id, command.position or 0)]
         claims = load.claims_of(connection, positions=places).get(event.id, ())
-        waiting = load.waiting_list(connection, event.id)
         try:
-            outcome = Ledger(inventory_of(event, clock.now()), claims, waiting).decide(
-                command, actor
-            )
+            outcome = open_ledger(connection, event, claims, clock.now()).decide(command, actor)
         except InconsistentLedger:
             # The event has been changed since it was read.
             return ()
         return list(outcome.promoted) if isinstance(outcome, Outcome) else ()
 
     return read(work)
+
+
+def refuse_as_newcomer(event: EventRow, command: BookTickets) -> None:
+    """Raise what somebody without a booking would be told who asks for these tickets.
+
+    Whoever is not to learn that an address has a booking is told this.
+    """
+    now = clock.now()
+    asked = Request(event.id, replace(command, attendee_id=""))
+
+    def work(connection: Connection) -> Outcome | Refusal:
+        codes = codes_of(connection, [asked], {}, now) if event.types else None
+        ledger = open_ledger(connection, event, (), now, codes=codes)
+        return ledger.decide(asked.command, ATTENDEE)
+
+    decided = read(work)
+    if isinstance(decided, Refusal):
+        raise error_of(decided, event, now, field="items" if command.wants else "tickets")

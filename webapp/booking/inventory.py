@@ -3,12 +3,15 @@
 Pure: figures and a moment come in, nothing is read.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
-from webapp.booking.commands import Actor, Reason, Refusal
+from webapp.booking.commands import Actor, Reason, Refusal, SetLimits
+from webapp.booking.ticket_types import Types, wants_of
 from webapp.storage.rows import LockedEvent
 
 # How long who moved up may think it over, whatever the event's own deadline says.
@@ -38,7 +41,8 @@ class Inventory:
     `confirmed` counts the tickets that are taken, `waiting` counts bookings. `waiting_list_limit`
     is the most bookings that may wait: `None` for no limit, 0 for no waiting list. `promotes` says
     that there is a list: it has ended once the event has started, and whoever is still on it is in
-    nobody's way. `attendees_may_cancel` is about tickets: who waits may leave at any time.
+    nobody's way. `attendees_may_cancel` is about tickets: who waits may leave at any time. `types`
+    are those of its tickets, `{number: figures}`: none where they are all alike.
     """
 
     capacity: int
@@ -50,6 +54,13 @@ class Inventory:
     closure: Closure | None = None
     promotes: bool = True
     attendees_may_cancel: bool = True
+    types: Types = field(default_factory=dict)
+
+    def take(self, tickets: int, wants: str, *, sign: int = 1) -> None:
+        """Count tickets as taken, or as given back where `sign` is -1."""
+        self.confirmed += sign * tickets
+        for number, count in wants_of(wants).items():
+            self.types[number].confirmed += sign * count
 
     @property
     def free(self) -> int:
@@ -58,7 +69,7 @@ class Inventory:
 
     @property
     def available(self) -> int:
-        """Tickets that a newcomer can have at once."""
+        """Tickets that a newcomer can have at once, where they are all alike."""
         return 0 if self.waiting and self.promotes else self.free
 
     @property
@@ -86,17 +97,46 @@ class Inventory:
         """
         if self.closure is None:
             return False
-        may_pass = actor.is_organizer or (
+        return not (past_sale and self.may_pass(actor)) or self.closure in ENDED
+
+    def may_pass(self, actor: Actor) -> bool:
+        """Whether somebody who sells may do so past the doors of sale, unless the event is over."""
+        return actor.is_organizer or (
             not (self.promotes or actor.is_attendee) and self.closure is not Closure.DRAFT
         )
-        return not (past_sale and may_pass) or self.closure in ENDED
 
-    def nothing_for_newcomer(self, *, only_now: bool) -> Refusal:
+    def free_for(self, wants: str) -> int:
+        """Tickets that nobody holds, of the one type that is wanted or of any."""
+        wanted = wants_of(wants)
+        lefts = [self.types[number].left for number in wanted] if len(wanted) == 1 else []
+        return min([self.free, *(left for left in lefts if left is not None)])
+
+    def limit(self, command: SetLimits, waiting: Iterable[str]) -> Refusal | None:
+        """Set capacity and quotas, unless they are less than what is taken or somebody waits for.
+
+        `waiting` is what is waited for, where there are types.
+        """
+        wanted = [wants_of(wants) for wants in waiting]
+        largest = max([sum(wants.values()) for wants in wanted], default=command.largest_waiting)
+        if command.capacity < (least := max(self.confirmed, largest, 1)):
+            return Refusal(Reason.CAPACITY_TOO_LOW, least)
+        for number, quota in command.quotas.items():
+            kind = self.types[number]
+            least = max([kind.confirmed, 1, *(wants.get(number, 0) for wants in wanted)])
+            if quota is not None and quota < least:
+                return Refusal(Reason.QUOTA_TOO_LOW, least, ticket_type=kind.name)
+        self.capacity = command.capacity
+        for number, quota in command.quotas.items():
+            self.types[number].quota = quota
+        return None
+
+    def nothing_for_newcomer(self, wants: str, *, only_now: bool) -> Refusal:
         """Why a newcomer neither has tickets nor waits; `only_now` for one who would not wait."""
         if only_now and self.waiting and self.promotes:
             return Refusal(Reason.NOT_AT_ONCE)
-        if only_now and (self.promotes or self.free):
-            return Refusal(Reason.NOT_AT_ONCE, self.free)
+        free = self.free_for(wants)
+        if only_now and (self.promotes or free):
+            return Refusal(Reason.NOT_AT_ONCE, free)
         if not self.has_list:
             return Refusal(Reason.SOLD_OUT)
         return Refusal(Reason.WAITING_LIST_FULL, self.waiting_list_limit)
@@ -134,7 +174,9 @@ def is_over(event: LockedEvent, now: datetime) -> bool:
     return end is not None and end <= now
 
 
-def inventory_of(event: LockedEvent, now: datetime) -> Inventory:
+def inventory_of(
+    event: LockedEvent, now: datetime, types: Types = MappingProxyType({})
+) -> Inventory:
     """The figures of an event row and what its settings allow at `now`."""
     until = give_back_until(event)
     return Inventory(
@@ -147,6 +189,7 @@ def inventory_of(event: LockedEvent, now: datetime) -> Inventory:
         closure=closure_of(event, now),
         promotes=event.status != "cancelled" and not has_started(event, now),
         attendees_may_cancel=until is None or now < until,
+        types=types,
     )
 
 

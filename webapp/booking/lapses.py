@@ -62,7 +62,7 @@ def settle(event_id: int) -> None:
 
     def work(connection: Connection) -> int:
         event = lock_event(connection, event_id)
-        batch.run(connection, [event], {}, lambda changes, now: None)
+        batch.run(connection, [event], lambda changes, now: None)
         return batch.lapsed
 
     lapsed = write(work, already_committed=batch.already_committed)
@@ -138,7 +138,7 @@ def _begin_term(connection: Connection, *, delivery: DeliveryRow, kind: TermKind
                 kind=kind,
                 lapses=details.get("lapses", True),
             )
-            Batch().run(connection, [event], {}, decide)
+            Batch().run(connection, [event], decide)
 
 
 def _decide_term(

@@ -6,7 +6,7 @@ after each. What has changed is then read off the ledger and written by its call
 database here, no clock and no randomness.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from webapp.booking.commands import (
@@ -19,13 +19,11 @@ from webapp.booking.commands import (
     ChangeTickets,
     Claim,
     Command,
-    HistoryLine,
     KeepBooking,
-    ListEnd,
     Outcome,
     Reason,
     Refusal,
-    SetCapacity,
+    SetLimits,
     Status,
     TakeFree,
     Term,
@@ -34,10 +32,10 @@ from webapp.booking.commands import (
     takes_tickets,
 )
 from webapp.booking.inventory import Closure, Inventory
-
-
-class InconsistentLedger(Exception):
-    """The figures of an event contradict its bookings; nothing may be decided on them."""
+from webapp.booking.journal import Journal
+from webapp.booking.line import Line
+from webapp.booking.ticket_types import CodeFigures, refuse_with_code
+from webapp.booking.wishes import changed, difference, refuse_more, wanted
 
 
 @dataclass(slots=True)
@@ -46,43 +44,34 @@ class Ledger:
 
     `claims` are the bookings that the commands name: those at each position and, for each
     attendee, the active one or else the latest. `waiting` yields the waiting list in order of
-    position; it is read only as far as promotion needs. `terms` are those of the bookings whose
-    attendees answer: `{position: term}`. `moved_up_lately` tells of a position whether its booking
-    may still be given back after the deadline; it is asked only then.
+    position; for an event with types `queues` gives it in parts, `{wants: claims in order}`. Both
+    are read only as far as promotion needs. `codes` are those that the commands name or the claims
+    were made with. `terms` are those of the bookings whose attendees answer: `{position: term}`.
+    `moved_up_lately` tells of a position whether its booking may still be given back after the
+    deadline; it is asked only then.
 
-    What has changed: `created` bookings in order of position, and of those that were there before
-    the `lapsed`, the `cancelled`, the `resized` and the `promoted`, each `{position: claim}` as it
-    is now; `kept` are the positions whose terms have been answered. With `list_end` all who still
-    wait have to lapse: most of them are unknown here, and none is among the `lapsed`.
+    What has changed is in the `journal`.
     """
 
     inventory: Inventory
     claims: Iterable[Claim] = ()
     waiting: Iterable[Claim] = ()
+    queues: Callable[[], Mapping[str, Iterable[Claim]]] | None = None
+    codes: Mapping[str, CodeFigures] = field(default_factory=dict)
     terms: Mapping[int, Term] = field(default_factory=dict)
     moved_up_lately: Callable[[int], bool] = lambda _: False
-    history: list[HistoryLine] = field(default_factory=list)
-    created: list[Claim] = field(default_factory=list)
-    cancelled: dict[int, Claim] = field(default_factory=dict)
-    resized: dict[int, Claim] = field(default_factory=dict)
-    promoted: dict[int, Claim] = field(default_factory=dict)
-    lapsed: dict[int, Claim] = field(default_factory=dict)
-    kept: list[int] = field(default_factory=list)
-    list_end: ListEnd | None = field(init=False, default=None)
-    _first_new: int = field(init=False)
+    journal: Journal = field(init=False)
     _known: dict[int, Claim] = field(init=False)
     _latest: dict[str, Claim] = field(init=False)
-    _list: Iterator[Claim] = field(init=False)
-    _head: Claim | None = field(init=False, default=None)
-    _first_over: int | None = field(init=False, default=None)
+    _line: Line = field(init=False)
     _moved_up: set[int] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
-        self._first_new = self.inventory.next_position
+        self.journal = Journal(self.inventory.next_position)
         self._known = {claim.position: claim for claim in self.claims}
         # An attendee books again only once a booking is over, so an active one is the latest.
         self._latest = {c.attendee_id: c for _, c in sorted(self._known.items())}
-        self._list = iter(self.waiting)
+        self._line = Line(self.queues or (lambda: {"": self.waiting}), self._known)
 
     def is_called(self, position: int | None, reference: str) -> bool:
         """Whether the booking at a position, if there is one, has this reference."""
@@ -102,8 +91,8 @@ class Ledger:
                 return self._keep(command, actor)
             case TakeFree():
                 return self._take(command, actor)
-            case SetCapacity():
-                return self._set_capacity(command, actor)
+            case SetLimits():
+                return self._set_limits(command, actor)
             case CancelEvent():
                 return self._cancel_event()
 
@@ -116,22 +105,14 @@ class Ledger:
         list whose term is over as well, but which has to lapse in a later batch: nobody from there
         on is promoted in this one.
         """
-        self._first_over = first_over
+        self._line.first_over = first_over
         for listed, kind in over:
             claim = self._known.setdefault(listed.position, listed)
             before = claim.status
             self._leave(claim, Status.LAPSED)
-            self.lapsed[claim.position] = claim
-            self._note(ActivityKind.LAPSED, SYSTEM, claim, before, claim.tickets, term=kind)
+            self.journal.lapsed[claim.position] = claim
+            self.journal.note(ActivityKind.LAPSED, SYSTEM, claim, before, claim.tickets, term=kind)
         self._promote(SYSTEM, cause=None)
-
-    def forget_changes(self) -> None:
-        """Go on from what has been decided, once it has been written."""
-        for changed in (self.lapsed, self.cancelled, self.resized, self.promoted):
-            changed.clear()
-        self.created.clear()
-        self.kept.clear()
-        self.history.clear()
 
     def _book(self, command: BookTickets, actor: Actor) -> Outcome | Refusal:
         inventory, tickets = self.inventory, command.tickets
@@ -141,29 +122,44 @@ class Ledger:
             return Refusal(Reason.TOO_FEW_TICKETS, 1)
         if tickets > inventory.most:
             return Refusal(Reason.TOO_MANY_TICKETS, inventory.most)
+        code = self.codes.get(command.code) if command.code else None
+        wants = wanted(command, inventory, code, actor)
+        if isinstance(wants, Refusal):
+            return wants
         held = self._latest.get(command.attendee_id)
         # Who still waits when the list has ended holds nothing any more.
         has_ended = held is not None and held.status is Status.WAITING and not inventory.promotes
         if held is not None and is_active(held.status) and not has_ended:
             return Refusal(Reason.ALREADY_BOOKED, position=held.position)
-        if tickets <= inventory.available:
-            self._end_list(inventory.next_position)
-            status, rank = Status.CONFIRMED, None
-            inventory.confirmed += tickets
-        elif inventory.has_place_in_list and not command.only_now:
-            inventory.waiting += 1
-            status, rank = Status.WAITING, inventory.waiting
-        else:
-            return inventory.nothing_for_newcomer(only_now=command.only_now)
+        if code and (refusal := refuse_with_code(code, tickets, more=tickets)):
+            return refusal
+        walk = self._line.walk_to_end(inventory)
         claim = Claim(
-            inventory.next_position, command.attendee_id, tickets, status, command.reference
+            inventory.next_position,
+            command.attendee_id,
+            tickets,
+            Status.CONFIRMED,
+            command.reference,
+            wants=wants,
+            code=code.number if code else None,
         )
+        if walk.reaches(tickets, wants):
+            self._end_list(inventory.next_position)
+            inventory.take(tickets, wants)
+            # Those ahead may lack more now.
+            self._line.walked, rank = None, None
+        elif inventory.has_place_in_list and not command.only_now:
+            self._join(claim)
+            self._line.walked, rank = walk, inventory.waiting
+        else:
+            return inventory.nothing_for_newcomer(wants, only_now=command.only_now)
         inventory.next_position += 1
         self._known[claim.position] = claim
         self._latest[claim.attendee_id] = claim
-        self.created.append(claim)
-        self._note(ActivityKind.BOOKED, actor, claim, None, None)
-        return Outcome(claim.position, claim.reference, status, tickets, rank)
+        self._use_code(claim, tickets)
+        self.journal.created.append(claim)
+        self.journal.note(ActivityKind.BOOKED, actor, claim, None, None)
+        return Outcome.about(claim, rank=rank)
 
     def _cancel(self, command: CancelBooking, actor: Actor) -> Outcome | Refusal:
         named = command.attendee_id
@@ -176,8 +172,8 @@ class Ledger:
         if refusal := self._why_kept(claim, actor):
             return refusal
         self._leave(claim, Status.CANCELLED)
-        self._change(self.cancelled, claim)
-        self._note(ActivityKind.CANCELLED, actor, claim, before, claim.tickets)
+        self.journal.change(self.journal.cancelled, claim)
+        self.journal.note(ActivityKind.CANCELLED, actor, claim, before, claim.tickets)
         return Outcome.about(claim, promoted=self._promote(actor, cause=claim.position))
 
     def _change_tickets(self, command: ChangeTickets, actor: Actor) -> Outcome | Refusal:
@@ -186,42 +182,64 @@ class Ledger:
             return claim
         if command.tickets < 1:
             return Refusal(Reason.TOO_FEW_TICKETS, 1)
-        if command.tickets == claim.tickets:
+        wants = changed(claim, command, self.inventory)
+        if isinstance(wants, Refusal):
+            return wants
+        if command.tickets == claim.tickets and wants == claim.wants:
             return Outcome.about(claim, repeated=True)
         if command.tickets > claim.tickets:
-            return self._raise(claim, command, actor)
+            return self._raise(claim, command, wants, actor)
         if refusal := self._why_kept(claim, actor, least=command.tickets):
             return refusal
-        return self._reduce(claim, command.tickets, actor)
+        return self._reduce(claim, command.tickets, wants, actor)
 
-    def _raise(self, claim: Claim, command: ChangeTickets, actor: Actor) -> Outcome | Refusal:
+    def _raise(
+        self, claim: Claim, command: ChangeTickets, wants: str, actor: Actor
+    ) -> Outcome | Refusal:
         """More tickets are for whoever comes first, as for a newcomer: behind all who wait."""
         inventory, before, tickets = self.inventory, claim.tickets, command.tickets
         if inventory.is_closed_to(actor, past_sale=command.past_sale):
             return Refusal(Reason.NOT_OPEN)
         if tickets > inventory.most:
             return Refusal(Reason.TOO_MANY_TICKETS, inventory.most)
-        if inventory.waiting and inventory.promotes:
-            return Refusal(Reason.OTHERS_WAIT)
+        more = tickets - before
+        code = next((code for code in self.codes.values() if code.number == claim.code), None)
+        if refusal := refuse_more(claim, command, wants, inventory, code, actor):
+            return refusal
         if claim.status is Status.WAITING:
-            return Refusal(Reason.LIST_ENDED)
-        if tickets - before > inventory.available:
-            return Refusal(Reason.NOT_FREE, inventory.available)
+            return Refusal(Reason.OTHERS_WAIT if inventory.promotes else Reason.LIST_ENDED)
+        walk, added = self._line.walk_to_end(inventory), difference(wants, claim.wants)
+        if walk.keeps_back(added):
+            return Refusal(Reason.OTHERS_WAIT)
+        if not walk.reaches(more, added):
+            return Refusal(Reason.NOT_FREE, inventory.free_for(added))
         self._end_list(claim.position)
-        inventory.confirmed += tickets - before
-        claim.tickets = tickets
-        self._change(self.resized, claim)
-        self._note(ActivityKind.RAISED, actor, claim, claim.status, before)
+        self._resize(claim, tickets, wants, ActivityKind.RAISED, actor)
         return Outcome.about(claim)
 
-    def _reduce(self, claim: Claim, tickets: int, actor: Actor) -> Outcome:
-        before = claim.tickets
-        if takes_tickets(claim.status):
-            self.inventory.confirmed -= before - tickets
-        claim.tickets = tickets
-        self._change(self.resized, claim)
-        self._note(ActivityKind.REDUCED, actor, claim, claim.status, before)
+    def _reduce(self, claim: Claim, tickets: int, wants: str, actor: Actor) -> Outcome:
+        self._resize(claim, tickets, wants, ActivityKind.REDUCED, actor)
         return Outcome.about(claim, promoted=self._promote(actor, cause=claim.position))
+
+    def _resize(
+        self, claim: Claim, tickets: int, wants: str, what: ActivityKind, actor: Actor
+    ) -> None:
+        before, wanted_before = claim.tickets, claim.wants
+        self._use_code(claim, tickets - before)
+        if takes_tickets(claim.status):
+            self.inventory.take(before, wanted_before, sign=-1)
+            self.inventory.take(tickets, wants)
+            claim.tickets, claim.wants = tickets, wants
+        elif wants == wanted_before:
+            claim.tickets = tickets
+        else:
+            self.journal.queues[wanted_before] -= 1
+            self.journal.queues[wants] += 1
+            claim.tickets, claim.wants = tickets, wants
+            self._line.join(claim)
+        self._line.walked = None
+        self.journal.change(self.journal.resized, claim)
+        self.journal.note(what, actor, claim, claim.status, before, wants_before=wanted_before)
 
     def _take(self, command: TakeFree, actor: Actor) -> Outcome | Refusal:
         claim = self._active_at(command.position)
@@ -229,18 +247,22 @@ class Ledger:
             return claim
         if command.tickets < 1:
             return Refusal(Reason.TOO_FEW_TICKETS, 1)
+        wants = changed(claim, command, self.inventory)
+        if isinstance(wants, Refusal):
+            return wants
         if claim.status is not Status.WAITING:
-            if command.tickets == claim.tickets:
+            if command.tickets == claim.tickets and wants == claim.wants:
                 return Outcome.about(claim, repeated=True)
             return Refusal(Reason.NOT_WAITING)
         if not self.inventory.promotes:
             return Refusal(Reason.LIST_ENDED)
-        if self._next_waiting() is not claim or self._is_held_up(claim):
+        walk = self._line.walk_ahead_of(claim, self.inventory)
+        if walk.keeps_back(wants):
             return Refusal(Reason.NOT_NEXT)
-        if command.tickets > self.inventory.free:
-            return Refusal(Reason.NOT_FREE, self.inventory.free)
+        if not walk.reaches(command.tickets, wants):
+            return Refusal(Reason.NOT_FREE, self.inventory.free_for(wants))
         # With so few tickets it fits, and moves up at once.
-        return self._reduce(claim, command.tickets, actor)
+        return self._reduce(claim, command.tickets, wants, actor)
 
     def _active_at(self, position: int) -> Claim | Refusal:
         claim = self._known.get(position)
@@ -276,21 +298,26 @@ class Ledger:
         if term.is_over:
             return Refusal(Reason.LAPSED)
         term.is_open = False
-        self.kept.append(claim.position)
-        self._note(ActivityKind.KEPT, actor, claim, claim.status, claim.tickets, term=term.kind)
+        self.journal.kept.append(claim.position)
+        self.journal.note(
+            ActivityKind.KEPT, actor, claim, claim.status, claim.tickets, term=term.kind
+        )
         return Outcome.about(claim)
 
-    def _set_capacity(self, command: SetCapacity, actor: Actor) -> Outcome | Refusal:
-        least = max(self.inventory.confirmed, command.largest_waiting, 1)
-        if command.capacity < least:
-            return Refusal(Reason.CAPACITY_TOO_LOW, least)
-        self.inventory.capacity = command.capacity
+    def _set_limits(self, command: SetLimits, actor: Actor) -> Outcome | Refusal:
+        waiting = [head.wants for head in self._line.heads()] if self.inventory.types else []
+        if refusal := self.inventory.limit(command, waiting):
+            return refusal
+        self._line.walked = None
         return Outcome(promoted=self._promote(actor, cause=None))
 
     def _cancel_event(self) -> Outcome:
         # The caller ends the bookings by one statement; the ledger need not see them all.
-        self.inventory.confirmed = self.inventory.waiting = 0
-        self.inventory.closure, self.inventory.promotes = Closure.CANCELLED, False
+        inventory = self.inventory
+        inventory.confirmed = inventory.waiting = 0
+        for kind in inventory.types.values():
+            kind.confirmed = 0
+        inventory.closure, inventory.promotes = Closure.CANCELLED, False
         for claim in self._known.values():
             if is_active(claim.status):
                 claim.status = Status.CANCELLED
@@ -299,79 +326,54 @@ class Ledger:
     def _end_list(self, cause: int) -> None:
         """After the start: all who still wait lapse before the booking at `cause` gets more."""
         if self.inventory.waiting and not self.inventory.promotes:
-            self.list_end = ListEnd(cause, self.inventory.waiting, len(self.history))
+            self.journal.end_list(cause, self.inventory.waiting)
             self.inventory.waiting = 0
             for claim in self._known.values():
                 if claim.status is Status.WAITING:
                     claim.status = Status.LAPSED
 
+    def _join(self, claim: Claim) -> None:
+        """Put a newcomer at the end of the list."""
+        claim.status = Status.WAITING
+        self.inventory.waiting += 1
+        if claim.wants:
+            self.journal.queues[claim.wants] += 1
+        self._line.join(claim)
+
     def _leave(self, claim: Claim, status: Status) -> None:
         """End an active booking: its tickets, or its place in the list, are free."""
         if takes_tickets(claim.status):
-            self.inventory.confirmed -= claim.tickets
+            self.inventory.take(claim.tickets, claim.wants, sign=-1)
         else:
-            self.inventory.waiting -= 1
+            self._leave_list(claim)
+        self._use_code(claim, -claim.tickets)
         claim.status = status
+        self._line.walked = None
+
+    def _leave_list(self, claim: Claim) -> None:
+        self.inventory.waiting -= 1
+        if claim.wants:
+            self.journal.queues[claim.wants] -= 1
+
+    def _use_code(self, claim: Claim, tickets: int) -> None:
+        """Count tickets that are had with the code of a booking, or given back."""
+        if claim.code is not None:
+            self.journal.codes[claim.code] += tickets
+            for code in self.codes.values():
+                if code.number == claim.code:
+                    code.used += tickets
 
     def _promote(self, actor: Actor, *, cause: int | None) -> dict[int, str]:
-        """Walk the waiting list from its head while the head fits: `{position: reference}`."""
-        inventory = self.inventory
+        """Walk the list from its head until nobody is next: `{position: reference}` of who was."""
         promoted: dict[int, str] = {}
-        while inventory.promotes and inventory.waiting:
-            head = self._next_waiting()
-            if head.tickets > inventory.free or self._is_held_up(head):
-                break
-            head.status = Status.CONFIRMED
-            inventory.confirmed += head.tickets
-            inventory.waiting -= 1
-            self._change(self.promoted, head)
-            self._moved_up.add(head.position)
-            self._note(
-                ActivityKind.PROMOTED, actor, head, Status.WAITING, head.tickets, cause=cause
+        while claim := self._line.next_in_line(self.inventory):
+            claim.status = Status.CONFIRMED
+            self.inventory.take(claim.tickets, claim.wants)
+            self._leave_list(claim)
+            self.journal.change(self.journal.promoted, claim)
+            self._moved_up.add(claim.position)
+            self.journal.note(
+                ActivityKind.PROMOTED, actor, claim, Status.WAITING, claim.tickets, cause=cause
             )
-            promoted[head.position] = head.reference
+            promoted[claim.position] = claim.reference
         return promoted
-
-    def _is_held_up(self, head: Claim) -> bool:
-        """Whether somebody has to lapse before this one, or anybody behind it, may move up."""
-        return self._first_over is not None and head.position >= self._first_over
-
-    def _next_waiting(self) -> Claim:
-        """The head of the list as it stands now, with what this batch has done to it."""
-        while self._head is None or self._head.status is not Status.WAITING:
-            listed = next(self._list, None) or next(
-                (claim for claim in self.created if claim.status is Status.WAITING), None
-            )
-            if listed is None:
-                raise InconsistentLedger(
-                    f"{self.inventory.waiting} bookings should wait, none does"
-                )
-            self._head = self._known.setdefault(listed.position, listed)
-        return self._head
-
-    def _change(self, changed: dict[int, Claim], claim: Claim) -> None:
-        """Take a booking that was there before into what has to be written about it.
-
-        A new one is written as it is in the end, and one that was promoted and then cancelled
-        only as cancelled.
-        """
-        if claim.position < self._first_new:
-            if changed is self.cancelled:
-                self.promoted.pop(claim.position, None)
-            changed[claim.position] = claim
-
-    def _note(
-        self,
-        what: ActivityKind,
-        actor: Actor,
-        claim: Claim,
-        status_before: Status | None,
-        tickets_before: int | None,
-        *,
-        cause: int | None = None,
-        term: TermKind | None = None,
-    ) -> None:
-        statuses, tickets = (status_before, claim.status), (tickets_before, claim.tickets)
-        self.history.append(
-            HistoryLine(what, actor, claim.position, *statuses, *tickets, cause, term)
-        )

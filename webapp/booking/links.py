@@ -25,8 +25,9 @@ from webapp.booking.codes import (
     new_reference,
     new_ticket_code,
 )
-from webapp.booking.commands import ATTENDEE, Actor, Status, is_active
-from webapp.booking.load import claims_of, lock_event
+from webapp.booking.commands import ATTENDEE, Actor, KeepBooking, Status, is_active
+from webapp.booking.decisions import Request
+from webapp.booking.load import lock_event
 from webapp.booking.questions import ask_address_anew
 from webapp.booking.save import enqueue_mails
 from webapp.config import current_settings
@@ -217,7 +218,7 @@ def change_booking(
     `answers` is the position of a booking whose term may be answered as well.
     Raises `EventNotFound`, `Unavailable`, and what `decide` raises.
     """
-    positions = [] if answers is None else [answers]
+    requests = [] if answers is None else [Request(event_id, KeepBooking(answers))]
     batch = Batch()
 
     def work(connection: Connection) -> T:
@@ -225,9 +226,8 @@ def change_booking(
         return batch.run(
             connection,
             [event],
-            claims_of(connection, positions=[(event_id, position) for position in positions]),
             lambda changes, now: decide(connection, changes[event_id], now),
-            answering={event_id: positions},
+            requests=requests,
         )
 
     return write(work, already_committed=batch.already_committed)

@@ -20,8 +20,7 @@ from webapp.booking.codes import new_reference, new_ticket_code
 from webapp.booking.commands import Actor, BookTickets, Claim, Outcome, Refusal
 from webapp.booking.decisions import Request
 from webapp.booking.guests import listed_guest_id
-from webapp.booking.inventory import inventory_of
-from webapp.booking.ledger import Ledger
+from webapp.booking.load_types import open_ledger
 from webapp.booking.refusals import error_of
 from webapp.errors import DomainError, EventNotFound, Unavailable
 from webapp.logs import log_event
@@ -67,20 +66,25 @@ def expect_list(event: EventRow, people: Sequence[Listed], *, actor: Actor) -> E
     check_own(event, actor)
     ids = [one.attendee_id(event.id) for one in people]
 
-    def claims(connection: Connection) -> list[Claim]:
+    def work(connection: Connection) -> Expected:
         found: list[Claim] = []
         for portion in _portions(ids):
             attendees = [(event.id, attendee_id) for attendee_id in portion]
             found += load.claims_of(connection, attendees=attendees).get(event.id, [])
-        return found
+        ledger = open_ledger(connection, event, found, now)
+        outcomes: list[Outcome | DomainError] = []
+        for attendee_id, one in zip(ids, people, strict=True):
+            command = BookTickets(attendee_id, one.tickets, past_sale=True)
+            outcome = ledger.decide(command, actor)
+            if isinstance(outcome, Refusal):
+                outcomes.append(error_of(outcome, event, now))
+            else:
+                outcomes.append(outcome)
+        end = ledger.journal.list_end
+        return Expected(outcomes, end.lapsed if end else 0)
 
     now = clock.now()
-    ledger = Ledger(inventory_of(event, now), read(claims))
-    outcomes: list[Outcome | DomainError] = []
-    for attendee_id, one in zip(ids, people, strict=True):
-        decided = ledger.decide(BookTickets(attendee_id, one.tickets, past_sale=True), actor)
-        outcomes.append(error_of(decided, event, now) if isinstance(decided, Refusal) else decided)
-    return Expected(outcomes, ledger.list_end.lapsed if ledger.list_end else 0)
+    return read(work)
 
 
 def book_list(

@@ -3,7 +3,7 @@
 Every change of tickets is `load`, a `Ledger` and `save`, in this order and in one transaction.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, cast
@@ -22,7 +22,7 @@ WAITING_PAGE = 64
 # Left alone, MySQL walks the whole event in order of position and picks out those who wait.
 BY_STATUS = "FORCE INDEX (ix_booking_event_id_status_position)"
 
-_claim_columns = (
+claim_columns = (
     bookings.c.event_id,
     bookings.c.position,
     bookings.c.attendee_id,
@@ -30,6 +30,8 @@ _claim_columns = (
     bookings.c.status,
     bookings.c.reference,
     bookings.c.admitted,
+    bookings.c.wants,
+    bookings.c.code,
 )
 # Those of `LockedEvent`; what an event says of itself is left where it is.
 deciding_columns = (
@@ -49,6 +51,7 @@ deciding_columns = (
     events.c.waiting,
     events.c.next_position,
     events.c.revision,
+    events.c.types,
     events.c.next_lapse_at,
     events.c.asks_address,
     events.c.still_coming_days,
@@ -65,7 +68,7 @@ lock_unlocked_statement: Select[Any] = (
     .with_for_update(skip_locked=True)
 )
 _waiting = (
-    select(*_claim_columns)
+    select(*claim_columns)
     .with_hint(bookings, BY_STATUS, "mysql")
     .where(
         bookings.c.event_id == bindparam("event_id"),
@@ -91,7 +94,7 @@ _position_key = (bookings.c.event_id, bookings.c.position)
 
 @cache
 def _active(count: int) -> Select[Any]:
-    return select(*_claim_columns).where(bookings.c.active == 1, match_any(_attendee_key, count))
+    return select(*claim_columns).where(bookings.c.active == 1, match_any(_attendee_key, count))
 
 
 @cache
@@ -103,7 +106,7 @@ def _latest(count: int) -> Select[Any]:
 
 @cache
 def _at(count: int) -> Select[Any]:
-    return select(*_claim_columns).where(match_any(_position_key, count))
+    return select(*claim_columns).where(match_any(_position_key, count))
 
 
 def lock_event(connection: Connection, event_id: int) -> LockedEvent:
@@ -219,10 +222,12 @@ def is_link_replaced(connection: Connection, event_id: int, position: int) -> bo
     return connection.execute(query.limit(1)).first() is not None
 
 
+def claim_of(row: Sequence[Any]) -> Claim:
+    """A claim of a row of `claim_columns`."""
+    return Claim(row[1], row[2], row[3], Status(row[4]), row[5], row[6], row[7], row[8])
+
+
 def _claims(
     connection: Connection, query: Any, values: dict[str, Any]
 ) -> dict[tuple[int, int], Claim]:
-    return {
-        (row[0], row[1]): Claim(row[1], row[2], row[3], Status(row[4]), row[5], row[6])
-        for row in connection.execute(query, values)
-    }
+    return {(row[0], row[1]): claim_of(row) for row in connection.execute(query, values)}

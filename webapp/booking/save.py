@@ -29,8 +29,9 @@ from webapp.booking.commands import (
 )
 from webapp.booking.ending import end_bookings
 from webapp.booking.figures import write_figures
-from webapp.booking.ledger import InconsistentLedger
+from webapp.booking.line import InconsistentLedger
 from webapp.booking.questions import ask_still_coming
+from webapp.booking.save_types import save_queues_and_codes, save_types
 from webapp.booking.terms import asks_promoted
 from webapp.storage import outbox
 from webapp.storage.tables import activities, bookings, deliveries, terms
@@ -64,6 +65,16 @@ _resize = (
     )
     .values(tickets=bindparam("wanted"))
 )
+_resize_types = _resize.values(wants=bindparam("wanted_types"))
+_promote_each = (
+    update(bookings)
+    .where(
+        bookings.c.event_id == bindparam("of_event"),
+        bookings.c.status == Status.WAITING,
+        bookings.c.position.in_(bindparam("positions", expanding=True)),
+    )
+    .values(status=Status.CONFIRMED)
+)
 _promote = (
     update(bookings)
     .where(
@@ -94,6 +105,7 @@ def save(connection: Connection, changes: Sequence[EventChange], *, now: datetim
     `InconsistentLedger` when the rows are not what a ledger was told.
     """
     save_rows(connection, changes, now=now)
+    save_types(connection, changes)
     write_figures(connection, changes)
 
 
@@ -103,7 +115,7 @@ def save_first_part(connection: Connection, change: EventChange, *, now: datetim
     The figures are left to `save`, which has to come after. Raises `InconsistentLedger`.
     """
     save_rows(connection, [change], now=now)
-    change.ledger.forget_changes()
+    change.ledger.journal.forget()
     change.is_begun = True
 
 
@@ -115,13 +127,14 @@ def save_rows(connection: Connection, changes: Sequence[EventChange], *, now: da
     created = [
         _booking(change.event.id, claim, change.details[claim.position], now)
         for change in changes
-        for claim in change.ledger.created
+        for claim in change.ledger.journal.created
     ]
     if created:
         # One statement for all of them names a column for all or for none.
-        if not any(row["language"] for row in created):
-            for row in created:
-                del row["language"]
+        for column in ("language", "wants", "code"):
+            if not any(row[column] for row in created):
+                for row in created:
+                    del row[column]
         connection.execute(_insert_bookings, created)
     asked = [
         {"event_id": change.event.id, "position": position, "kind": TermKind.ADDRESS}
@@ -130,39 +143,46 @@ def save_rows(connection: Connection, changes: Sequence[EventChange], *, now: da
     ]
     if asked:
         connection.execute(insert(terms), asked)
+    save_queues_and_codes(connection, changes)
     _write_history(connection, changes, now)
     _enqueue_mails(connection, changes, now)
     for change in changes:
-        if change.ledger.promoted and asks_promoted(change.event, now):
-            promoted = bookings.c.position.in_(list(change.ledger.promoted))
+        if change.ledger.journal.promoted and asks_promoted(change.event, now):
+            promoted = bookings.c.position.in_(list(change.ledger.journal.promoted))
             ask_still_coming(connection, change.event, promoted, now=now)
 
 
 def _write_changed_bookings(connection: Connection, change: EventChange) -> None:
     """End, resize, promote and keep bookings that were there before."""
-    ledger, of_event = change.ledger, {"of_event": change.event.id}
-    for ended, status in ((ledger.lapsed, Status.LAPSED), (ledger.cancelled, Status.CANCELLED)):
+    journal, of_event = change.ledger.journal, {"of_event": change.event.id}
+    for ended, status in ((journal.lapsed, Status.LAPSED), (journal.cancelled, Status.CANCELLED)):
         if ended:
             values = {**of_event, "positions": list(ended), "ended_as": status}
             _expect(len(ended), connection, _end, values)
-    if answered := [*ledger.lapsed, *ledger.kept]:
+    if answered := [*journal.lapsed, *journal.kept]:
         values = {**of_event, "positions": answered}
         _expect(len(answered), connection, close_terms, values)
-    for claim in ledger.resized.values():
+    for claim in journal.resized.values():
         values = {**of_event, "at_position": claim.position, "wanted": claim.tickets}
-        _expect(1, connection, _resize, values)
-    if ledger.promoted:
+        if claim.wants:
+            _expect(1, connection, _resize_types, {**values, "wanted_types": claim.wants})
+        else:
+            _expect(1, connection, _resize, values)
+    if journal.promoted and change.event.types:
+        values = {**of_event, "positions": list(journal.promoted)}
+        _expect(len(journal.promoted), connection, _promote_each, values)
+    elif journal.promoted:
         # Strict order makes the promoted a run at the head of the list: one statement moves all.
-        values = {**of_event, "last": max(ledger.promoted)}
-        _expect(len(ledger.promoted), connection, _promote, values)
+        values = {**of_event, "last": max(journal.promoted)}
+        _expect(len(journal.promoted), connection, _promote, values)
 
 
 def _end_list(connection: Connection, change: EventChange, now: datetime) -> None:
     """Have all lapse who still wait, behind what was decided before and ahead of the sale."""
-    end = change.ledger.list_end
+    end = change.ledger.journal.list_end
     if end is None:
         return
-    _write_lines(connection, _lines_of(change, change.ledger.history[: end.after], now))
+    _write_lines(connection, _lines_of(change, change.ledger.journal.history[: end.after], now))
     stamp = {**stamp_of(change, now), "actor": str(SYSTEM), "cause": end.cause}
     still_waiting = bookings.c.status == Status.WAITING
     if end_bookings(connection, Status.LAPSED, stamp, still_waiting) != end.lapsed:
@@ -178,9 +198,9 @@ def _expect(wanted: int, connection: Connection, statement: Update, values: Any)
 def _write_history(connection: Connection, changes: Sequence[EventChange], now: datetime) -> None:
     lines: list[dict[str, Any]] = []
     for change in changes:
-        ledger = change.ledger
+        journal = change.ledger.journal
         # Those before the end of the list are written already.
-        left = ledger.history[ledger.list_end.after :] if ledger.list_end else ledger.history
+        left = journal.history[journal.list_end.after :] if journal.list_end else journal.history
         lines += _lines_of(change, left, now)
     _write_lines(connection, lines)
     for change in changes:
@@ -193,8 +213,9 @@ def _write_history(connection: Connection, changes: Sequence[EventChange], now: 
 def _write_lines(connection: Connection, lines: list[dict[str, Any]]) -> None:
     if lines:
         # One statement for all of them names a column for all or for none.
-        if any("details" in line for line in lines):
-            lines = [{"details": None, **line} for line in lines]
+        names = {name for line in lines for name in line} if len(lines) > 1 else ()
+        if any(len(line) < len(names) for line in lines):
+            lines = [{**dict.fromkeys(names), **line} for line in lines]
         connection.execute(_insert_history, lines)
 
 
@@ -216,6 +237,8 @@ def stamp_of(change: EventChange, now: datetime) -> dict[str, Any]:
 
 def _activity(line: HistoryLine) -> dict[str, Any]:
     told: dict[str, Any] = {} if line.term is None else {"details": {"term": [None, line.term]}}
+    if line.wants_after is not None:
+        told |= {"wants_before": line.wants_before, "wants_after": line.wants_after}
     return {
         **told,
         "actor": str(line.actor),
@@ -238,9 +261,9 @@ def _enqueue_mails(connection: Connection, changes: Iterable[EventChange], now: 
     new: list[dict[str, outbox.Value]] = []
     others: dict[tuple[int, str, str | None], list[int]] = {}
     for change in changes:
-        event_id = change.event.id
-        for line in change.ledger.history:
-            if line.what is ActivityKind.REDUCED and line.position in change.ledger.promoted:
+        event_id, journal = change.event.id, change.ledger.journal
+        for line in journal.history:
+            if line.what is ActivityKind.REDUCED and line.position in journal.promoted:
                 continue
             kind = _mail_of(line, asks=line.position in change.asked)
             # Who keeps a place has read the mail that asked: that is no stranger.
@@ -319,5 +342,7 @@ def _booking(event_id: int, claim: Claim, details: BookingDetails, now: datetime
         "name": details.name,
         "email": details.email,
         "language": details.language,
+        "wants": claim.wants,
+        "code": claim.code,
         "created_at": now,
     }

@@ -15,6 +15,7 @@ from webapp.booking.commands import (
 )
 from webapp.booking.decisions import Request
 from webapp.booking.queue import submit
+from webapp.booking.ticket_types import Wants, as_kept, text_of
 from webapp.logs import log_event
 from webapp.storage.idempotency import IdempotencyKey
 
@@ -24,6 +25,8 @@ def book_tickets(
     *,
     attendee_id: str,
     tickets: int = 1,
+    wants: Wants | None = None,
+    code: str | None = None,
     name: str = "",
     email: str | None = None,
     language: str | None = None,
@@ -43,11 +46,22 @@ def book_tickets(
     draft or runs; whoever sells for them at the door does once it has started. It never helps an
     attendee. With `only_now` what would wait is refused: `NotFree` (at_once) where fewer are free,
     `SoldOut` (at_once, others_wait, started). `is_told` says whether the booking is mailed.
-    Raises `EventNotFound`, `EventClosed`, `InvalidInput` (tickets; userId without an address where
-    it is asked), `AlreadyBooked`, `SoldOut`, `WaitingListFull`, `IdempotencyConflict`,
-    `Unavailable`.
+    Of an event with ticket types `wants` says which, `{type: tickets}`, in place of `tickets`;
+    without it they are of the one type that is on sale. `code` unlocks types; it is taken without
+    regard to case and outer spaces.
+    Raises `EventNotFound`, `EventClosed`, `InvalidInput` (tickets, items, code; userId without an
+    address where it is asked), `ChooseTicketType`, `UnknownCode`, `AlreadyBooked`, `SoldOut`,
+    `WaitingListFull`, `IdempotencyConflict`, `Unavailable`.
     """
-    command = BookTickets(attendee_id, tickets, new_reference(), past_sale, only_now)
+    command = BookTickets(
+        attendee_id,
+        sum(wants.values()) if wants else tickets,
+        new_reference(),
+        past_sale,
+        only_now,
+        text_of(wants or {}),
+        as_kept(code) if code else None,
+    )
     details = BookingDetails(new_ticket_code(), name, email, language, is_told)
     outcome = submit(Request(event_id, command, actor, key, details, must_answer))
     if not outcome.repeated:
@@ -86,21 +100,24 @@ def change_tickets(
     event_id: int,
     *,
     position: int,
-    tickets: int,
+    tickets: int = 0,
+    wants: Wants | None = None,
     reference: str = "",
     actor: Actor = ATTENDEE,
     key: IdempotencyKey | None = None,
     past_sale: bool = False,
 ) -> Outcome:
-    """Give a booking another number of tickets.
+    """Give a booking another number of tickets, or of each type (`wants`, as in `book_tickets`).
 
     What it gives back is handed to the next in line; more it gets only while nobody waits, and past
     the doors of sale as `book_tickets` does.
     Raises `EventNotFound`, `BookingNotFound`, `BookingClosed`, `LinkReplaced` (of `reference`),
-    `InvalidInput` (tickets), `EventClosed` and `NotFree` (of more tickets),
+    `InvalidInput` (tickets, items, code), `EventClosed` and `NotFree` (of more tickets),
     `IdempotencyConflict`, `Unavailable`.
     """
-    command = ChangeTickets(position, tickets, past_sale)
+    command = ChangeTickets(
+        position, sum(wants.values()) if wants else tickets, past_sale, text_of(wants or {})
+    )
     return _release("change", Request(event_id, command, actor, key, reference=reference))
 
 
@@ -134,19 +151,20 @@ def take_free(
     event_id: int,
     *,
     position: int,
-    tickets: int,
+    tickets: int = 0,
+    wants: Wants | None = None,
     reference: str = "",
     actor: Actor = ATTENDEE,
     key: IdempotencyKey | None = None,
 ) -> Outcome:
-    """Confirm the head of the waiting list with `tickets` that are free, fewer than it wants.
+    """Confirm who is next in line with `tickets` that are free, or `wants`, fewer than it wants.
 
     Again is harmless, same answer.
     Raises `EventNotFound`, `BookingNotFound`, `BookingClosed`, `EventClosed` once the event has
-    started, `InvalidInput` (tickets), `LinkReplaced` (of `reference`), `NotFree`,
+    started, `InvalidInput` (tickets, items), `LinkReplaced` (of `reference`), `NotFree`,
     `IdempotencyConflict`, `Unavailable`.
     """
-    command = TakeFree(position, tickets)
+    command = TakeFree(position, sum(wants.values()) if wants else tickets, text_of(wants or {}))
     return _release("take", Request(event_id, command, actor, key, reference=reference))
 
 

@@ -95,7 +95,6 @@ def _run(event_id: int, calls: Calls) -> Results:
         return batch.run(
             connection,
             [event],
-            {},
             lambda changes, now: _settle(connection, changes[event_id], calls, now),
         )
 

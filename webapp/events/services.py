@@ -18,7 +18,7 @@ from webapp.booking.commands import (
     CancelEvent,
     Outcome,
     Refusal,
-    SetCapacity,
+    SetLimits,
     Status,
 )
 from webapp.booking.ending import end_bookings
@@ -26,6 +26,7 @@ from webapp.booking.inventory import Closure, inventory_of
 from webapp.booking.refusals import error_of
 from webapp.booking.revisions import edited_since
 from webapp.booking.save import enqueue_mails, stamp_of
+from webapp.booking.save_types import end_queues
 from webapp.booking.services import log_promotions
 from webapp.booking.terms import cut_to_start
 from webapp.config import current_settings
@@ -210,11 +211,12 @@ def change_event(
             "waiting": ledger.inventory.waiting,
         }
         after = SimpleNamespace(**{**before, **changed, **figures})
-        ledger.inventory = inventory_of(cast(LockedEvent, after), now)
+        types = ledger.inventory.types
+        ledger.inventory = inventory_of(cast(LockedEvent, after), now, types)
         capacity, largest = changed.get("capacity", event.capacity), 0
-        if capacity < event.capacity:
+        if capacity < event.capacity and not types:
             largest = connection.execute(_largest_waiting, {"event_id": event_id}).scalar() or 0
-        outcome = ledger.decide(SetCapacity(capacity, largest), actor)
+        outcome = ledger.decide(SetLimits(capacity, largest), actor)
         if isinstance(outcome, Refusal):
             raise error_of(outcome, event, now)
         told = {name: [_plain(before[name]), _plain(value)] for name, value in changed.items()}
@@ -255,6 +257,8 @@ def cancel_event(event_id: int, *, actor: Actor, reason: str = "") -> None:
         change.history = [{**line, "details": told}]
         enqueue_mails(connection, "event_cancelled", *_active_of(event_id), now=now)
         end_bookings(connection, Status.CANCELLED, {**stamp_of(change, now), "actor": str(actor)})
+        if change.event.types:
+            end_queues(connection, event_id)
         return True
 
     if batch.change_event(event_id, actor, decide):

@@ -12,7 +12,15 @@ from werkzeug.exceptions import NotFound
 from webapp import clock
 from webapp.accounts.contacts import contact_of
 from webapp.booking import services as bookings
-from webapp.booking.commands import ATTENDEE, Status, attendee, is_active, takes_tickets
+from webapp.booking.commands import (
+    ATTENDEE,
+    BookTickets,
+    Status,
+    attendee,
+    is_active,
+    takes_tickets,
+)
+from webapp.booking.foresight import refuse_as_newcomer
 from webapp.booking.giving import may_give
 from webapp.booking.inventory import inventory_of, is_over
 from webapp.booking.queries import (
@@ -23,7 +31,6 @@ from webapp.booking.queries import (
     locate,
     may_leave_until,
 )
-from webapp.booking.refusals import refuse_as_newcomer
 from webapp.booking.terms import asks_addresses, may_ask
 from webapp.config import current_settings
 from webapp.errors import AlreadyBooked, DomainError, EventNotFound, InvalidInput, Problem
@@ -145,7 +152,7 @@ def book(event_id: int, slug: str) -> ResponseReturnValue:
         event, now = find_event(event_id), clock.now()
         if not must_answer and not asks_addresses(event, now):
             raise AddressHasBooking(is_mailed=sends_mail()) from error
-        refuse_as_newcomer(event, form.tickets, now)
+        refuse_as_newcomer(event, BookTickets("", form.tickets))
         return move_to(url_for("attendee.asked", event_id=event_id))
     if outcome.asked:
         return move_to(url_for("attendee.asked", event_id=event_id))

@@ -26,6 +26,7 @@ class LockedEvent(Protocol):
     waiting: int
     next_position: int
     revision: int
+    types: int
     next_lapse_at: datetime | None
     asks_address: bool
     still_coming_days: int | None
@@ -69,7 +70,41 @@ class BookingRow(Protocol):
     language: str | None
     times_given: int | None
     admitted: int
+    wants: str
+    code: int | None
     created_at: datetime
+
+
+class TicketTypeRow(Protocol):
+    """A ticket type of an event."""
+
+    event_id: int
+    number: int
+    name: str
+    description: str
+    place: int
+    quota: int | None
+    confirmed: int
+    min_tickets: int
+    max_tickets: int | None
+    sales_open_at: datetime | None
+    sales_close_at: datetime | None
+    hidden: bool
+
+
+class CodeRow(Protocol):
+    """A code of an event; `text` is in upper case."""
+
+    event_id: int
+    number: int
+    text: str
+    unlocks: bool
+    ticket_limit: int | None
+    used: int
+    max_per_booking: int | None
+    valid_from: datetime | None
+    valid_until: datetime | None
+    note: str
 
 
 class ActivityRow(Protocol):
@@ -93,6 +128,8 @@ class ActivityRow(Protocol):
     status_after: str | None
     tickets_before: int | None
     tickets_after: int | None
+    wants_before: str | None
+    wants_after: str | None
     details: dict[str, Any] | None
 
 

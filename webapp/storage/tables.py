@@ -43,6 +43,7 @@ from webapp.storage.columns import (
 )
 from webapp.storage.door_tables import Admission, DoorPass, Scan
 from webapp.storage.mail_tables import Delivery, MailSlot, Message, OptOut, Pace
+from webapp.storage.type_tables import MAX_WANTS, Code, CodeType, Queue, TicketType
 
 
 class Event(Base):
@@ -89,6 +90,8 @@ class Event(Base):
     waiting: Mapped[int] = mapped_column(Integer, default=0)
     next_position: Mapped[int] = mapped_column(Integer, default=1)
     revision: Mapped[int] = mapped_column(BigInteger, default=1)
+    # The number that was last given to a ticket type; 0 for an event whose tickets are all alike.
+    types: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     # No term of a booking ends before this moment; null where none is open.
     next_lapse_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     # Whether who books has to show that the address is theirs.
@@ -136,6 +139,7 @@ class Booking(Base):
         UniqueConstraint("ticket_code"),
         UniqueConstraint("event_id", "attendee_id", "active"),
         Index(None, "event_id", "status", "position"),
+        Index(None, "event_id", "status", "wants", "position"),
         Index(None, "email"),
         UTF8MB4,
     )
@@ -155,6 +159,10 @@ class Booking(Base):
     times_given: Mapped[int | None] = mapped_column(Integer)
     # How many of its people are in.
     admitted: Mapped[int] = mapped_column(Integer, server_default="0")
+    # Its tickets by type, such as "1:2,3:1"; empty where the event has no types.
+    wants: Mapped[str] = mapped_column(code_text(MAX_WANTS), default="", server_default="")
+    # The number of the code it was made with; null for none.
+    code: Mapped[int | None] = mapped_column(Integer)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     # Null for a booking that is over, and nulls never collide: one active booking per attendee.
     active: Mapped[int | None] = mapped_column(
@@ -250,6 +258,9 @@ class Activity(Base):
     status_after: Mapped[str | None] = mapped_column(code_text(16))
     tickets_before: Mapped[int | None] = mapped_column(Integer)
     tickets_after: Mapped[int | None] = mapped_column(Integer)
+    # As in `booking.wants`; null where the event had no types.
+    wants_before: Mapped[str | None] = mapped_column(code_text(MAX_WANTS))
+    wants_after: Mapped[str | None] = mapped_column(code_text(MAX_WANTS))
     # For a change of the event: {field: [before, after]}; for what is asked of an attendee, and
     # what became of it: {"term": [null, kind]}, which the release before can read as well; for a
     # correction of a booking, or a ticket that was given away, which never tell values:
@@ -294,3 +305,7 @@ pictures = cast(Table, Picture.__table__)
 door_passes = cast(Table, DoorPass.__table__)
 scans = cast(Table, Scan.__table__)
 admissions = cast(Table, Admission.__table__)
+ticket_types = cast(Table, TicketType.__table__)
+queues = cast(Table, Queue.__table__)
+promo_codes = cast(Table, Code.__table__)
+code_types = cast(Table, CodeType.__table__)

@@ -127,6 +127,12 @@ SENTENCES = {
         "These credentials are not right. Check username and password, or the token."
     ),
     "unauthorized.wrong_login": "Name or password is wrong. Check both and try again.",
+    "type_in_use": (
+        "Somebody has booked this ticket type, so it stays. Hide it, or end its sale, to sell no"
+        " more of it."
+    ),
+    "type_in_use.code": "A code is for this ticket type. Change or remove the code first.",
+    "type_not_found": "There is no such ticket type.",
     "unavailable": "We are very busy or the database is away. Try again in a few seconds.",
     "unavailable.pictures": (
         "Pictures take too long to be read just now, so yours is not saved yet."
@@ -153,6 +159,7 @@ PROBLEMS = {
         " starts."
     ),
     "after_the_end": "This is after the end of the event.",
+    "all_types_made": "An event has at most %(limit)s ticket types.",
     "another_address": "Leave it out, or repeat the address of userId.",
     "at_least": "Use a number of at least %(limit)s.",
     "at_most": "Use a number of at most %(limit)s.",
@@ -161,11 +168,13 @@ PROBLEMS = {
     "capacity_too_low": "Keep at least %(limit)s: so many are confirmed or wait together.",
     "changed_meanwhile": "Meanwhile changed to %(value)s.",
     "changed_meanwhile_see_below": "Meanwhile changed. How it reads now is shown below.",
-    "code_alone": "Leave it out, or leave out the code.",
+    "choose_ticket_type": "Say of which ticket type: there are several.",
     "closing_is_past": "This lies in the past, so nobody can book. Change it if that is a slip.",
     "closing_would_be_past": (
         "This lies in the past, so nobody could book. Correct it, or go on all the same below."
     ),
+    "code_alone": "Leave it out, or leave out the code.",
+    "code_used_up": "Only %(limit)s more can be had with this code.",
     "control_characters": "Use plain text without control characters.",
     "cursor": "Use the nextCursor of the page before.",
     "date_and_time": "Use a date and time such as 2027-05-03T19:30.",
@@ -179,17 +188,19 @@ PROBLEMS = {
     "file_too_large": "It has %(size)s MB. Use one of at most %(limit)s MB.",
     "idempotency_key": "Use 1 to %(limit)s printable ASCII characters.",
     "integer_or_string": "Use an integer or a string.",
+    "list": "Send a list.",
     "list_missing": "Paste a list with at least one line, or choose its file.",
     "list_too_long": (
         "Use at most %(lines)s lines and %(size)s kB at once. Cut the list into parts and add them"
         " one after the other."
     ),
     "missing": "Fill in this field.",
-    "list": "Send a list.",
+    "mixed_change": "Give tickets back or ask for more, one after the other.",
     "most_passes": "There are %(limit)s door passes. Revoke one that is not used any more.",
     "most_tokens": "You have %(limit)s tokens. Revoke one that is not used any more.",
     "needs_mail": "Set up mails first (MAIL_URL): nobody could be asked.",
     "no_picture": "This is no picture that can be read. Use a JPEG, PNG, WebP or GIF file.",
+    "no_types": "This event has no ticket types: ask for tickets alone.",
     "nobody_in_line": "There is neither a name nor an address.",
     "not_json": "This is not JSON that we can read.",
     "not_json_constant": "%(name)s is not JSON.",
@@ -208,6 +219,7 @@ PROBLEMS = {
         "This picture takes too much time or memory to be read. Save it smaller, as a plain JPEG."
     ),
     "pictures_busy": "Choose it again, and send it in a few seconds.",
+    "quota_too_low": "Keep at least %(limit)s of %(type)s: so many are taken or wait together.",
     "reference_alone": "Use it alone, without userId and eventId.",
     "reference_or_ids": "Fill in userId and eventId, or bookingReference.",
     "sales_close_before_open": "Booking has to close after it opens.",
@@ -228,14 +240,21 @@ PROBLEMS = {
     "time_zone": "Use an IANA time zone such as Europe/Berlin.",
     "token_days": "Use a number of days from 1 to %(limit)s.",
     "token_name": "Use 1 to %(limit)s printable characters, to know the token by.",
+    "too_few_of_type": "Choose at least %(limit)s of %(type)s, or none.",
     "too_few_tickets": "Ask for at least %(limit)s.",
     "too_long": "Use at most %(limit)s characters.",
     "too_many_items": "Send at most %(limit)s at once.",
+    "too_many_of_type": "Choose at most %(limit)s of %(type)s.",
     "too_many_pixels": "It has too many pixels. Use one of at most %(limit)s megapixels.",
     "too_many_tickets": "Ask for at most %(limit)s.",
+    "too_many_types": "Choose at most %(limit)s ticket types in one booking.",
+    "type_name_taken": "Another ticket type of this event has this name.",
+    "too_many_with_code": "Have at most %(limit)s in one booking with this code.",
     "too_short": "Use at least %(limit)s characters.",
     "true_or_false": "Use true or false.",
     "twice_in_list": "The same person stands in line %(line)s.",
+    "type_not_on_sale": "Ticket type %(type)s is not on sale now.",
+    "unknown_code": "This code is not valid. Check it, or go on without it.",
     "unknown_field": "This field is not known.",
     "unknown_organizer": "There is no organizer %(username)s.",
     "unusable": "This value cannot be used.",
@@ -243,8 +262,8 @@ PROBLEMS = {
     "user_id": "Use 1 to %(limit)s characters with no white space around them.",
     "username": "Use 1 to %(limit)s printable characters and no colon.",
     "uuid": "Use a random UUID such as 6f1c1c9e-3a53-4b0e-9a43-0f0b8a1f4d2c.",
-    "wrong_password": "This is not your password.",
     "whole_number": "Use a whole number.",
+    "wrong_password": "This is not your password.",
     "year": "Use a year from %(first)s to %(last)s.",
 }
 
@@ -262,6 +281,7 @@ HEADINGS = {
     "body_too_large": "Too large",
     "booking_closed": "Too late to change",
     "booking_not_found": "Booking not found",
+    "choose_ticket_type": "Choose a ticket type",
     "edit_conflict": "Changed meanwhile",
     "event_closed": "Not open for booking",
     "event_not_found": "Event not found",
@@ -285,7 +305,10 @@ HEADINGS = {
     "token_not_found": "Token not found",
     "token_needed": "Open the link in the mail",
     "unauthorized": "Please log in",
+    "type_in_use": "Ticket type in use",
+    "type_not_found": "Ticket type not found",
     "unavailable": "Busy",
+    "unknown_code": "Code not valid",
     "unsupported_media_type": "Not in this form",
     "waiting_list_full": "Waiting list full",
 }

@@ -44,6 +44,7 @@ KINDS = {
     "already_booked": Kind(409, "Already booked"),
     "booking_closed": Kind(409, "Too late to change"),
     "booking_not_found": Kind(404, "Booking not found"),
+    "choose_ticket_type": Kind(400, "Choose a ticket type"),
     "edit_conflict": Kind(409, "Changed meanwhile"),
     "event_closed": Kind(409, "Not open for booking"),
     "event_not_found": Kind(404, "Event not found"),
@@ -61,7 +62,10 @@ KINDS = {
     "sold_out": Kind(409, "Sold out"),
     "token_not_found": Kind(404, "Token not found"),
     "token_needed": Kind(403, "Token needed"),
+    "type_in_use": Kind(409, "Ticket type in use"),
+    "type_not_found": Kind(404, "Ticket type not found"),
     "unavailable": Kind(503, "Busy"),
+    "unknown_code": Kind(400, "Unknown code"),
     "waiting_list_full": Kind(409, "Waiting list full"),
     **{code: Kind(status, HTTPStatus(status).phrase) for status, code in HTTP_CODES.items()},
 }

@@ -112,5 +112,5 @@ class Doors:
         if here.is_closed_to(me(), past_sale=True):
             self.refusal = self.closed
         elif not self.left and self.place is None:
-            refused = error_of(here.nothing_for_newcomer(only_now=False), event, now)
+            refused = error_of(here.nothing_for_newcomer("", only_now=False), event, now)
             self.refusal = sentence_of(refused, language())

@@ -1,0 +1,132 @@
+"""Reads what an event with ticket types offers now: for pages, the API and whoever waits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import Connection, bindparam, select
+
+from webapp import clock
+from webapp.booking import load
+from webapp.booking.commands import Claim
+from webapp.booking.inventory import Inventory, inventory_of
+from webapp.booking.line import Line, Walk
+from webapp.booking.load_types import figures_of, queues_of
+from webapp.booking.ticket_types import TypeFigures, wants_of
+from webapp.errors import EventNotFound
+from webapp.storage.rows import LockedEvent, TicketTypeRow
+from webapp.storage.tables import events, queues, ticket_types
+from webapp.storage.transaction import read
+
+# How often it is read before the figures of several revisions have to do.
+READS = 5
+
+_event = select(*load.deciding_columns).where(events.c.id == bindparam("event_id"))
+_revision = select(events.c.revision).where(events.c.id == bindparam("event_id"))
+_types = (
+    select(ticket_types)
+    .where(ticket_types.c.event_id == bindparam("event_id"))
+    .order_by(ticket_types.c.place, ticket_types.c.number)
+)
+_waiting = select(queues.c.wants, queues.c.waiting).where(
+    queues.c.event_id == bindparam("event_id"), queues.c.waiting > 0
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TypedEvent:
+    """An event with ticket types as of one revision.
+
+    `types` are its types in the order of its page, `{number: row}`, `waiting` how many bookings
+    wait for what, `{wants: bookings}`, and `heads` the first of each of those queues, in order of
+    position. `walk` is the walk along all of them: it tells what a newcomer would find.
+    """
+
+    event: LockedEvent
+    inventory: Inventory
+    types: Mapping[int, TicketTypeRow]
+    waiting: Mapping[str, int]
+    heads: list[Claim]
+    walk: Walk
+
+    def figures(self, number: int) -> TypeFigures:
+        return self.inventory.types[number]
+
+    def available_of(self, number: int) -> int:
+        """Tickets of a type that a newcomer could have at once, whether or not it is on sale."""
+        if self.walk.keeps_back(f"{number}:1"):
+            return 0
+        return max(0, self.inventory.free_for(f"{number}:1"))
+
+    def waiting_for(self, number: int) -> int:
+        """How many bookings that wait want any of a type."""
+        return sum(count for wants, count in self.waiting.items() if number in wants_of(wants))
+
+    @property
+    def available(self) -> int:
+        """Tickets that newcomers could have at once, of all types that are not hidden together."""
+        shown = [kind for kind in self.inventory.types.values() if not kind.hidden]
+        return min(self.inventory.free, sum(self.available_of(kind.number) for kind in shown))
+
+    def would_confirm(self, wants: str) -> bool:
+        """Whether a newcomer who wants this would have it at once; else it would wait."""
+        tickets = sum(wants_of(wants).values())
+        return self.walk.copy().reaches(tickets, wants)
+
+
+def read_types(event_id: int) -> TypedEvent:
+    """An event with ticket types as it is now.
+
+    Raises `EventNotFound`, `Unavailable`.
+    """
+    now = clock.now()
+
+    def work(connection: Connection) -> TypedEvent:
+        # Statements that follow each other may see different revisions: then they are read again.
+        for _ in range(READS):
+            found = _read(connection, event_id, now)
+            if (
+                connection.execute(_revision, {"event_id": event_id}).scalar()
+                == found.event.revision
+            ):
+                break
+        return found
+
+    return read(work)
+
+
+def _read(connection: Connection, event_id: int, now: datetime) -> TypedEvent:
+    values: dict[str, Any] = {"event_id": event_id}
+    event = connection.execute(_event, values).one_or_none()
+    if event is None:
+        raise EventNotFound
+    rows = cast(list[TicketTypeRow], connection.execute(_types, values).all())
+    types = {row.number: figures_of(row, now) for row in rows}
+    inventory = inventory_of(cast(LockedEvent, event), now, types)
+    waiting: dict[str, int] = {}
+    line = Line(dict, {})
+    if inventory.waiting and inventory.promotes:
+        waiting = {row.wants: row.waiting for row in connection.execute(_waiting, values)}
+        parts = queues_of(connection, event_id)
+        line = Line(lambda: parts, {})
+    heads = line.heads()
+    return TypedEvent(
+        cast(LockedEvent, event),
+        inventory,
+        {row.number: row for row in rows},
+        waiting,
+        heads,
+        line.walk_to_end(inventory),
+    )
+
+
+def names_of(event: LockedEvent) -> dict[int, str]:
+    """The names of an event's ticket types in the order of its page: `{number: name}`.
+
+    Nothing is read for an event without types. Raises `Unavailable`.
+    """
+    if not event.types:
+        return {}
+    rows = read(lambda connection: connection.execute(_types, {"event_id": event.id}).all())
+    return {row.number: row.name for row in rows}
