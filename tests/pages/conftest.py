@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 from webapp.accounts import services as accounts
 from webapp.booking import services as bookings
 from webapp.booking.commands import organizer
+from webapp.booking.type_services import TypeDetails, add_type
 from webapp.events import services as events
 from webapp.events.services import EventDetails
 
@@ -131,6 +132,17 @@ def make_event(app: Flask, owner_id: int) -> Callable[..., int]:
             return events.create_event(details, actor=organizer(owner_id), published=published)
 
     return make
+
+
+@pytest.fixture
+def give_type(app: Flask, owner_id: int) -> Callable[[int], None]:
+    """Give an event a ticket type, of number 1."""
+
+    def give(event_id: int) -> None:
+        with app.app_context():
+            add_type(event_id, TypeDetails("Seat"), actor=organizer(owner_id))
+
+    return give
 
 
 @pytest.fixture

@@ -80,6 +80,7 @@ from webapp.pages.organizer import (  # noqa: E402
     notices,
     pictures,
     settings,
+    types,
     whole_list,
 )
 
@@ -99,5 +100,6 @@ __all__ = [
     "notices",
     "pictures",
     "settings",
+    "types",
     "whole_list",
 ]

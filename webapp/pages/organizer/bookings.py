@@ -26,6 +26,7 @@ from webapp.booking.open_questions import answers_of, may_have_asked, open_quest
 from webapp.booking.ranks import rank_of, ranks_of
 from webapp.booking.standstill import standstills
 from webapp.door.attendance import arrivals_of
+from webapp.events.own_lists import types_at_a_glance
 from webapp.pages import forms
 from webapp.pages.forms import form_on
 from webapp.pages.offer import goes_to
@@ -52,6 +53,7 @@ def event(event_id: int) -> ResponseReturnValue:
         "organizer/event.html",
         block="main" if "refused_form" in g else "bookings",
         event=g.event,
+        types=types_at_a_glance([g.event]).get(event_id),
         standstill=standstills([g.event], actor=me()).get(event_id),
         answers=answers_of(g.event, actor=me()),
         **_listed(event_id),
