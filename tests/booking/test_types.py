@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from tests.support.fixtures import MakeEvent
+from tests.support.fixtures import Clock, MakeEvent
+from tests.support.terms import ask, go, mails_configured, send_mails
 from tests.support.tools import statuses
+from webapp.booking import lapses
 from webapp.booking.commands import Status, organizer
 from webapp.booking.services import book_tickets, cancel_booking, change_tickets
 from webapp.booking.type_queries import read_types
@@ -112,3 +114,19 @@ def test_what_an_event_with_types_offers(gala: int) -> None:
     assert (found.available, found.available_of(VIP), found.available_of(STANDARD)) == (8, 0, 8)
     assert found.waiting_for(VIP) == 1
     assert [found.would_confirm(wants) for wants in ("2:8", "1:1")] == [True, False]
+
+
+def test_who_does_not_answer_gives_back_by_type(
+    make_event: MakeEvent, organizer_id: int, now: Clock
+) -> None:
+    with mails_configured():
+        event_id, me = make_event(capacity=5, asks_address=True), organizer(organizer_id)
+        add_type(event_id, TypeDetails("VIP", quota=2), actor=me)
+        ask(event_id, "ada", 2)
+        send_mails()
+        add_type(event_id, TypeDetails("Standard"), actor=me)
+        assert book(event_id, "b", {VIP: 1, STANDARD: 1}, actor=me).status is Status.WAITING
+        go(now, minutes=31)
+        lapses.settle(event_id)
+    assert statuses(event_id) == [Status.LAPSED, Status.CONFIRMED]
+    assert (taken(event_id), waiting(event_id)) == ({VIP: 1, STANDARD: 1}, {"1:1,2:1": 0})
