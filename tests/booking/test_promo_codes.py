@@ -26,6 +26,7 @@ from webapp.errors import (
     CodeInUse,
     CodeNotFound,
     DomainError,
+    EditConflict,
     InvalidInput,
     Problem,
     TypeInUse,
@@ -129,6 +130,9 @@ def test_changes_of_codes_stand_in_the_history_of_the_event(gala: int, me: Actor
     edit_code(gala, number, CodeDetails("PRESS", valid_until=until, note="Radio"), actor=me)
     revision = find_event(gala).revision
     edit_code(gala, number, lambda code: code.details, actor=me)
+    with pytest.raises(EditConflict) as overtaken:
+        edit_code(gala, number, CodeDetails("PRESS", note="TV"), actor=me, seen=revision - 1)
+    assert overtaken.value.changed == {"note": "Radio", "valid_until": until}
     assert find_event(gala).revision == revision
     [code] = codes_of_event(find_event(gala), actor=me)
     assert code.details == CodeDetails("PRESS", valid_until=until, note="Radio")
@@ -136,6 +140,8 @@ def test_changes_of_codes_stand_in_the_history_of_the_event(gala: int, me: Actor
     remove_type(gala, OTHER, actor=me)
     lines = [line for line in history(gala) if line.what.startswith("code_")]
     assert [line.what for line in lines] == ["code_removed", "code_edited", "code_added"]
+    with pytest.raises(CodeNotFound):
+        remove_code(gala, number, actor=me)
     removed, edited, added = [line.details or {} for line in lines]
     assert edited == {
         "code": [

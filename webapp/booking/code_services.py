@@ -6,6 +6,7 @@ The text of a code is a secret of its organizer and of whom they gave it to: the
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
@@ -16,10 +17,20 @@ from webapp.booking.access import check_own
 from webapp.booking.change import EventChange
 from webapp.booking.commands import Actor
 from webapp.booking.load_types import read_codes
+from webapp.booking.revisions import part_edited_since
 from webapp.booking.ticket_types import CodeFigures, as_kept
 from webapp.booking.type_services import refuse_cancelled
-from webapp.errors import CodeInUse, CodeNotFound, InvalidInput, Problem, UnknownCode
+from webapp.errors import (
+    CodeInUse,
+    CodeNotFound,
+    EditConflict,
+    InvalidInput,
+    Problem,
+    UnknownCode,
+)
 from webapp.logs import log_event
+from webapp.storage import idempotency
+from webapp.storage.idempotency import IdempotencyKey
 from webapp.storage.rows import CodeRow, LockedEvent
 from webapp.storage.tables import bookings, code_types, promo_codes, ticket_types
 from webapp.storage.transaction import read
@@ -85,14 +96,20 @@ def code_of(event_id: int, text: str) -> CodeFigures:
     raise UnknownCode
 
 
-def add_code(event_id: int, details: CodeDetails, *, actor: Actor) -> int:
+def add_code(
+    event_id: int, details: CodeDetails, *, actor: Actor, key: IdempotencyKey | None = None
+) -> int:
     """Give an event one more code; its number.
 
     Raises `EventNotFound`, `EventClosed` when the event is cancelled, `InvalidInput` (code, types,
-    validUntil), `Unavailable`.
+    validUntil), `IdempotencyConflict`, `Unavailable`.
     """
 
     def decide(connection: Connection, change: EventChange, now: datetime) -> int:
+        add = partial(make, connection, change)
+        return int(idempotency.run_once(connection, key, event_id, add)["code"])
+
+    def make(connection: Connection, change: EventChange) -> dict[str, int]:
         refuse_cancelled(change)
         codes = _codes(connection, event_id)
         if len(codes) >= MAX_CODES:
@@ -103,7 +120,7 @@ def add_code(event_id: int, details: CodeDetails, *, actor: Actor) -> int:
         connection.execute(insert(promo_codes), row)
         _set_types(connection, event_id, number, kept)
         change.history = [_line("code_added", actor, number, {}, _told(kept))]
-        return number
+        return {"code": number}
 
     number = batch.change_event(event_id, actor, decide)
     log_event("code added", event_id=event_id, code=number, actor=actor)
@@ -116,13 +133,16 @@ def edit_code(
     details: CodeDetails | Callable[[PromoCode], CodeDetails],
     *,
     actor: Actor,
+    seen: int | None = None,
 ) -> None:
     """Give a code other details; what was booked with it stays.
 
     `details` may be a function that makes them from the code as it is, which is locked meanwhile.
+    With `seen`, a revision of the event, nothing is set if what would change of the code has been
+    edited since.
     Raises `EventNotFound`, `EventClosed` when the event is cancelled, `CodeNotFound`,
-    `InvalidInput` (as for `add_code`; limit where it is less than what is had with it),
-    `Unavailable`.
+    `EditConflict` (its row is the event's), `InvalidInput` (as for `add_code`; limit where it is
+    less than what is had with it), `Unavailable`.
     """
 
     def decide(connection: Connection, change: EventChange, now: datetime) -> None:
@@ -135,6 +155,11 @@ def edit_code(
         changed = {name: value for name, value in after.items() if value != before[name]}
         if not changed:
             return
+        if seen is not None:
+            edited = part_edited_since(connection, change.event, seen, ("code", number))
+            if edited := edited & changed.keys():
+                now_is = {name: getattr(code.details, name) for name in edited}
+                raise EditConflict(now_is, row=change.event)
         connection.execute(update(promo_codes).where(*_is(event_id, number)).values(_columns(kept)))
         if "types" in changed:
             _forget_types(connection, event_id, number)
