@@ -86,7 +86,7 @@ def add_type(
         return int(idempotency.run_once(connection, key, event_id, add)["type"])
 
     def make(connection: Connection, change: EventChange) -> dict[str, int]:
-        _refuse_cancelled(change)
+        refuse_cancelled(change)
         types = _types(connection, event_id)
         _check_name(types, details.name, number=None)
         if len(types) >= MAX_TYPES:
@@ -126,7 +126,7 @@ def edit_type(
     """
 
     def decide(connection: Connection, change: EventChange, now: datetime) -> Outcome:
-        _refuse_cancelled(change)
+        refuse_cancelled(change)
         types = _types(connection, event_id)
         row = _one(types, number)
         wanted = details(row) if callable(details) else details
@@ -168,7 +168,7 @@ def order_types(event_id: int, numbers: Sequence[int], *, actor: Actor) -> None:
     """
 
     def decide(connection: Connection, change: EventChange, now: datetime) -> None:
-        _refuse_cancelled(change)
+        refuse_cancelled(change)
         types = _types(connection, event_id)
         wanted = list(dict.fromkeys([_one(types, number).number for number in numbers]))
         before = [row.number for row in types]
@@ -193,7 +193,7 @@ def remove_type(event_id: int, number: int, *, actor: Actor) -> None:
     """
 
     def decide(connection: Connection, change: EventChange, now: datetime) -> None:
-        _refuse_cancelled(change)
+        refuse_cancelled(change)
         types = _types(connection, event_id)
         row = _one(types, number)
         booked = select(bookings.c.position).where(
@@ -257,7 +257,8 @@ def _take_over(connection: Connection, change: EventChange, details: TypeDetails
     return inventory.confirmed
 
 
-def _refuse_cancelled(change: EventChange) -> None:
+def refuse_cancelled(change: EventChange) -> None:
+    """Raise `EventClosed` for an event whose types and codes cannot change any more."""
     if change.event.status == "cancelled":
         raise EventClosed(Closure.CANCELLED)
 
