@@ -27,6 +27,8 @@ TYPED = {
     "organizer.change_address": {"email": "olga@example.org"},
     "organizer.add_type": {"name": "VIP", "quota": "7", "hidden": "true"},
     "organizer.save_type": {"name": "VIP", "salesOpenAt": "2031-05-01T09:00"},
+    "organizer.make_code": {"code": "BAND", "limit": "9", "for-1": "yes"},
+    "organizer.save_code": {"code": "BAND", "note": "For us"},
     "organizer.make_pass": {"name": "Main entrance", "maySell": "true"},
     "organizer.make_token": {"name": "till", "level": "book", "days": "30"},
 }

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 from flask import g, request
 
 from webapp import clock
+from webapp.booking.code_services import CodeDetails
 from webapp.booking.type_services import TypeDetails
 from webapp.errors import InvalidInput, Problem
 from webapp.events import services as events
@@ -35,7 +36,7 @@ USUAL = 120
 LONGEST = 60 * 24 * 366
 # Of an event whose end is a moment of its own.
 OTHER = "other"
-Details = TypeVar("Details", EventDetails, TypeDetails)
+Details = TypeVar("Details", CodeDetails, EventDetails, TypeDetails)
 UNSURE = {
     "start_is_past": Problem("start_would_be_past"),
     "closing_is_past": Problem("closing_would_be_past"),

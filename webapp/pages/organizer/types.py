@@ -10,6 +10,7 @@ from pydantic import Field
 
 from webapp import clock
 from webapp.booking import type_services
+from webapp.booking.code_services import PromoCode, codes_of_event
 from webapp.booking.type_queries import TypedEvent, read_types
 from webapp.booking.type_services import MAX_TYPES, TypeDetails, details_of_type
 from webapp.errors import EditConflict, TypeNotFound
@@ -120,15 +121,23 @@ def remove_type(event_id: int, number: int) -> ResponseReturnValue:
 def _show_types(event_id: int, told: str = "") -> ResponseReturnValue:
     """The page; `told` is what has become of the list, for whoever does not see it."""
     typed = read_types(event_id)
+    hidden = {number for number, row in typed.types.items() if row.hidden}
+    codes = codes_of_event(g.event, actor=me()) if hidden else []
     return show(
         "organizer/types.html",
         event=g.event,
         typed=typed,
+        locked={number for number in hidden if not any(_unlocks(code, number) for code in codes)},
         is_full=len(typed.types) >= MAX_TYPES,
         longest=MAX_TYPE_DESCRIPTION,
         now=clock.now(),
         told=told,
     )
+
+
+def _unlocks(code: PromoCode, number: int) -> bool:
+    """Whether a code is one that unlocks a type."""
+    return code.details.unlocks and (not code.details.types or number in code.details.types)
 
 
 def _type(typed: TypedEvent, number: int) -> TicketTypeRow:
