@@ -6,7 +6,7 @@ document is generated from them.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal, NotRequired
+from typing import Any, Literal, NotRequired, cast
 
 from typing_extensions import TypedDict
 
@@ -14,6 +14,7 @@ from webapp import clock
 from webapp.booking.commands import Actor, Outcome, Status
 from webapp.booking.inventory import available
 from webapp.booking.queries import BookingView, free_now
+from webapp.booking.ticket_types import wants_of
 from webapp.storage.rows import BookingRow, EventRow
 from webapp.web.schemas import EventFields
 
@@ -62,8 +63,18 @@ class ChangedEvent(MadeEvent):
     promoted: list[str]
 
 
+class Item(TypedDict):
+    """Tickets of a type, which is named by its number in the event."""
+
+    type: int
+    tickets: int
+
+
 class Booked(TypedDict):
-    """What became of a request to book; `userId` has the type in which it was sent."""
+    """What became of a request to book; `userId` has the type in which it was sent.
+
+    `items` is there where the event has ticket types, here and in each booking.
+    """
 
     status: str
     message: str
@@ -71,6 +82,7 @@ class Booked(TypedDict):
     eventId: int
     userId: int | str
     tickets: int
+    items: NotRequired[list[Item]]
     waitingListPosition: NotRequired[int]
 
 
@@ -88,6 +100,7 @@ class Kept(TypedDict):
     bookingReference: str
     status: str
     tickets: int
+    items: NotRequired[list[Item]]
 
 
 class Released(TypedDict):
@@ -101,6 +114,12 @@ class Released(TypedDict):
     bookingReference: str
     tickets: int
     promoted: list[str] | int
+
+
+class ChangedBooking(Released):
+    """A booking as it is after a change."""
+
+    items: NotRequired[list[Item]]
 
 
 class Given(TypedDict):
@@ -127,6 +146,7 @@ class BookingDetails(TypedDict):
     name: str
     email: str | None
     createdAt: str
+    items: NotRequired[list[Item]]
     waitingListPosition: NotRequired[int]
     ticketsFreeNow: NotRequired[int]
 
@@ -232,8 +252,12 @@ def booked(event_id: int, outcome: Outcome, *, user_id: int | str) -> Booked:
         "userId": user_id,
         "tickets": outcome.tickets,
     }
+    if outcome.wants:
+        shown["items"] = items_of(outcome.wants)
     if outcome.status is Status.WAITING and outcome.rank is not None:
-        shown["message"] = f"No ticket is left: number {outcome.rank} on the waiting list."
+        # Of another type some may be left.
+        why = "These tickets are not free now" if outcome.wants else "No ticket is left"
+        shown["message"] = f"{why}: number {outcome.rank} on the waiting list."
         shown["waitingListPosition"] = outcome.rank
     return shown
 
@@ -249,12 +273,15 @@ def asked() -> Asked:
 
 
 def kept(outcome: Outcome) -> Kept:
-    return {
+    shown: Kept = {
         "message": "The booking is kept.",
         "bookingReference": outcome.reference,
         "status": outcome.status.value,
         "tickets": outcome.tickets,
     }
+    if outcome.wants:
+        shown["items"] = items_of(outcome.wants)
+    return shown
 
 
 def released(outcome: Outcome, *, message: str, actor: Actor) -> Released:
@@ -265,6 +292,13 @@ def released(outcome: Outcome, *, message: str, actor: Actor) -> Released:
         "tickets": outcome.tickets,
         "promoted": promoted if actor.is_organizer else len(promoted),
     }
+
+
+def changed_booking(outcome: Outcome, *, message: str, actor: Actor) -> ChangedBooking:
+    shown = cast(ChangedBooking, released(outcome, message=message, actor=actor))
+    if outcome.wants:
+        shown["items"] = items_of(outcome.wants)
+    return shown
 
 
 def given(reference: str | None) -> Given:
@@ -284,6 +318,8 @@ def booking_details(
         "email": booking.email,
         "createdAt": utc(booking.created_at) or "",
     }
+    if booking.wants:
+        shown["items"] = items_of(booking.wants)
     if rank is not None:
         shown["waitingListPosition"] = rank
     if free:
@@ -301,6 +337,11 @@ def attendee_booking(found: BookingView) -> AttendeeBooking:
         "eventName": found.event.name,
         "answerBy": utc(found.question.answer_by) if found.question else None,
     }
+
+
+def items_of(wants: str) -> list[Item]:
+    """What a booking wants, types ascending."""
+    return [{"type": number, "tickets": count} for number, count in wants_of(wants).items()]
 
 
 def editable_fields(event: EventRow) -> Mapping[str, Any]:
