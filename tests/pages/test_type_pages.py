@@ -273,7 +273,7 @@ def test_desk_and_dashboard_tell_of_each_type(
     assert "VIP 1 waiting 2 of 2" in text_of(desk)
     figures = owner.get(f"/organizer/events/{gala}/figures", fragment=True)
     assert "Friends 0 of 20" in text_of(figures)
-    assert "VIP 2 of 2, 1 waiting" in text_of(owner.get("/organizer"))
+    assert "VIP : 2 of 2, 1 waiting" in text_of(owner.get("/organizer"))
     assert "type-bars" not in owner.get(f"/organizer/events/{plain}").text
     assert owner.get("/organizer").text.count("of-type") == 3
 
