@@ -52,10 +52,13 @@ def add_types(app: Flask, owner_id: int, event_id: int, *types: TypeDetails) -> 
 
 def book(app: Flask, event_id: int, who: str, wants: dict[int, int], **more: Any) -> str:
     email = f"{who}@example.org"
+    who_books: dict[str, Any] = {"attendee_id": email, "name": who, "email": email, **more}
     with app.app_context():
-        return bookings.book_tickets(
-            event_id, attendee_id=email, wants=wants, name=who, email=email, **more
-        ).reference
+        return bookings.book_tickets(event_id, wants=wants, **who_books).reference
+
+
+def chosen(wants: dict[int, int]) -> dict[str, Any]:
+    return {f"type-{number}": tickets for number, tickets in wants.items()}
 
 
 def fields_of(person: Person, path: str) -> dict[str, str]:
@@ -86,7 +89,7 @@ def test_each_type_says_what_is_left_of_it(app: Flask, gala: int, person: Person
 
 def test_mix_is_booked_as_the_form_says(app: Flask, gala: int, person: Person) -> None:
     page = GALA.format(gala)
-    sent = person.submit(page, name="Ada", email="ada@example.org", **{"type-1": 1, "type-2": 2})
+    sent = person.submit(page, name="Ada", email="ada@example.org", **chosen({1: 1, 2: 2}))
     assert sent.status_code == 303
     assert statuses_of(app, gala) == [Status.CONFIRMED]
     shown = text_of(person.get(sent.location))
@@ -104,7 +107,7 @@ def test_who_was_promised_tickets_does_not_wait_unasked(
 ) -> None:
     """The first press that would wait says so and keeps what was typed; the second one joins."""
     page = GALA.format(gala)
-    typed = {"name": "Cleo", "email": "cleo@example.org", "type-1": 1, "type-2": 2}
+    typed: dict[str, Any] = {"name": "Cleo", "email": "cleo@example.org", "type-1": 1, "type-2": 2}
     fields = {**fields_of(person, page), **typed}
     book(app, gala, "ada", {VIP: 2})
     refused = person.client.post(page, data=fields)
@@ -131,7 +134,7 @@ def test_where_all_is_full_one_press_joins(
     book(app, event_id, "ada", {VIP: 1, STANDARD: 1})
     page = GALA.format(event_id)
     assert button_of(person.get(page)) == "Join the waiting list"
-    typed = {"name": "Bob", "email": "bob@example.org", "type-2": 1}
+    typed: dict[str, Any] = {"name": "Bob", "email": "bob@example.org", "type-2": 1}
     assert person.submit(page, **typed).status_code == 303
     assert statuses_of(app, event_id) == [Status.CONFIRMED, Status.WAITING]
 
@@ -143,7 +146,7 @@ def test_promise_of_a_list_that_is_off_is_never_made(
     add_types(app, owner_id, event_id, TypeDetails("VIP", quota=1), TypeDetails("Standard"))
     book(app, event_id, "ada", {VIP: 1})
     page = GALA.format(event_id)
-    refused = person.submit(page, name="B", email="b@example.org", **{"type-1": 1, "type-2": 1})
+    refused = person.submit(page, name="B", email="b@example.org", **chosen({1: 1, 2: 1}))
     assert refused.status_code == 409
     assert WOULD_WAIT not in text_of(refused)
     assert "waiting list" not in button_of(refused)
@@ -165,7 +168,7 @@ def test_refusal_is_told_at_its_row(
     app: Flask, gala: int, person: Person, sent: dict[str, Any], marked: dict[str, str]
 ) -> None:
     page = GALA.format(gala)
-    typed = {"name": "Ada", "email": "ada@example.org", **sent}
+    typed: dict[str, Any] = {"name": "Ada", "email": "ada@example.org", **sent}
     refused = person.submit(page, **typed)
     assert refused.status_code == 400
     shown = forms_of(refused)[page]
@@ -189,7 +192,7 @@ def test_code_shows_hidden_type_to_who_has_it_alone(app: Flask, gala: int) -> No
         assert "Secret" not in insider.get(page).text
         asked = f"/events/{gala}/availability?form=yes&shown=1,2"
         assert "Secret" not in outsider.get(asked, fragment=True).text
-    typed = {"name": "Ada", "email": "no address", "type-3": 2}
+    typed: dict[str, Any] = {"name": "Ada", "email": "no address", "type-3": 2}
     insider = Person(app)
     refused = insider.submit(f"{page}?code=crew", page, **typed)
     assert "Secret seats" in refused.text
@@ -211,9 +214,20 @@ def test_wrong_code_is_told_by_the_one_sentence(app: Flask, gala: int, person: P
     assert "code" not in forms_of(page)[GALA.format(gala)]
 
 
+def test_guesser_of_codes_is_stopped_and_still_books(app: Flask, gala: int, person: Person) -> None:
+    page = GALA.format(gala)
+    for number in range(20):
+        person.get(f"{page}?code=GUESS{number}")
+    stopped = person.get(f"{page}?code=CREW")
+    assert "Too many wrong codes" in stopped.text
+    assert "Secret" not in stopped.text
+    typed: dict[str, Any] = {"name": "Ada", "email": "ada@example.org", "type-1": 1}
+    assert person.submit(page, **typed).status_code == 303
+
+
 def test_code_for_another_type_is_in_nobodys_way(app: Flask, gala: int, person: Person) -> None:
     page = GALA.format(gala)
-    typed = {"name": "Ada", "email": "ada@example.org", "type-1": 1}
+    typed: dict[str, Any] = {"name": "Ada", "email": "ada@example.org", "type-1": 1}
     assert person.submit(f"{page}?code=CREW", page, **typed).status_code == 303
 
 

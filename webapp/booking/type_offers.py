@@ -16,7 +16,7 @@ from webapp.booking.ledger import Ledger
 from webapp.booking.line import Line
 from webapp.booking.load import claim_columns, claim_of
 from webapp.booking.load_types import figures_of, first_of_queue, read_codes, types_of
-from webapp.booking.ticket_types import CodeFigures, Wants, as_kept, text_of, wants_of
+from webapp.booking.ticket_types import CodeFigures, Wants, text_of, wants_of
 from webapp.booking.type_queries import TypedEvent
 from webapp.booking.wishes import Access
 from webapp.storage.rows import BookingRow, LockedEvent
@@ -68,17 +68,7 @@ def _line_of(heads: Iterable[Claim]) -> Line:
     return Line(lambda: parts, {})
 
 
-def find_code(event_id: int, text: str) -> CodeFigures | None:
-    """A code of an event that is of use now; whether one is over or was never there is the same."""
-    if not (kept := as_kept(text)):
-        return None
-    mine = (promo_codes.c.event_id == event_id) & (promo_codes.c.text == kept)
-    codes = read(lambda connection: read_codes(connection, [mine], clock.now()))
-    code = codes.get(event_id, {}).get(kept)
-    return code if code and code.is_usable else None
-
-
-def code_of(booking: BookingRow) -> CodeFigures | None:
+def code_of_booking(booking: BookingRow) -> CodeFigures | None:
     """The code that a booking was made with, if any, as it is now."""
     if booking.code is None:
         return None

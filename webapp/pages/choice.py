@@ -6,21 +6,26 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from flask import g
+from werkzeug.exceptions import TooManyRequests
+
 from webapp import clock
+from webapp.booking.code_services import code_of
 from webapp.booking.commands import Refusal, Status
 from webapp.booking.inventory import Closure
 from webapp.booking.refusals import error_of
 from webapp.booking.ticket_types import CodeFigures, as_kept, text_of
-from webapp.booking.type_offers import find_code, opened, would_book
+from webapp.booking.type_offers import opened, would_book
 from webapp.booking.type_queries import TypedEvent, read_types
 from webapp.booking.wishes import Access
-from webapp.errors import InvalidInput
+from webapp.errors import InvalidInput, UnknownCode
 from webapp.pages import types
 from webapp.pages.offer import FEW_LEFT
 from webapp.storage.columns import MAX_NAME
 from webapp.storage.rows import EventRow, TicketTypeRow
 from webapp.text.sentences import problem_sentences, sentence_of
 from webapp.web.language import language
+from webapp.web.rate_limits import CodeTry
 
 # What a form promises that joins the waiting list whatever is chosen.
 ANY = "any"
@@ -73,16 +78,17 @@ class TypeRow:
 class Choice:
     """The types of an event that its visitor sees, and what comes of those chosen.
 
-    `code` is the one that was named and is of use; `is_wrong_code` says that it was none. `place`
-    is the one in the waiting list, `lacking` names the types of the choice that are not free: where
-    it waits for none of them, there is only not room for all at once. `says` is a refusal.
-    `waits` is what the form promises to be the waiting list, `available` are the tickets to be had
-    at once.
+    `code` is the one that was named and is of use; `is_wrong_code` says that it was none, and
+    `code_waits` that it was not looked at, after too many wrong ones. `place` is the one in the
+    waiting list, `lacking` names the types of the choice that are not free: where it waits for none
+    of them, there is only not room for all at once. `says` is a refusal. `waits` is what the form
+    promises to be the waiting list, `available` are the tickets to be had at once.
     """
 
     rows: tuple[TypeRow, ...]
     code: str
     is_wrong_code: bool
+    code_waits: bool
     leads: Leads
     tickets: int
     place: int | None
@@ -112,10 +118,14 @@ class Choice:
 
 
 class Named(NamedTuple):
-    """A code that was named: what it is, or that it is none."""
+    """A code that was named: what it is good for, or that it is none.
+
+    After too many wrong ones it is not looked at: then it `waits`.
+    """
 
     text: str = ""
     figures: CodeFigures | None = None
+    waits: bool = False
 
     @property
     def is_wrong(self) -> bool:
@@ -123,9 +133,23 @@ class Named(NamedTuple):
 
 
 def code_named(event_id: int, values: Mapping[str, str]) -> Named:
-    """The code that a link or a form names. Raises `Unavailable`."""
-    text = as_kept(values.get("code", "")[:MAX_NAME])
-    return Named(text, find_code(event_id, text)) if text else Named()
+    """The code that a link or a form names, looked up once a request. Raises `Unavailable`."""
+    if not (text := as_kept(values.get("code", "")[:MAX_NAME])):
+        return Named()
+    if "named_code" not in g:
+        g.named_code = _look_up(event_id, text)
+    named: Named = g.named_code
+    return named
+
+
+def _look_up(event_id: int, text: str) -> Named:
+    try:
+        with CodeTry(text):
+            return Named(text, code_of(event_id, text))
+    except UnknownCode:
+        return Named(text)
+    except TooManyRequests:
+        return Named(text, waits=True)
 
 
 def choice_of(event: EventRow, values: Mapping[str, str]) -> Choice:
@@ -213,6 +237,7 @@ def _foreseen(
         rows,
         named.text if named.figures else "",
         named.is_wrong,
+        named.waits,
         leads,
         sum(chosen.values()),
         place,
