@@ -7,10 +7,15 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import update
 
 from tests.pages.conftest import Person, forms_of, text_of
 from webapp import clock
+from webapp.extensions import db
+from webapp.pages import attendee
+from webapp.storage.tables import events
 from webapp.web import kept_pages
+from webapp.web.htmx import show
 
 MakeEvent = Callable[..., int]
 Book = Callable[..., str]
@@ -95,3 +100,47 @@ def test_pages_that_are_kept_are_bounded(
         Person(app).get(f"/?search=supper{number}")
     with app.app_context():
         assert len(kept_pages._pages.own) == 3
+
+
+FUTURE = datetime(2031, 7, 1, 19, tzinfo=UTC)
+# The figures of an event for 30 of which 5 may wait: tickets taken, and bookings that wait.
+FIGURES = ((0, 0), (12, 0), (25, 0), (27, 0), (29, 0), (30, 0), (30, 4), (28, 4), (30, 5), (13, 0))
+SETTINGS: tuple[dict[str, Any], ...] = (
+    {},
+    {"waiting_list_limit": 0},
+    {"asks_address": True, "max_tickets_per_booking": 1},
+    {"sales_open_at": FUTURE - timedelta(days=9)},
+    {"sales_close_at": FUTURE - timedelta(days=2)},
+    {"sales_close_at": clock.now() - timedelta(days=2)},
+    {"starts_at": clock.now() - timedelta(hours=1), "ends_at": clock.now() + timedelta(hours=1)},
+    {"starts_at": clock.now() - timedelta(days=2)},
+    {"status": "cancelled", "cancel_reason": "Rain"},
+)
+
+
+def test_what_is_kept_apart_from_the_figures_is_the_same_page(
+    app: Flask, make_event: MakeEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the figures: as if nothing were kept."""
+    person = Person(app)
+
+    def look(path: str) -> str:
+        # What each answer has of its own.
+        own = r'(name="(csrf_token|requestKey)"|id="server-time") value="[^"]+"'
+        return re.sub(own, "", person.get(path).text)
+
+    def draw(template: str, *, live: object, lasting: object, **context: Any) -> Any:
+        return show(template, **context)
+
+    for settings in SETTINGS:
+        event_id = make_event(tickets=30, starts_at=FUTURE, waiting_list_limit=5)
+        for confirmed, waiting in FIGURES:
+            values = {"confirmed": confirmed, "waiting": waiting, **settings}
+            with app.app_context(), db.engine.begin() as connection:
+                connection.execute(update(events).where(events.c.id == event_id).values(values))
+            for asked in ("", "?tickets=3", "?tickets=99"):
+                path = f"/events/{event_id}-harvest-supper{asked}"
+                kept = look(path)
+                with monkeypatch.context() as patch:
+                    patch.setattr(attendee, "show_kept", draw)
+                    assert kept == look(path), (values, asked)

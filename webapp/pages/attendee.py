@@ -32,7 +32,7 @@ from webapp.mail.facts import send_links
 from webapp.mail.ical import calendar_file
 from webapp.pages import forms, remembered
 from webapp.pages.forms import form_on
-from webapp.pages.offer import Offers, goes_to, offer_of
+from webapp.pages.offer import Offers, goes_to, offer_of, without_figures
 from webapp.pages.presentation import absolute_url, event_path, sends_mail
 from webapp.storage.columns import MAX_NAME
 from webapp.storage.rows import EventRow
@@ -54,6 +54,8 @@ bp = Blueprint("attendee", __name__)
 
 PAGE = 24
 EVENT = "/events/<id:event_id>"
+# The blocks of an event's page that show how many tickets are left, or how many wait.
+LIVE = ("to_book", "availability", "book_label")
 
 
 class AddressHasBooking(DomainError):
@@ -95,7 +97,10 @@ def event(event_id: int, slug: str) -> ResponseReturnValue:
         return _preview(event_id)
     if request.method != "POST" and slug != formatting.slug(found.name):
         return redirect(event_path(found), code=301)
-    return show_kept("attendee/event.html", **_on_offer(found, had_form=request.method == "POST"))
+    context = _on_offer(found, had_form=request.method == "POST")
+    # A hot event has other figures at each look.
+    lasting = {"event": without_figures(found), "offer": context["offer"].without_figures}
+    return show_kept("attendee/event.html", live=LIVE, lasting=lasting, **context)
 
 
 @bp.get(f"{EVENT}/availability")
