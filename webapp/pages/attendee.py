@@ -32,6 +32,7 @@ from webapp.mail.facts import send_links
 from webapp.mail.ical import calendar_file
 from webapp.pages import forms, remembered
 from webapp.pages.forms import form_on
+from webapp.pages.kept_booking import show_booking
 from webapp.pages.offer import Offers, goes_to, offer_of, without_figures
 from webapp.pages.presentation import absolute_url, event_path, sends_mail
 from webapp.storage.columns import MAX_NAME
@@ -171,7 +172,7 @@ def asked(event_id: int) -> ResponseReturnValue:
 @bp.get("/bookings/<reference>")
 def booking(reference: str) -> ResponseReturnValue:
     """An attendee's own booking: the ticket, or the place in the waiting list."""
-    return show("attendee/booking.html", **_standing(find_booking(reference)))
+    return show_booking(_standing(find_booking(reference)))
 
 
 @bp.get("/bookings/<reference>/standing")

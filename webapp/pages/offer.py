@@ -14,6 +14,7 @@ from webapp.booking.refusals import why_closed
 from webapp.errors import WaitingListFull
 from webapp.storage.rows import EventRow, LockedEvent
 from webapp.text.sentences import sentence_of
+from webapp.web.kept_pages import Lasting
 from webapp.web.language import gettext, language
 
 # Few is at most so many, and at most one in so many.
@@ -62,7 +63,8 @@ def without_figures(event: EventRow) -> EventRow:
 @cache
 def _lasting(columns: tuple[str, ...]) -> tuple[Any, Any]:
     names = [name for name in columns if name not in FIGURES]
-    return namedtuple("_lasting", names), attrgetter(*names)
+    kind = type("LastingEvent", (Lasting, namedtuple("_Columns", names)), {"__slots__": ()})
+    return kind, attrgetter(*names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,13 +27,15 @@ from webapp.web.language import language
 from webapp.web.security import current_login
 
 # Of those that strangers can make up as they like no more are kept either; the oldest goes first.
-KEPT = 64
+KEPT = 128
 LONGEST = 64 * 1024
 
 # In place of what differs nobody can have written these.
 _mark = secrets.token_hex(16)
 own_values: dict[str, Callable[[], str]] = {}
 is_marked = re.compile(f"{_mark}([a-z_]+);")
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 _lock = Lock()
 _pages: PerApp[dict[Any, list[str]]] = PerApp(dict)
@@ -49,9 +51,30 @@ def differs(value: Callable[[], str]) -> Callable[[], str]:
     own_values[name] = value
 
     def own_or_mark() -> str:
-        return f"{_mark}{name};" if g.get("draws_for_all") else value()
+        return stands_for(name) if g.get("draws_for_all") else value()
 
     return own_or_mark
+
+
+def stands_for(name: str) -> str:
+    """What is drawn in place of a text of one visitor alone; it holds nothing of it."""
+    return f"{_mark}{name};"
+
+
+class Lasting:
+    """What a page that is kept may show of a row: a named tuple that has no more than that.
+
+    To ask for anything else is a mistake that would show what is no longer so.
+    """
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        raise NotKept(f"{type(self).__name__} has no {name}: show it in a block that is live")
+
+
+class NotKept(Exception):
+    """A page that is kept asks for what changes."""
 
 
 def show_kept(
@@ -59,16 +82,18 @@ def show_kept(
     *,
     block: str = "main",
     live: Sequence[str] = (),
-    lasting: Mapping[str, Any] = MappingProxyType({}),
+    lasting: Mapping[str, Any] = NOTHING,
+    own: Mapping[str, object] = NOTHING,
     **context: Any,
 ) -> Response:
     """What `show` does; `context` has to hold, as values that can be compared, all that is shown.
 
     A page that says something to its visitor alone is drawn for them. The blocks `live` are drawn
     each time; the rest of the page gets in place of values of `context` those in `lasting`, which
-    do not change as often, and is kept under them.
+    do not change as often, and is kept under them. `own` are the values behind `stands_for`.
     """
-    is_own = current_login() is not None or "_flashes" in session or "refused_form" in g
+    tells = "_flashes" in session and "flashes" not in live
+    is_own = current_login() is not None or tells or "refused_form" in g
     if wants_fragment() or is_own:
         return show(template, block=block, **context)
     shown = {**context, **lasting}
@@ -81,15 +106,16 @@ def show_kept(
                 while len(pages) >= KEPT:
                     del pages[next(iter(pages))]
                 pages[key] = parts
-    drawn: dict[str, str] = {}
-    if live:
-        around = _context(template, context)
-        drawn = {name: "".join(around.blocks[name][0](around)) for name in live}
-    own = [
-        part if number % 2 == 0 else drawn[part] if part in drawn else escape(own_values[part]())
-        for number, part in enumerate(parts)
-    ]
-    return make_response("".join(own))
+    filled = {name: escape(value) for name, value in own.items()}
+    around = _context(template, context) if live else None
+    whole = [*parts]
+    for number in range(1, len(whole), 2):
+        name = whole[number]
+        if name in live and around:
+            whole[number] = "".join(around.blocks[name][0](around))
+        else:
+            whole[number] = filled[name] if name in filled else escape(own_values[name]())
+    return make_response("".join(whole))
 
 
 def _drawn(template: str, context: dict[str, Any], live: Sequence[str]) -> list[str]:
@@ -106,7 +132,7 @@ def _drawn(template: str, context: dict[str, Any], live: Sequence[str]) -> list[
 
 def _marking(name: str, _: Context) -> Iterator[str]:
     """A block of which only its place is shown."""
-    yield f"{_mark}{name};"
+    yield stands_for(name)
 
 
 def _template(name: str) -> Template:
