@@ -54,7 +54,7 @@ def book(app: Flask, event_id: int, who: str, wants: dict[int, int], **more: Any
     email = f"{who}@example.org"
     who_books: dict[str, Any] = {"attendee_id": email, "name": who, "email": email, **more}
     with app.app_context():
-        return bookings.book_tickets(event_id, wants=wants, **who_books).reference
+        return str(bookings.book_tickets(event_id, wants=wants, **who_books).reference)
 
 
 def chosen(wants: dict[int, int]) -> dict[str, Any]:

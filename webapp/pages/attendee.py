@@ -32,7 +32,8 @@ from webapp.mail.ical import calendar_file
 from webapp.pages import forms, remembered
 from webapp.pages.choice import choice_of
 from webapp.pages.forms import form_on
-from webapp.pages.offer import Offers, offer_of
+from webapp.pages.kept_booking import show_booking
+from webapp.pages.offer import Offers, offer_of, without_figures
 from webapp.pages.presentation import absolute_url, event_path, sends_mail
 from webapp.pages.standing import standing_of
 from webapp.pages.wishes import Wish, wish_of_form
@@ -57,6 +58,8 @@ bp = Blueprint("attendee", __name__)
 
 PAGE = 24
 EVENT = "/events/<id:event_id>"
+# The blocks of an event's page that show how many tickets are left, or how many wait.
+LIVE = ("to_book", "availability", "book_label")
 
 
 class AddressHasBooking(DomainError):
@@ -100,9 +103,13 @@ def event(event_id: int, slug: str) -> ResponseReturnValue:
     if request.method != "POST" and slug != formatting.slug(found.name):
         return redirect(event_path(found), code=301)
     context = _on_offer(found, had_form=request.method == "POST")
-    # What a code shows is for who has it.
-    draw = show if context["choice"] and context["choice"].code else show_kept
-    return draw("attendee/event.html", **context)
+    if context["choice"]:
+        # What a code shows is for who has it.
+        draw = show if context["choice"].code else show_kept
+        return draw("attendee/event.html", **context)
+    # A hot event has other figures at each look.
+    lasting = {"event": without_figures(found), "offer": context["offer"].without_figures}
+    return show_kept("attendee/event.html", live=LIVE, lasting=lasting, **context)
 
 
 @bp.get(f"{EVENT}/availability")
@@ -179,7 +186,7 @@ def asked(event_id: int) -> ResponseReturnValue:
 @bp.get("/bookings/<reference>")
 def booking(reference: str) -> ResponseReturnValue:
     """An attendee's own booking: the ticket, or the place in the waiting list."""
-    return show("attendee/booking.html", **standing_of(find_booking(reference)))
+    return show_booking(standing_of(find_booking(reference)))
 
 
 @bp.get("/bookings/<reference>/standing")
