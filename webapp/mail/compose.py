@@ -19,6 +19,7 @@ from webapp.booking.terms import QUESTIONS
 from webapp.config import Settings, current_settings
 from webapp.mail import announcements, facts, limits, opting_out, summaries
 from webapp.mail.account_mails import ACCOUNT_MAILS, account_mail
+from webapp.mail.ahead import NOTHING, Ahead
 from webapp.mail.content import Entry, Fact, Link, Mail, Reason
 from webapp.mail.facts import CurrentBooking
 from webapp.mail.failures import NothingToSend
@@ -32,7 +33,7 @@ from webapp.text.formatting import day, in_words, moment, span
 from webapp.text.languages import Language
 
 
-def mail_for(delivery: DeliveryRow, settings: Settings) -> Mail:
+def mail_for(delivery: DeliveryRow, settings: Settings, ahead: Ahead = NOTHING) -> Mail:
     """The mail that a delivery asks for. Raises `NothingToSend`, `SummedUp`, `NotYet`."""
     match delivery.what:
         case "links":
@@ -50,7 +51,7 @@ def mail_for(delivery: DeliveryRow, settings: Settings) -> Mail:
         case kind if kind in ACCOUNT_MAILS:
             mail = account_mail(delivery)
         case _:
-            mail = _booking_mail(delivery)
+            mail = _booking_mail(delivery, ahead)
     lay_out(mail, _id_of(delivery, settings), settings)
     return mail
 
@@ -70,9 +71,9 @@ def _id_of(delivery: DeliveryRow, settings: Settings) -> str:
     return f"{delivery.id}.{hashlib.sha256(made.encode()).hexdigest()[:24]}"
 
 
-def _booking_mail(delivery: DeliveryRow) -> Mail:
+def _booking_mail(delivery: DeliveryRow, ahead: Ahead) -> Mail:
     asks = QUESTIONS.get(delivery.what)
-    found = facts.facts_for(delivery)
+    found = facts.facts_for(delivery, ahead)
     booking, event, rank, _ = found
     language, contact = language_for(booking.language), contact_of(event.organizer_id)
     lines = _told_facts(_facts(event, language))
