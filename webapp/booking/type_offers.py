@@ -20,7 +20,7 @@ from webapp.booking.ticket_types import CodeFigures, Wants, text_of, wants_of
 from webapp.booking.type_queries import TypedEvent
 from webapp.booking.wishes import Access
 from webapp.storage.rows import BookingRow, LockedEvent
-from webapp.storage.tables import bookings, promo_codes, queues
+from webapp.storage.tables import bookings, promo_codes, queues, ticket_types
 from webapp.storage.transaction import read
 
 _heads: Select[Any] = (
@@ -66,6 +66,23 @@ def _available_of(
 def _line_of(heads: Iterable[Claim]) -> Line:
     parts = {head.wants: [head] for head in heads}
     return Line(lambda: parts, {})
+
+
+def names_in(event_ids: Iterable[int]) -> dict[int, dict[int, str]]:
+    """The names of the types of some events: `{event_id: {type: name}}`, by one statement.
+
+    Raises `Unavailable`.
+    """
+    wanted = list(event_ids)
+    query = (
+        select(ticket_types.c.event_id, ticket_types.c.number, ticket_types.c.name)
+        .where(ticket_types.c.event_id.in_(wanted))
+        .order_by(ticket_types.c.place, ticket_types.c.number)
+    )
+    found: dict[int, dict[int, str]] = {}
+    for event_id, number, name in read(lambda c: c.execute(query).all()) if wanted else ():
+        found.setdefault(event_id, {})[number] = name
+    return found
 
 
 def code_of_booking(booking: BookingRow) -> CodeFigures | None:
