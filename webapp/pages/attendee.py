@@ -24,8 +24,7 @@ from webapp.booking.queries import (
 )
 from webapp.booking.terms import asks_addresses, may_ask
 from webapp.booking.ticket_types import words_of
-from webapp.booking.type_offers import available_of
-from webapp.booking.type_queries import names_of
+from webapp.booking.type_queries import availability_of, names_of
 from webapp.config import current_settings
 from webapp.errors import AlreadyBooked, DomainError, EventNotFound
 from webapp.events.queries import as_if_published, events_after, own_event, upcoming_events
@@ -79,7 +78,7 @@ def events() -> ResponseReturnValue:
     after = place_in(request.args.get("after", ""))
     read = partial(upcoming_events, search=search, after=after)
     page, next_cursor = page_of(read, PAGE, place_of)
-    lefts = available_of(page)
+    lefts = availability_of([event for event in page if event.types])
     response = show_kept(
         "attendee/events.html",
         block="events",
