@@ -249,6 +249,7 @@ OF_NOBODY = {
     "booking.load_types.queues_of",
     "booking.save_types.end_queues",
     "booking.type_queries.read_types",
+    "booking.type_queries.typed_event",
     "booking.queries.row_of_event",
     "door.attendance.arrivals_of",
     "door.load.pass_names",

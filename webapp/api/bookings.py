@@ -4,7 +4,7 @@ from flask import Response, g
 
 from webapp import clock
 from webapp.accounts.services import Level
-from webapp.api import representations as shapes
+from webapp.api import booking_shapes as shapes
 from webapp.api.auth import Unauthorized
 from webapp.api.blueprint import bp
 from webapp.api.openapi import documented

@@ -81,7 +81,7 @@ class MailChannel:
         """The calendar file of a mail; empty for none."""
         if mail.entry is None:
             return b""
-        event, position, holder, is_cancelled, contact = mail.entry
+        event, position, holder, is_cancelled, contact, tickets = mail.entry
         return calendar_file(
             event,
             position=position,
@@ -92,6 +92,7 @@ class MailChannel:
             url=link("attendee.event", event_id=event.id),
             settings=self._settings,
             now=clock.now(),
+            tickets=tickets,
         )
 
 

@@ -1,73 +1,17 @@
-"""What the API shows, field by field, so that a new column never leaks.
+"""What the API shows of bookings, field by field, so that a new column never leaks.
 
-The shapes are the contract: the type checker holds the functions to them, and the OpenAPI
-document is generated from them.
+The shapes are the contract, as those of events are.
 """
 
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, Literal, NotRequired, cast
+from typing import Literal, NotRequired, cast
 
 from typing_extensions import TypedDict
 
-from webapp import clock
+from webapp.api.type_shapes import Item, items_of, utc
 from webapp.booking.commands import Actor, Outcome, Status
-from webapp.booking.inventory import available
-from webapp.booking.queries import BookingView, free_now
-from webapp.booking.ticket_types import wants_of
-from webapp.storage.rows import BookingRow, EventRow
-from webapp.web.schemas import EventFields
-
-
-class EventStatus(TypedDict):
-    """How an event stands. Until it starts, `availableTickets` is 0 while somebody waits."""
-
-    eventId: int
-    eventName: str
-    totalTickets: int
-    availableTickets: int
-    bookedTickets: int
-    waitingListCount: int
-    status: str
-    startsAt: str | None
-
-
-class EventDetails(EventStatus):
-    """All of an event that is public. Times are UTC; `timeZone` is where the event is."""
-
-    id: int
-    description: str
-    location: str
-    timeZone: str
-    endsAt: str | None
-    salesOpenAt: str | None
-    salesCloseAt: str | None
-    cancelUntil: str | None
-    maxTicketsPerBooking: int
-    waitingListLimit: int | None
-    asksAddress: bool
-    stillComingDays: int | None
-    stillComingLapses: bool
-    cancelReason: str | None
-
-
-class MadeEvent(EventDetails):
-    """A new event; `warnings` tell of fields that may be a slip: `{field: sentence}`."""
-
-    warnings: NotRequired[dict[str, str]]
-
-
-class ChangedEvent(MadeEvent):
-    """An event after a change; `promoted` are the bookings that a larger capacity confirmed."""
-
-    promoted: list[str]
-
-
-class Item(TypedDict):
-    """Tickets of a type, which is named by its number in the event."""
-
-    type: int
-    tickets: int
+from webapp.booking.queries import BookingView, takeable_now
+from webapp.booking.takeable import NOTHING, Takeable
+from webapp.storage.rows import BookingRow
 
 
 class Booked(TypedDict):
@@ -149,14 +93,15 @@ class BookingDetails(TypedDict):
     items: NotRequired[list[Item]]
     waitingListPosition: NotRequired[int]
     ticketsFreeNow: NotRequired[int]
+    itemsFreeNow: NotRequired[list[Item]]
 
 
 class AttendeeBooking(BookingDetails):
     """A booking with the name of its event.
 
     `ticketsFreeNow` is how many of its tickets the booking could take at once, if it is next in
-    line. `answerBy` is until when its attendee has to answer what they were asked, or the booking
-    lapses.
+    line; where there are ticket types `itemsFreeNow` says of which. `answerBy` is until when its
+    attendee has to answer what they were asked, or the booking lapses.
     """
 
     eventName: str
@@ -169,78 +114,9 @@ class OrganizerBooking(BookingDetails):
     ticketCode: str
 
 
-class EventPage(TypedDict):
-    events: list[EventDetails]
-    nextCursor: str | None
-
-
 class BookingPage(TypedDict):
     bookings: list[OrganizerBooking]
     nextCursor: str | None
-
-
-def event_status(event: EventRow) -> EventStatus:
-    return {
-        "eventId": event.id,
-        "eventName": event.name,
-        "totalTickets": event.capacity,
-        "availableTickets": available(event, clock.now()),
-        "bookedTickets": event.confirmed,
-        "waitingListCount": event.waiting,
-        "status": event.status,
-        "startsAt": utc(event.starts_at),
-    }
-
-
-def event_details(event: EventRow) -> EventDetails:
-    return {
-        **event_status(event),
-        "id": event.id,
-        "description": event.description,
-        "location": event.location,
-        "timeZone": event.time_zone,
-        "endsAt": utc(event.ends_at),
-        "salesOpenAt": utc(event.sales_open_at),
-        "salesCloseAt": utc(event.sales_close_at),
-        "cancelUntil": utc(event.cancel_until),
-        "maxTicketsPerBooking": event.max_tickets_per_booking,
-        "waitingListLimit": event.waiting_list_limit,
-        "asksAddress": bool(event.asks_address),
-        "stillComingDays": event.still_coming_days,
-        "stillComingLapses": bool(event.still_coming_lapses),
-        "cancelReason": event.cancel_reason,
-    }
-
-
-def changed_event(
-    event: EventRow, *, promoted: list[str], warnings: dict[str, str]
-) -> ChangedEvent:
-    shown: ChangedEvent = {
-        **event_details(event),
-        "promoted": promoted,
-        "warnings": warnings,
-    }
-    if not warnings:
-        del shown["warnings"]
-    return shown
-
-
-def new_event(event_id: int, fields: EventFields, *, warnings: dict[str, str]) -> Mapping[str, Any]:
-    """An event as it was made; a repeated request tells the same whatever was booked since."""
-    told = {"warnings": warnings} if warnings else {}
-    figures = {
-        "id": event_id,
-        "eventId": event_id,
-        "eventName": fields.eventName,
-        "totalTickets": fields.totalTickets,
-        "availableTickets": fields.totalTickets,
-        "bookedTickets": 0,
-        "waitingListCount": 0,
-        "status": fields.status,
-        "cancelReason": None,
-    }
-    made = fields.model_dump(mode="json", include=set(EventDetails.__annotations__))
-    return figures | made | told
 
 
 def booked(event_id: int, outcome: Outcome, *, user_id: int | str) -> Booked:
@@ -306,7 +182,7 @@ def given(reference: str | None) -> Given:
 
 
 def booking_details(
-    booking: BookingRow, *, rank: int | None = None, free: int = 0
+    booking: BookingRow, *, rank: int | None = None, free: Takeable = NOTHING
 ) -> BookingDetails:
     shown: BookingDetails = {
         "bookingReference": booking.reference,
@@ -323,7 +199,9 @@ def booking_details(
     if rank is not None:
         shown["waitingListPosition"] = rank
     if free:
-        shown["ticketsFreeNow"] = free
+        shown["ticketsFreeNow"] = free.tickets
+    if free.wants:
+        shown["itemsFreeNow"] = items_of(free.wants)
     return shown
 
 
@@ -333,23 +211,7 @@ def organizer_booking(booking: BookingRow, *, rank: int | None = None) -> Organi
 
 def attendee_booking(found: BookingView) -> AttendeeBooking:
     return {
-        **booking_details(found.booking, rank=found.rank, free=free_now(found)),
+        **booking_details(found.booking, rank=found.rank, free=takeable_now(found)),
         "eventName": found.event.name,
         "answerBy": utc(found.question.answer_by) if found.question else None,
     }
-
-
-def items_of(wants: str) -> list[Item]:
-    """What a booking wants, types ascending."""
-    return [{"type": number, "tickets": count} for number, count in wants_of(wants).items()]
-
-
-def editable_fields(event: EventRow) -> Mapping[str, Any]:
-    """An event as it would be sent to make it again; what a change leaves out stays as it is."""
-    editable = EventFields.model_fields.keys() - {"status"}
-    return {name: value for name, value in event_details(event).items() if name in editable}
-
-
-def utc(moment: datetime | None) -> str | None:
-    """An aware UTC time as RFC 3339 writes it."""
-    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
