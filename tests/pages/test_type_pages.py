@@ -287,6 +287,7 @@ def test_fewer_tickets_in_all_are_refused_with_the_number(owner: Person, gala: i
     assert "The event has only 2." in text_of(owner.get(path_of(gala)))
 
 
+@pytest.mark.every_database
 def test_event_like_another_has_its_types_and_nothing_of_them_is_taken(
     app: Flask, owner: Person, gala: int, owner_id: int
 ) -> None:
