@@ -21,7 +21,7 @@ from webapp.booking.commands import (
 )
 from webapp.booking.guests import shown_id
 from webapp.booking.inventory import free_for_head, inventory_of
-from webapp.booking.listing import Line
+from webapp.booking.listing import Line, wants_any_of
 from webapp.booking.open_questions import answers_of, may_have_asked, open_questions, question_of
 from webapp.booking.ranks import rank_of, ranks_of
 from webapp.booking.standstill import standstills
@@ -30,6 +30,7 @@ from webapp.pages import forms
 from webapp.pages.forms import form_on
 from webapp.pages.offer import goes_to
 from webapp.pages.organizer import bp, cursor_argument, kept_list, me
+from webapp.pages.organizer.by_type import narrowed_type, tickets_told, type_names
 from webapp.pages.organizer.events import EVENT
 from webapp.pages.organizer.wording import moved_up, next_in_line, pass_names
 from webapp.storage.columns import MAX_NAME
@@ -185,12 +186,14 @@ def _listed(event_id: int) -> dict[str, Any]:
     status = status if status in (*Status, ASKED) else ""
     search = request.args.get("search", "").strip()[:MAX_NAME]
     after = cursor_argument("after") or 0
+    kind = narrowed_type()
     read = partial(
         queries.booking_lines,
         g.event,
         actor=me(),
         status="" if status == ASKED else status,
         asked=status == ASKED,
+        only=[wants_any_of(kind)] if kind else (),
         search=search,
         after=after,
     )
@@ -206,6 +209,8 @@ def _listed(event_id: int) -> dict[str, Any]:
         # For the links of each row; the address begins before it.
         "kept": escape(f"?{urlencode(kept)}" if kept else ""),
         "status": status,
+        "types": type_names(),
+        "kind": kind,
         "search": search,
         "is_continued": after > 0,
         "next_after": next_after,
@@ -223,14 +228,14 @@ def _rows_of(event_id: int, page: Sequence[Line]) -> list[tuple[Any, ...]]:
             position,
             name or attendee_id,
             email or shown_id(attendee_id),
-            tickets,
+            tickets_told(wants, tickets),
             status,
             is_active(status),
             admitted,
             ranks.get(position),
             questions.get(position),
         )
-        for position, attendee_id, name, email, tickets, status, admitted in page
+        for position, attendee_id, name, email, tickets, status, admitted, wants in page
     ]
 
 
