@@ -186,6 +186,9 @@ VERBS: dict[str, Callable[[EventRow, int], object]] = {
     "door.attendance.figures_of": lambda event, who: attendance.figures_of(
         event, actor=organizer(who)
     ),
+    "door.attendance.figures_by_type": lambda event, who: attendance.figures_by_type(
+        event, actor=organizer(who)
+    ),
     "door.attendance.who_came": lambda event, who: attendance.who_came(event, actor=organizer(who)),
     "door.attendance.all_who_came": lambda event, who: list(
         attendance.all_who_came(event, actor=organizer(who))

@@ -156,7 +156,10 @@ def _told(answer: Answer, name: str, count: int) -> str:
 
 
 def _figures() -> dict[str, Any]:
-    return {"figures": attendance.figures_of(g.event, actor=me())}
+    return {
+        "figures": attendance.figures_of(g.event, actor=me()),
+        "by_type": attendance.figures_by_type(g.event, actor=me()),
+    }
 
 
 def _asked() -> tuple[Shown | None, str, int]:
