@@ -13,7 +13,8 @@ from webapp.booking.commands import Status, organizer
 from webapp.booking.services import book_tickets, cancel_booking, change_tickets
 from webapp.booking.type_queries import read_types
 from webapp.booking.type_services import TypeDetails, add_type, edit_type, remove_type
-from webapp.errors import ChooseTicketType, InvalidInput, Problem, TypeInUse
+from webapp.errors import ChooseTicketType, EditConflict, InvalidInput, Problem, TypeInUse
+from webapp.storage.idempotency import bind_key
 from webapp.storage.tables import events, queues, ticket_types
 from webapp.storage.transaction import read
 
@@ -130,3 +131,29 @@ def test_who_does_not_answer_gives_back_by_type(
         lapses.settle(event_id)
     assert statuses(event_id) == [Status.LAPSED, Status.CONFIRMED]
     assert (taken(event_id), waiting(event_id)) == ({VIP: 1, STANDARD: 1}, {"1:1,2:1": 0})
+
+
+def test_type_is_added_once_under_a_key(make_event: MakeEvent, organizer_id: int) -> None:
+    event_id, me = make_event(capacity=3), organizer(organizer_id)
+    key = bind_key("add_type", caller=str(me), key="k" * 22, name="VIP")
+    assert [add_type(event_id, TypeDetails("VIP"), actor=me, key=key) for _ in range(2)] == [1, 1]
+    assert taken(event_id) == {1: 0}
+    [event] = rows(events, event_id)
+    assert (event.types, event.revision) == (1, 2)
+
+
+def test_edit_that_was_overtaken_changes_nothing(gala: int, organizer_id: int) -> None:
+    """What others have changed is told; bookings, and edits of another type, do not matter."""
+    me = organizer(organizer_id)
+    seen = rows(events, gala)[0].revision
+    book(gala, "a", {VIP: 1})
+    edit_type(gala, STANDARD, TypeDetails("Seat", quota=5), actor=me)
+    edit_type(gala, VIP, TypeDetails("VIP", quota=3), actor=me)
+    with pytest.raises(EditConflict) as overtaken:
+        edit_type(gala, VIP, TypeDetails("VIP", quota=4), actor=me, seen=seen)
+    assert overtaken.value.changed == {"quota": 3}
+    now = overtaken.value.row.revision
+    edit_type(gala, VIP, TypeDetails("Box", quota=3), actor=me, seen=seen)
+    edit_type(gala, VIP, TypeDetails("Box", quota=4), actor=me, seen=now)
+    [vip, _] = rows(ticket_types, gala)
+    assert (vip.name, vip.quota) == ("Box", 4)

@@ -231,16 +231,6 @@ def give_back_until(event: LockedEvent, promoted_at: datetime | None = None) -> 
     return max(until, late if event.starts_at is None else min(late, event.starts_at))
 
 
-def free_for_head(event: LockedEvent, wanted: int, now: datetime) -> int:
-    """Tickets that the head of the waiting list can take at once in place of the `wanted` ones.
-
-    It is 0 where there are none, or where it moves up with all of them.
-    """
-    inventory = inventory_of(event, now)
-    free = max(0, inventory.free)
-    return free if inventory.promotes and inventory.waiting and free < wanted else 0
-
-
 def available(event: LockedEvent, now: datetime) -> int:
     """Tickets that a newcomer could have, whether or not booking is open."""
     if event.status == "cancelled" or (event.waiting and not has_started(event, now)):
@@ -273,11 +263,14 @@ class Offer:
         return self.closure is None and not self.is_full
 
 
-def offer_of(event: LockedEvent, now: datetime) -> Offer:
-    """The offer of an event at `now`, as of its row."""
+def offer_of(event: LockedEvent, now: datetime, *, available: int | None = None) -> Offer:
+    """The offer of an event at `now`, as of its row.
+
+    `available` are the tickets that a newcomer can have at once, where there are types.
+    """
     inventory = inventory_of(event, now)
     is_open = inventory.closure is None
-    left = inventory.available if is_open else 0
+    left = (inventory.available if available is None else available) if is_open else 0
     has_place = is_open and inventory.has_place_in_list
     opens = inventory.closure is Closure.NOT_YET_OPEN
     return Offer(

@@ -29,7 +29,7 @@ _types = (
     .where(ticket_types.c.event_id.in_(bindparam("event_ids", expanding=True)))
     .order_by(ticket_types.c.event_id, ticket_types.c.place, ticket_types.c.number)
 )
-_first = (
+first_of_queue = (
     select(bookings.c.position)
     .with_hint(bookings, BY_WANTS, "mysql")
     .where(
@@ -45,7 +45,10 @@ _first = (
 heads_statement: Select[Any] = (
     select(*claim_columns)
     .select_from(queues)
-    .join(bookings, and_(bookings.c.event_id == queues.c.event_id, bookings.c.position == _first))
+    .join(
+        bookings,
+        and_(bookings.c.event_id == queues.c.event_id, bookings.c.position == first_of_queue),
+    )
     .where(queues.c.event_id == bindparam("event_id"), queues.c.waiting > 0)
 )
 _behind = (

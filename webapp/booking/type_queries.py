@@ -3,20 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from webapp import clock
 from webapp.booking import load
-from webapp.booking.commands import Claim
+from webapp.booking.commands import Claim, Status
 from webapp.booking.inventory import Inventory, inventory_of
 from webapp.booking.line import Line, Walk
-from webapp.booking.load_types import figures_of, queues_of
+from webapp.booking.load_types import BY_WANTS, figures_of, queues_of
+from webapp.booking.takeable import Takeable, lacking, takeable, walk_ahead_of
 from webapp.booking.ticket_types import TypeFigures, wants_of
 from webapp.errors import EventNotFound
-from webapp.storage.rows import LockedEvent, TicketTypeRow
-from webapp.storage.tables import events, queues, ticket_types
+from webapp.storage.rows import BookingRow, LockedEvent, TicketTypeRow
+from webapp.storage.tables import bookings, events, queues, ticket_types
 from webapp.storage.transaction import read
 
 # How often it is read before the figures of several revisions have to do.
@@ -31,6 +32,17 @@ _types = (
 )
 _waiting = select(queues.c.wants, queues.c.waiting).where(
     queues.c.event_id == bindparam("event_id"), queues.c.waiting > 0
+)
+_ahead = (
+    select(bookings.c.wants, func.count())
+    .with_hint(bookings, BY_WANTS, "mysql")
+    .where(
+        bookings.c.event_id == bindparam("event_id"),
+        bookings.c.status == Status.WAITING,
+        bookings.c.wants.in_(bindparam("wants", expanding=True)),
+        bookings.c.position < bindparam("position"),
+    )
+    .group_by(bookings.c.wants)
 )
 
 
@@ -74,6 +86,56 @@ class TypedEvent:
         tickets = sum(wants_of(wants).values())
         return self.walk.copy().reaches(tickets, wants)
 
+    def takeable(self, booking: BookingRow | Claim) -> Takeable:
+        """What a booking that waits could have at once in place of all it waits for."""
+        ahead = walk_ahead_of(booking.position, self.heads, self.inventory)
+        return takeable(booking.tickets, booking.wants, ahead)
+
+
+class Lack(NamedTuple):
+    """A type that somebody who waits lacks: the tickets of it that are left, and who is ahead.
+
+    `ahead` counts the bookings ahead that want any of it as well.
+    """
+
+    type: int
+    left: int
+    ahead: int
+
+
+class Standing(NamedTuple):
+    """What a booking waits for: the types that it lacks, or where there are none, for room alone.
+
+    `ahead` counts all the bookings ahead: they all compete for room.
+    """
+
+    lacks: list[Lack]
+    ahead: int
+
+
+def standing_of(found: TypedEvent, booking: BookingRow, *, rank: int) -> Standing:
+    """Where a waiting booking stands; `rank` is its place in the whole list.
+
+    Those ahead of it are counted by an index, by one statement, and only in queues for what it
+    lacks. Raises `Unavailable`.
+    """
+    lacks = lacking(booking.position, booking.wants, found.heads, found.inventory)
+    wanted = [wants for wants in found.waiting if wants_of(wants).keys() & set(lacks)]
+    values = {"event_id": found.event.id, "wants": wanted, "position": booking.position}
+    rows = read(lambda connection: connection.execute(_ahead, values).all()) if wanted else []
+    return Standing(
+        [
+            Lack(
+                number,
+                # Only of a type that has a quota anybody can lack any.
+                left=found.figures(number).left or 0,
+                ahead=sum(count for wants, count in rows if number in wants_of(wants)),
+            )
+            for number in lacks
+        ],
+        rank - 1,
+    )
+
 
 def read_types(event_id: int) -> TypedEvent:
     """An event with ticket types as it is now.
@@ -85,7 +147,7 @@ def read_types(event_id: int) -> TypedEvent:
     def work(connection: Connection) -> TypedEvent:
         # Statements that follow each other may see different revisions: then they are read again.
         for _ in range(READS):
-            found = _read(connection, event_id, now)
+            found = typed_event(connection, event_id, now)
             if (
                 connection.execute(_revision, {"event_id": event_id}).scalar()
                 == found.event.revision
@@ -96,7 +158,8 @@ def read_types(event_id: int) -> TypedEvent:
     return read(work)
 
 
-def _read(connection: Connection, event_id: int, now: datetime) -> TypedEvent:
+def typed_event(connection: Connection, event_id: int, now: datetime) -> TypedEvent:
+    """An event with ticket types as a transaction sees it. Raises `EventNotFound`."""
     values: dict[str, Any] = {"event_id": event_id}
     event = connection.execute(_event, values).one_or_none()
     if event is None:

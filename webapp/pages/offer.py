@@ -64,10 +64,10 @@ def goes_to(event: LockedEvent, now: datetime) -> GoesTo:
     return GoesTo.NOBODY if here.closure else GoesTo.OFFER
 
 
-def offer_of(event: LockedEvent) -> Offer:
-    """The offer of an event, as of its row."""
+def offer_of(event: LockedEvent, *, available: int | None = None) -> Offer:
+    """The offer of an event, as of its row; `available` is as in `inventory.offer_of`."""
     now = clock.now()
-    offer = inventory.offer_of(event, now)
+    offer = inventory.offer_of(event, now, available=available)
     refusal = ""
     if offer.closure is not None:
         refusal = sentence_of(why_closed(event, now), language())

@@ -91,11 +91,16 @@ class CancelRequest(Input):
         return self
 
 
-class PageBooking(Input):
-    """An attendee books on a page."""
+class Newcomer(Input):
+    """Who books on a page."""
 
     name: RequiredLine
     email: Email
+
+
+class PageBooking(Newcomer):
+    """An attendee books on a page."""
+
     tickets: Tickets = 1
 
 
