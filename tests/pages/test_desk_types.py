@@ -5,13 +5,16 @@ import html
 import io
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from tests.pages.conftest import Person, text_of
+from tests.pages.conftest import Person, forms_of, text_of
+from tests.support.tools import booking_at, statuses
+from webapp import clock
 from webapp.booking.commands import organizer
 from webapp.booking.services import book_tickets, cancel_booking, change_tickets
 from webapp.booking.type_services import TypeDetails, add_type, edit_type, order_types, remove_type
@@ -42,7 +45,7 @@ def book(event_id: int, name: str, wants: dict[int, int], **more: Any) -> Any:
 
 def plain(page: TestResponse) -> str:
     """What a person reads, without the gaps that tags leave."""
-    return html.unescape(re.sub(r" (?=[,.)])|(?<=\() | (?= )", "", text_of(page)))
+    return html.unescape(re.sub(r" (?=[,.;:)])|(?<=\() | (?= )", "", text_of(page)))
 
 
 def test_list_tells_tickets_by_type_and_is_narrowed_to_one(owner: Person, gala: int) -> None:
@@ -109,3 +112,129 @@ def test_history_tells_of_types_and_what_bookings_wanted(
     assert "made by the attendee: 1 ticket, waiting (1 × VIP)" in shown
     assert "Hidden: yes" in shown
     assert "Event cancelled" not in shown
+
+
+def rows(wants: dict[int, int]) -> dict[str, Any]:
+    return {f"type-{number}": tickets for number, tickets in wants.items()}
+
+
+def test_booking_is_changed_by_type(app: Flask, owner: Person, gala: int) -> None:
+    path = f"/organizer/events/{gala}/bookings/1"
+    page = owner.get(path)
+    form = forms_of(page)[path]
+    assert {name: form[name] for name in form if "type" in name} == {
+        "type-1": "2",
+        "type-2": "1",
+        # The organizer may add what is hidden.
+        "type-3": "0",
+    }
+    assert "3 more are free now." in text_of(page)
+    asked = owner.submit(path, **rows({VIP: 1}))
+    shown = plain(asked)
+    assert "Take tickets back?" in shown
+    assert "Before: 2 × VIP <b>, 1 × Standard. Then: 1 × VIP <b>, 1 × Standard." in shown
+    assert "It goes to the next in line at once." in shown
+    assert "As things are Cy moves up." in shown
+    sure = owner.client.post(path, data=forms_of(asked)[path], follow_redirects=True)
+    told = "Changed to 1 × VIP <b>, 1 × Standard. Cy moved up from the waiting list"
+    assert told in plain(sure)
+    # Giving back what nobody waits for goes to nobody in line.
+    given = plain(owner.submit(path, **rows({STANDARD: 0})))
+    assert "As things are" not in given
+    more = owner.submit(path, **rows({STANDARD: 3, CREW: 1}))
+    assert more.status_code == 303
+    with app.app_context():
+        assert booking_at(gala, 1).wants == "1:1,2:3,3:1"
+
+
+def test_refused_change_is_told_at_the_row_of_its_type(
+    app: Flask, owner: Person, gala: int, owner_id: int
+) -> None:
+    path = f"/organizer/events/{gala}/bookings/1"
+    none = owner.submit(path, **rows({VIP: 0, STANDARD: 0, CREW: 0}))
+    assert (none.status_code, "Say of which ticket type" in none.text) == (400, True)
+    # Before anything is asked: one of these is given back, and two are wanted more.
+    mixed = owner.submit(path, **rows({VIP: 0, STANDARD: 2}))
+    assert (mixed.status_code, "one after the other" in mixed.text) == (400, True)
+    assert "Take tickets back?" not in mixed.text
+    many = owner.submit(path, **rows({VIP: 3}))
+    assert many.status_code == 400
+    assert re.search(r'id="type-1-error">Choose at most 2 of VIP &lt;b&gt;', many.text)
+    text = owner.submit(path, **{**rows({}), "type-2": "x"})
+    assert (text.status_code, "type-2-error" in text.text) == (400, True)
+    with app.app_context():
+        assert booking_at(gala, 1).wants == "1:2,2:1"
+
+
+def test_party_that_waits_is_given_what_is_free_of_it(app: Flask, owner: Person, gala: int) -> None:
+    with app.app_context():
+        book(gala, "Ed", {VIP: 1, STANDARD: 2})
+    path = f"/organizer/events/{gala}/bookings/5"
+    page = owner.get(path)
+    offered = "waits for 1 × VIP <b>, 2 × Standard; it can have 2 × Standard now."
+    assert offered in plain(page)
+    taken = owner.client.post(f"{path}/take", data=forms_of(page)[f"{path}/take"])
+    assert taken.status_code == 303
+    with app.app_context():
+        booking = booking_at(gala, 5)
+    assert (booking.status, booking.wants) == ("confirmed", "2:2")
+    # One that gives up before it has anything keeps its place.
+    waiting = forms_of(owner.get(f"/organizer/events/{gala}/bookings/3"))
+    assert f"/organizer/events/{gala}/bookings/3" not in waiting
+
+
+def test_somebody_is_added_with_tickets_of_types(
+    app: Flask, owner: Person, gala: int, owner_id: int
+) -> None:
+    path = f"/organizer/events/{gala}/bookings/new"
+    with app.app_context():
+        over = clock.now() - timedelta(hours=1)
+        details = TypeDetails("Standard", min_tickets=2, sales_close_at=over)
+        edit_type(gala, STANDARD, details, actor=organizer(owner_id))
+    shown = plain(owner.get(path))
+    assert "VIP <b> None is left: whoever wants it waits" in shown
+    assert "Standard 3 are left · not on sale now, but you can add it" in shown
+    assert "Crew 3 are left · hidden" in shown
+    nothing = owner.submit(path, name="Ed")
+    assert (nothing.status_code, "Say of which ticket type" in nothing.text) == (400, True)
+    few = owner.submit(path, name="", **rows({STANDARD: 1}))
+    assert "Please look at the marked fields." in few.text
+    few = owner.submit(path, name="Ed", **rows({STANDARD: 1}))
+    assert re.search(r'type-2-error">Choose at least 2 of Standard', few.text)
+    added = owner.submit(path, name="Ed", **rows({STANDARD: 2, CREW: 1}))
+    assert added.status_code == 303
+    assert "Ed: 2 × Standard, 1 × Crew, confirmed." in plain(owner.get(added.location))
+    # Now the house is full, so whatever is chosen waits, as the page says.
+    assert "the booking joins the waiting list at place 2" in plain(owner.get(path))
+    waits = owner.submit(path, name="Fay", **rows({CREW: 1}))
+    assert "Fay: 1 × Crew, on the waiting list at place 2." in plain(owner.get(waits.location))
+
+
+def test_nobody_is_put_on_the_waiting_list_unsaid(app: Flask, owner: Person, gala: int) -> None:
+    path = f"/organizer/events/{gala}/bookings/new"
+    told = owner.submit(path, name="Ed", **rows({VIP: 1, STANDARD: 1}))
+    assert told.status_code == 409
+    assert "the booking would join the waiting list. Nothing is booked yet" in told.text
+    assert "As things are it waits at place 2." in told.text
+    with app.app_context():
+        assert len(statuses(gala)) == 4
+    again = forms_of(told)[path]
+    assert (again["name"], again["type-1"], again["type-2"]) == ("Ed", "1", "1")
+    # Another choice has not been told of.
+    other = owner.client.post(path, data={**again, **rows({VIP: 2})})
+    assert other.status_code == 409
+    sent = owner.client.post(path, data=again)
+    assert "on the waiting list at place 2." in plain(owner.get(sent.location))
+
+
+def test_plain_page_left_open_still_books_an_event_with_one_type(
+    app: Flask, owner: Person, make_event: MakeEvent, owner_id: int
+) -> None:
+    event_id = make_event()
+    path = f"/organizer/events/{event_id}/bookings/new"
+    form = forms_of(owner.get(path))[path]
+    assert "type" not in " ".join(form)
+    with app.app_context():
+        add_type(event_id, TypeDetails("Seat"), actor=organizer(owner_id))
+    sent = owner.client.post(path, data={**form, "name": "Ada", "tickets": "2"})
+    assert "Ada: 2 × Seat, confirmed." in plain(owner.get(sent.location))
