@@ -13,6 +13,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from tests.pages.conftest import Person, forms_of, text_of
+from tests.pages.test_by_hand import book_looked_at, list_path, look, told
 from tests.support.tools import booking_at, statuses
 from webapp import clock
 from webapp.booking.commands import organizer
@@ -238,3 +239,50 @@ def test_plain_page_left_open_still_books_an_event_with_one_type(
         add_type(event_id, TypeDetails("Seat"), actor=organizer(owner_id))
     sent = owner.client.post(path, data={**form, "name": "Ada", "tickets": "2"})
     assert "Ada: 2 × Seat, confirmed." in plain(owner.get(sent.location))
+
+
+def test_whole_list_is_booked_by_type(app: Flask, owner: Person, gala: int) -> None:
+    text = (
+        "Name;E-Mail;Karten;Ticketart\n"
+        "Ed;ed@example.org;2;standard\nFay;;1; vip <B>\nGus;;1;Balcony\n"
+        "Ada;ada@example.org;1;Crew\nHal;;;\nEd;ED@example.org;1;VIP <b>\nIda;;9;Crew\nJo;;1;CREW\n"
+    )
+    shown = look(owner, gala, text)
+    assert told(shown) == [
+        "Confirmed",
+        "Waiting place 2",
+        "Ticket type: There is no such ticket type.",
+        "Booked already: nothing happens.",
+        "Tickets: Say of which ticket type: there are several.",
+        "The same person stands in line 2. Tickets of several types for one person are added by"
+        " hand.",
+        "Tickets: Ask for at most 8.",
+        "Confirmed",
+    ]
+    assert "Confirmed: 2 × Standard, 1 × Crew" in plain(shown)
+    assert "Waiting: 1 × VIP <b>" in plain(shown)
+    assert forms_of(shown)[list_path(gala)]["type_column"] == "4"
+    done = book_looked_at(owner, shown)
+    assert "2 × <bdi>Standard</bdi>" in done.text
+    with app.app_context():
+        wants = [booking_at(gala, position).wants for position in (5, 6, 7)]
+    assert wants == ["2:2", "1:1", "3:1"]
+    # The same list again books nobody twice.
+    assert told(look(owner, gala, text)).count("Booked already: nothing happens.") == 4
+
+
+def test_list_without_a_column_for_it_is_of_the_only_type(
+    app: Flask, owner: Person, make_event: MakeEvent, owner_id: int
+) -> None:
+    event_id = make_event()
+    with app.app_context():
+        add_type(event_id, TypeDetails("Seat", hidden=True), actor=organizer(owner_id))
+    shown = look(owner, event_id, "Ada Wu\nBo Li\n")
+    assert "Confirmed: 2 × Seat" in plain(shown)
+    book_looked_at(owner, shown)
+    with app.app_context():
+        assert [booking_at(event_id, position).wants for position in (1, 2)] == ["1:1", "1:1"]
+    # A column is known by what stands in it, too.
+    found = look(owner, event_id, "Cy,seat\nDi Da,SEAT\nEd,\n")
+    assert forms_of(found)[list_path(event_id)]["type_column"] == "2"
+    assert told(found) == ["Confirmed"] * 3

@@ -271,8 +271,13 @@ PROBLEMS = {
     "too_short": "Use at least %(limit)s characters.",
     "true_or_false": "Use true or false.",
     "twice_in_list": "The same person stands in line %(line)s.",
+    "twice_in_typed_list": (
+        "The same person stands in line %(line)s. Tickets of several types for one person are added"
+        " by hand."
+    ),
     "type_not_on_sale": "Ticket type %(type)s is not on sale now.",
     "unknown_code": "This code is not valid. Check it, or go on without it.",
+    "unknown_type": "There is no such ticket type.",
     "unknown_field": "This field is not known.",
     "unknown_organizer": "There is no organizer %(username)s.",
     "unusable": "This value cannot be used.",
