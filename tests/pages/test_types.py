@@ -7,15 +7,25 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import insert
+from sqlalchemy import event as sqlalchemy_event
+from sqlalchemy import insert, select
 
-from tests.pages.conftest import Person, forms_of, text_of
+from tests.pages.conftest import PASSWORD, Person, forms_of, text_of
+from tests.support.terms import MAIL_URL
 from tests.support.tools import statuses
+from webapp import clock
+from webapp.accounts import services as accounts
+from webapp.booking import heartbeat
 from webapp.booking import services as bookings
 from webapp.booking.commands import Status, organizer
 from webapp.booking.type_services import TypeDetails, add_type, edit_type
-from webapp.storage.tables import code_types, promo_codes
-from webapp.storage.transaction import execute
+from webapp.events import services as events
+from webapp.events.services import EventDetails
+from webapp.extensions import db
+from webapp.mail.compose import mail_for
+from webapp.mail.facts import send_links
+from webapp.storage.tables import code_types, deliveries, promo_codes
+from webapp.storage.transaction import execute, read
 
 MakeEvent = Callable[..., int]
 VIP, STANDARD, CREW = 1, 2, 3
@@ -54,7 +64,7 @@ def book(app: Flask, event_id: int, who: str, wants: dict[int, int], **more: Any
     email = f"{who}@example.org"
     who_books: dict[str, Any] = {"attendee_id": email, "name": who, "email": email, **more}
     with app.app_context():
-        return bookings.book_tickets(event_id, wants=wants, **who_books).reference
+        return str(bookings.book_tickets(event_id, wants=wants, **who_books).reference)
 
 
 def chosen(wants: dict[int, int]) -> dict[str, Any]:
@@ -66,7 +76,7 @@ def fields_of(person: Person, path: str) -> dict[str, str]:
 
 
 def button_of(page: Any) -> str:
-    return re.findall(r'id="book-button">\s*(.*?)\s*</button>', page.text)[0]
+    return str(re.findall(r'id="book-button">\s*(.*?)\s*</button>', page.text)[0])
 
 
 def forecast_of(page: Any) -> str:
@@ -93,8 +103,7 @@ def test_mix_is_booked_as_the_form_says(app: Flask, gala: int, person: Person) -
     assert sent.status_code == 303
     assert statuses_of(app, gala) == [Status.CONFIRMED]
     shown = text_of(person.get(sent.location))
-    assert "1 × VIP" in shown
-    assert "2 × Standard" in shown
+    assert "1 × VIP 2 × Standard" in shown
 
 
 def statuses_of(app: Flask, event_id: int) -> list[Any]:
@@ -268,3 +277,177 @@ def test_open_page_learns_what_its_mix_leads_to(app: Flask, gala: int, person: P
     assert 'hx-target="#types"' in part.text
     assert 'value="2"' in part.text
     assert "VIP" not in part.text
+
+
+def test_list_of_events_tells_what_newcomers_can_have(
+    app: Flask, gala: int, make_event: MakeEvent, owner_id: int, person: Person
+) -> None:
+    """Not what is kept for who waits; two statements tell it of all events with types."""
+    make_event("Plain")
+    person.get("/")
+    plain = count_statements(app, lambda: person.get("/?search=plain"))
+    assert "20 tickets left" in text_of(person.get("/"))
+    for number in range(3):
+        event_id = make_event(f"Other {number}", tickets=2)
+        add_types(app, owner_id, event_id, TypeDetails("One", quota=1), TypeDetails("Any"))
+        book(app, event_id, "ada", {1: 1})
+        book(app, event_id, "bob", {1: 1})
+    assert text_of(person.get("/")).count("Only 1 left") == 0
+    assert text_of(person.get("/?search=other")).count("1 ticket left") == 3
+    book(app, event_id, "cleo", {2: 1})
+    assert text_of(person.get("/?search=other")).count("Sold out · 1 waiting") == 1
+    assert count_statements(app, lambda: person.get("/?search=other")) == plain + 2
+
+
+def count_statements(app: Flask, work: Callable[[], Any]) -> int:
+    seen: list[str] = []
+    with app.app_context():
+        engines = list(db.engines.values())
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        seen.append(statement)
+
+    for engine in engines:
+        sqlalchemy_event.listen(engine, "before_cursor_execute", note)
+    try:
+        work()
+    finally:
+        for engine in engines:
+            sqlalchemy_event.remove(engine, "before_cursor_execute", note)
+    return len(seen)
+
+
+def test_party_gives_back_by_type_and_is_told_where_it_goes(
+    app: Flask, gala: int, person: Person
+) -> None:
+    mine = f"/bookings/{book(app, gala, 'ada', {VIP: 2, STANDARD: 3})}"
+    asked = person.submit(mine, **chosen({1: 1, 2: 3}))
+    assert "You give back: 1 × VIP . It goes on offer again at once" in text_of(asked)
+    assert "You keep: 1 × VIP, 3 × Standard ." in text_of(asked)
+    book(app, gala, "bob", {VIP: 1})
+    asked = person.submit(mine, **chosen({1: 1, 2: 3}))
+    assert "It goes to the next in line at once" in text_of(asked)
+    waiting = book(app, gala, "cleo", {VIP: 2})
+    sure = person.client.post(mine, data=forms_of(asked)[mine])
+    assert sure.status_code == 303
+    assert statuses_of(app, gala) == [Status.CONFIRMED, Status.CONFIRMED, Status.WAITING]
+    text = text_of(person.get(mine))
+    assert "1 × VIP 3 × Standard" in text
+    # One VIP is not enough for who waits for two.
+    kept = person.submit(mine, **chosen({1: 0, 2: 3}))
+    assert "You give back: 1 × VIP . It is kept for those who wait for more" in text_of(kept)
+    cancel = text_of(person.get(f"{mine}/cancel"))
+    assert "You give back: 1 × VIP, 3 × Standard ." in cancel
+    assert "You leave the waiting list and lose place 1." in text_of(
+        person.get(f"/bookings/{waiting}/cancel")
+    )
+
+
+def test_more_tickets_are_had_by_type(app: Flask, gala: int, person: Person) -> None:
+    mine = f"/bookings/{book(app, gala, 'ada', {STANDARD: 2})}"
+    rows = forms_of(person.get(mine))[mine]
+    assert {name for name in rows if name.startswith("type-")} == {"type-1", "type-2"}
+    assert person.submit(mine, **chosen({1: 2, 2: 2})).status_code == 303
+    assert "2 × VIP 2 × Standard" in text_of(person.get(mine))
+    refused = person.submit(mine, **chosen({1: 1, 2: 4}))
+    assert refused.status_code == 400
+    assert 'id="items-error"' in refused.text
+    assert forms_of(refused)[mine]["type-2"] == "4"
+    refused = person.submit(mine, **chosen({1: 2, 2: 5}))
+    assert re.search(r'id="type-2-error">[^<]*at most 4 of Standard', refused.text)
+
+
+def test_who_waits_is_told_the_truth(app: Flask, gala: int, person: Person) -> None:
+    book(app, gala, "ada", {VIP: 2})
+    both = book(app, gala, "bob", {VIP: 1, STANDARD: 2})
+    book(app, gala, "cleo", {STANDARD: 2})
+    vip = f"/bookings/{book(app, gala, 'dora', {VIP: 1})}"
+    assert "1 ahead of you wants VIP too." in text_of(person.get(vip))
+    first = f"/bookings/{both}"
+    shown = text_of(person.get(first))
+    assert "You are next for VIP ." in shown
+    assert "2 tickets are free now: take them?" in shown
+    assert "At once: 2 × Standard, in place of 1 × VIP, 2 × Standard" in shown
+    taken = person.submit(first, f"{first}/take")
+    assert taken.status_code == 303
+    assert "2 × Standard" in text_of(person.get(first))
+    assert "You are next for VIP ." in text_of(person.get(vip))
+
+
+def test_who_lacks_only_room_is_told_so(
+    app: Flask, make_event: MakeEvent, owner_id: int, person: Person
+) -> None:
+    event_id = make_event("Gala", tickets=3)
+    add_types(app, owner_id, event_id, TypeDetails("A", quota=3), TypeDetails("B", quota=2))
+    book(app, event_id, "ada", {1: 1, 2: 1})
+    mine = f"/bookings/{book(app, event_id, 'bob', {1: 1, 2: 1})}"
+    shown = text_of(person.get(mine))
+    assert "You are next. There is only not room for all of you yet" in shown
+    last = f"/bookings/{book(app, event_id, 'cleo', {1: 1})}"
+    assert "1 ahead of you." in text_of(person.get(last))
+
+
+def test_bookings_of_this_device_say_which_tickets(app: Flask, gala: int, person: Person) -> None:
+    page = GALA.format(gala)
+    person.submit(page, name="Ada", email="ada@example.org", **chosen({1: 1, 2: 2}))
+    assert "1 × VIP, 2 × Standard" in text_of(person.get("/bookings"))
+
+
+def test_mails_and_calendar_say_which_tickets(
+    app: Flask, make_event: MakeEvent, owner_id: int, person: Person
+) -> None:
+    event_id = make_event("Gala", tickets=9, starts_at=datetime(2099, 5, 3, 10, tzinfo=UTC))
+    add_types(app, owner_id, event_id, TypeDetails("VIP", quota=2), TypeDetails("Standard"))
+    reference = book(app, event_id, "ada", {VIP: 2, STANDARD: 1}, language="de")
+    book(app, event_id, "bob", {VIP: 1})
+    with app.app_context():
+        send_links("ada@example.org", network="here")
+        mails = {
+            (row.what, row.recipient): mail_for(row, app.extensions["settings"])
+            for row in read(lambda connection: connection.execute(select(deliveries)).all())
+        }
+    confirmed = mails["confirmed", "ada@example.org"]
+    assert "Tickets: 2 × VIP, 1 × Standard" in confirmed.text
+    assert "2 × VIP, 1 × Standard" in confirmed.html
+    assert confirmed.entry is not None
+    assert confirmed.entry.tickets == "2 × VIP, 1 × Standard"
+    assert "Tickets: 1 × VIP" in mails["waiting", "bob@example.org"].text
+    assert "2 × VIP, 1 × Standard" in mails["links", "ada@example.org"].text
+    file = person.get(f"/bookings/{reference}/calendar.ics")
+    assert "DESCRIPTION:2 × VIP\\, 1 × Standard" in file.text
+    cancelled = "/bookings/" + reference
+    person.submit(f"{cancelled}/cancel")
+    with app.app_context():
+        query = select(deliveries).where(deliveries.c.what == "cancelled")
+        row = read(lambda connection: connection.execute(query).one())
+        assert "2 × VIP, 1 × Standard" in mail_for(row, app.extensions["settings"]).text
+
+
+def test_stranger_learns_nothing_of_a_booking_of_types(
+    make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the address has to answer, with and without a booking: the same, also what waits."""
+    app = make_app(MAIL_URL=MAIL_URL, BASE_URL="http://tickets.example.org")
+    with app.app_context():
+        heartbeat.beat(clock.now())
+        owner_id = accounts.create_organizer(username="owner", password=PASSWORD)
+        details = EventDetails(name="Gala", capacity=5, asks_address=True)
+        event_id = events.create_event(details, actor=organizer(owner_id), published=True)
+    add_types(app, owner_id, event_id, TypeDetails("VIP", quota=2), TypeDetails("Standard"))
+    book(app, event_id, "ada", {VIP: 2})
+    page = GALA.format(event_id)
+    for wants, status in (({2: 1}, 303), ({1: 1, 2: 1}, 409), ({1: 3}, 400)):
+        answers = []
+        for who in ("ada", "new"):
+            person = Person(app)
+            typed = {"name": "A", "email": f"{who}@example.org", **chosen(wants)}
+            person.client.get(page, base_url="http://tickets.example.org")
+            sent = person.submit(page, **typed)
+            answers.append((sent.status_code, sent.headers.get("Location"), len(sent.data)))
+        assert answers[0] == answers[1]
+        assert answers[0][0] == status
+
+
+def test_plain_page_has_nothing_of_types(app: Flask, make_event: MakeEvent, person: Person) -> None:
+    page = person.get(f"/events/{make_event('Plain')}-plain?code=CREW").text
+    assert not re.search(r"type-\d|I have a code|name=\"waits", page)

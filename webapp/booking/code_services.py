@@ -74,6 +74,11 @@ class PromoCode:
         return None if limit is None else limit - self.used
 
 
+def as_it_is_kept(details: CodeDetails) -> CodeDetails:
+    """Details with the text by which the code is compared."""
+    return replace(details, text=as_kept(details.text))
+
+
 def codes_of_event(event: LockedEvent, *, actor: Actor) -> list[PromoCode]:
     """All codes of an event in the order in which they were made; for its organizer.
 
@@ -281,7 +286,7 @@ def _checked(
         problems["validUntil"] = Problem("valid_until_before_from")
     if problems:
         raise InvalidInput(problems)
-    return replace(details, text=text)
+    return as_it_is_kept(details)
 
 
 def _told(details: CodeDetails) -> dict[str, Any]:

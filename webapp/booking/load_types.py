@@ -51,6 +51,15 @@ heads_statement: Select[Any] = (
     )
     .where(queues.c.event_id == bindparam("event_id"), queues.c.waiting > 0)
 )
+_heads_in = (
+    select(*claim_columns)
+    .select_from(queues)
+    .join(
+        bookings,
+        and_(bookings.c.event_id == queues.c.event_id, bookings.c.position == first_of_queue),
+    )
+    .where(queues.c.event_id.in_(bindparam("event_ids", expanding=True)), queues.c.waiting > 0)
+)
 _behind = (
     select(*claim_columns)
     .with_hint(bookings, BY_WANTS, "mysql")
@@ -121,6 +130,14 @@ def queues_of(connection: Connection, event_id: int) -> Mapping[str, Iterable[Cl
     """
     heads = [claim_of(row) for row in connection.execute(heads_statement, {"event_id": event_id})]
     return {head.wants: _queue(connection, event_id, head) for head in heads}
+
+
+def heads_in(connection: Connection, event_ids: Iterable[int]) -> dict[int, list[Claim]]:
+    """The first of each part of the waiting lists of events, by one statement: `{id: claims}`."""
+    heads: dict[int, list[Claim]] = {}
+    for row in connection.execute(_heads_in, {"event_ids": list(event_ids)}):
+        heads.setdefault(row.event_id, []).append(claim_of(row))
+    return heads
 
 
 def _queue(connection: Connection, event_id: int, head: Claim) -> Iterator[Claim]:

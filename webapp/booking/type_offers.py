@@ -3,18 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
-from itertools import groupby
-from operator import attrgetter
-from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import select
 
 from webapp import clock
 from webapp.booking.commands import (
     ATTENDEE,
     Actor,
     BookTickets,
-    Claim,
     Outcome,
     Refusal,
     takes_tickets,
@@ -22,58 +18,30 @@ from webapp.booking.commands import (
 from webapp.booking.inventory import Inventory, inventory_of
 from webapp.booking.ledger import Ledger
 from webapp.booking.line import Line
-from webapp.booking.load import claim_columns, claim_of
-from webapp.booking.load_types import figures_of, first_of_queue, read_codes, types_of
+from webapp.booking.load_types import figures_of, read_codes
 from webapp.booking.ticket_types import CodeFigures, Wants, text_of, wants_of
 from webapp.booking.type_queries import TypedEvent
 from webapp.booking.wishes import access_of
 from webapp.storage.rows import BookingRow, LockedEvent
-from webapp.storage.tables import bookings, promo_codes, queues
+from webapp.storage.tables import promo_codes, ticket_types
 from webapp.storage.transaction import read
 
-_heads: Select[Any] = (
-    select(*claim_columns)
-    .select_from(queues)
-    .join(
-        bookings,
-        (bookings.c.event_id == queues.c.event_id) & (bookings.c.position == first_of_queue),
-    )
-    .where(queues.c.event_id.in_(bindparam("event_ids", expanding=True)), queues.c.waiting > 0)
-    .order_by(queues.c.event_id)
-)
 
+def names_in(event_ids: Iterable[int]) -> dict[int, dict[int, str]]:
+    """The names of the types of some events: `{event_id: {type: name}}`, by one statement.
 
-def available_of(events: Iterable[LockedEvent]) -> dict[int, int]:
-    """Tickets that newcomers could have at once, of those events that have types: `{id: tickets}`.
-
-    Hidden types do not count. It takes two statements for all of them, and none where there are
-    none. Raises `Unavailable`.
+    Raises `Unavailable`.
     """
-    typed = [event for event in events if event.types]
-    return read(lambda connection: _available_of(connection, typed, clock.now())) if typed else {}
-
-
-def _available_of(
-    connection: Connection, events: list[LockedEvent], now: datetime
-) -> dict[int, int]:
-    types = types_of(connection, events, now)
-    inventories = {event.id: inventory_of(event, now, types[event.id]) for event in events}
-    heads: dict[int, list[Claim]] = {}
-    if asked := [id_ for id_, here in inventories.items() if here.waiting and here.promotes]:
-        rows = connection.execute(_heads, {"event_ids": asked}).all()
-        for id_, found in groupby(rows, key=attrgetter("event_id")):
-            heads[id_] = [claim_of(row) for row in found]
-    available = {}
-    for event in events:
-        here, first = inventories[event.id], heads.get(event.id, [])
-        walk = _line_of(first).walk_to_end(here)
-        available[event.id] = TypedEvent(event, here, {}, {}, first, walk).available
-    return available
-
-
-def _line_of(heads: Iterable[Claim]) -> Line:
-    parts = {head.wants: [head] for head in heads}
-    return Line(lambda: parts, {})
+    wanted = list(event_ids)
+    query = (
+        select(ticket_types.c.event_id, ticket_types.c.number, ticket_types.c.name)
+        .where(ticket_types.c.event_id.in_(wanted))
+        .order_by(ticket_types.c.place, ticket_types.c.number)
+    )
+    found: dict[int, dict[int, str]] = {}
+    for event_id, number, name in read(lambda c: c.execute(query).all()) if wanted else ():
+        found.setdefault(event_id, {})[number] = name
+    return found
 
 
 def code_of_booking(booking: BookingRow) -> CodeFigures | None:
@@ -89,7 +57,8 @@ def opened(found: TypedEvent, event: LockedEvent, at: datetime) -> TypedEvent:
     """An event as it will be at its opening, or as everybody will see a draft."""
     types = {number: figures_of(row, at) for number, row in found.types.items()}
     inventory = inventory_of(event, at, types)
-    walk = _line_of(found.heads).walk_to_end(inventory)
+    parts = {head.wants: [head] for head in found.heads}
+    walk = Line(lambda: parts, {}).walk_to_end(inventory)
     return replace(found, event=event, inventory=inventory, walk=walk)
 
 

@@ -1,6 +1,6 @@
 """Reads what an event with ticket types offers now: for pages, the API and whoever waits."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, cast
@@ -10,13 +10,15 @@ from sqlalchemy import Connection, bindparam, func, select
 from webapp import clock
 from webapp.booking import load
 from webapp.booking.commands import Claim, Status
-from webapp.booking.inventory import Inventory, inventory_of
+from webapp.booking.inventory import Inventory, available, inventory_of
 from webapp.booking.line import Line, Walk
-from webapp.booking.load_types import BY_WANTS, figures_of, queues_of
+from webapp.booking.load_types import BY_WANTS, figures_of, heads_in, queues_of, types_of
 from webapp.booking.takeable import Takeable, lacking, takeable, walk_ahead_of
 from webapp.booking.ticket_types import TypeFigures, wants_of
 from webapp.errors import EventNotFound
-from webapp.storage.rows import BookingRow, LockedEvent, TicketTypeRow
+from webapp.extensions import PerApp
+from webapp.storage.batcher import Batcher
+from webapp.storage.rows import BookingRow, EventRow, LockedEvent, TicketTypeRow
 from webapp.storage.tables import bookings, events, queues, ticket_types
 from webapp.storage.transaction import read
 
@@ -67,7 +69,7 @@ class TypedEvent:
 
     def available_of(self, number: int) -> int:
         """Tickets of a type that a newcomer could have at once, whether or not it is on sale."""
-        if self.walk.keeps_back(f"{number}:1"):
+        if self.event.status == "cancelled" or self.walk.keeps_back(f"{number}:1"):
             return 0
         return max(0, self.inventory.free_for(f"{number}:1"))
 
@@ -138,10 +140,14 @@ def standing_of(found: TypedEvent, booking: BookingRow, *, rank: int) -> Standin
 
 
 def read_types(event_id: int) -> TypedEvent:
-    """An event with ticket types as it is now.
+    """An event with ticket types as it is now, read once for all who ask at the same time.
 
     Raises `EventNotFound`, `Unavailable`.
     """
+    return type_reads.own.submit(event_id, None)
+
+
+def _read_types(event_id: int, readers: list[None]) -> list[TypedEvent]:
     now = clock.now()
 
     def work(connection: Connection) -> TypedEvent:
@@ -155,7 +161,40 @@ def read_types(event_id: int) -> TypedEvent:
                 break
         return found
 
-    return read(work)
+    return [read(work)] * len(readers)
+
+
+type_reads: PerApp[Batcher[int, None, TypedEvent]] = PerApp(lambda: Batcher(_read_types))
+
+
+def availability_of(listed: Iterable[EventRow]) -> dict[int, int]:
+    """Tickets that newcomers could have at once of each event: `{event_id: tickets}`.
+
+    Without ticket types nothing is read; of those with types the types by one statement, and who is
+    first for what by one more where somebody waits. Raises `Unavailable`.
+    """
+    now, listed = clock.now(), list(listed)
+    found = {event.id: available(event, now) for event in listed if not event.types}
+    typed = [event for event in listed if event.types]
+
+    def work(connection: Connection) -> dict[int, int]:
+        types = types_of(connection, typed, now)
+        heres = [(event, inventory_of(event, now, types[event.id])) for event in typed]
+        waited = [event.id for event, here in heres if here.waiting and here.promotes]
+        heads = heads_in(connection, waited) if waited else {}
+        left = {}
+        for event, here in heres:
+            walk = _line_of(heads.get(event.id, ())).walk_to_end(here)
+            left[event.id] = TypedEvent(event, here, {}, {}, [], walk).available
+        return left
+
+    return {**found, **read(work)} if typed else found
+
+
+def _line_of(heads: Iterable[Claim]) -> Line:
+    """The waiting list, of which only the first of each part is known."""
+    parts = {head.wants: [head] for head in heads}
+    return Line(lambda: parts, {})
 
 
 def typed_event(connection: Connection, event_id: int, now: datetime) -> TypedEvent:
@@ -165,17 +204,25 @@ def typed_event(connection: Connection, event_id: int, now: datetime) -> TypedEv
     if event is None:
         raise EventNotFound
     rows = cast(list[TicketTypeRow], connection.execute(_types, values).all())
+    return _typed(connection, cast(LockedEvent, event), rows, now)
+
+
+def _typed(
+    connection: Connection, event: LockedEvent, rows: Sequence[TicketTypeRow], now: datetime
+) -> TypedEvent:
+    """An event with types, the rows of which are known."""
     types = {row.number: figures_of(row, now) for row in rows}
-    inventory = inventory_of(cast(LockedEvent, event), now, types)
+    inventory = inventory_of(event, now, types)
     waiting: dict[str, int] = {}
     line = Line(dict, {})
     if inventory.waiting and inventory.promotes:
-        waiting = {row.wants: row.waiting for row in connection.execute(_waiting, values)}
-        parts = queues_of(connection, event_id)
+        found = connection.execute(_waiting, {"event_id": event.id})
+        waiting = {row.wants: row.waiting for row in found}
+        parts = queues_of(connection, event.id)
         line = Line(lambda: parts, {})
     heads = line.heads()
     return TypedEvent(
-        cast(LockedEvent, event),
+        event,
         inventory,
         {row.number: row for row in rows},
         waiting,

@@ -28,12 +28,14 @@ def calendar_file(
     contact: Contact = NOBODY,
     settings: Settings,
     now: datetime,
+    tickets: str = "",
 ) -> bytes:
     """The calendar entry of a booking, which takes the place of any earlier one of it.
 
     `url` is public, for entries are shared and synchronised, and a booking's own link would let
     every reader cancel it. Who organizes is the `contact`, or the site itself. `holder` counts
-    those who gave the ticket on: whoever has it now gets an entry of their own.
+    those who gave the ticket on: whoever has it now gets an entry of their own. `tickets` says of
+    which types they are.
     """
     address = bare_address(settings.mail_from)
     installation = hashlib.sha256(settings.base_url.encode()).hexdigest()[:12]
@@ -49,6 +51,7 @@ def calendar_file(
         host_name=contact.name or settings.site_name,
         language=language.code,
         cancelled=cancelled,
+        tickets=tickets,
     )
     own = {SEQUENCE: str(event.revision), STAMP: vDDDTypes(now).to_ical().decode(), UID: uid}
     for name, value in own.items():
@@ -74,6 +77,7 @@ def _file(
     host_name: str,
     language: str,
     cancelled: bool,
+    tickets: str,
 ) -> bytes:
     """What all bookings of an event have in common: to make it takes 0.4 ms."""
     entry = Event()
@@ -85,6 +89,8 @@ def _file(
     if ends_at is not None:
         entry.add("dtend", ends_at)
     entry.add("summary", name)
+    if tickets:
+        entry.add("description", tickets)
     if location:
         entry.add("location", location)
     entry.add("url", url)

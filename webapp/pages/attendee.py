@@ -23,7 +23,8 @@ from webapp.booking.queries import (
     locate,
 )
 from webapp.booking.terms import asks_addresses, may_ask
-from webapp.booking.type_offers import available_of
+from webapp.booking.ticket_types import words_of
+from webapp.booking.type_queries import availability_of, names_of
 from webapp.config import current_settings
 from webapp.errors import AlreadyBooked, DomainError, EventNotFound
 from webapp.events.queries import as_if_published, events_after, own_event, upcoming_events
@@ -32,10 +33,11 @@ from webapp.mail.ical import calendar_file
 from webapp.pages import forms, remembered
 from webapp.pages.choice import choice_of
 from webapp.pages.forms import form_on
-from webapp.pages.offer import Offers, offer_of
+from webapp.pages.kept_booking import show_booking
+from webapp.pages.offer import Offers, offer_of, without_figures
 from webapp.pages.presentation import absolute_url, event_path, sends_mail
-from webapp.pages.standing import standing_of
-from webapp.pages.wishes import Wish, wish_of_form
+from webapp.pages.standing import given_back, standing_of
+from webapp.pages.wishes import Wish, tickets_wanted, told_at_rows, wish_of_form
 from webapp.storage.columns import MAX_NAME
 from webapp.storage.idempotency import IdempotencyKey
 from webapp.storage.rows import EventRow
@@ -49,7 +51,6 @@ from webapp.web.language import chosen_language, language, ngettext
 from webapp.web.language import gettext as _
 from webapp.web.paging import page_of, place_in, place_of
 from webapp.web.rate_limits import BOOKING_FORMS, FreeTickets, limited, network
-from webapp.web.schemas import WantedTickets, from_form
 from webapp.web.security import current_login
 
 bp = Blueprint("attendee", __name__)
@@ -57,6 +58,8 @@ bp = Blueprint("attendee", __name__)
 
 PAGE = 24
 EVENT = "/events/<id:event_id>"
+# The blocks of an event's page that show how many tickets are left, or how many wait.
+LIVE = ("to_book", "availability", "book_label")
 
 
 class AddressHasBooking(DomainError):
@@ -75,7 +78,7 @@ def events() -> ResponseReturnValue:
     after = place_in(request.args.get("after", ""))
     read = partial(upcoming_events, search=search, after=after)
     page, next_cursor = page_of(read, PAGE, place_of)
-    lefts = available_of(page)
+    lefts = availability_of([event for event in page if event.types])
     response = show_kept(
         "attendee/events.html",
         block="events",
@@ -100,9 +103,13 @@ def event(event_id: int, slug: str) -> ResponseReturnValue:
     if request.method != "POST" and slug != formatting.slug(found.name):
         return redirect(event_path(found), code=301)
     context = _on_offer(found, had_form=request.method == "POST")
-    # What a code shows is for who has it.
-    draw = show if context["choice"] and context["choice"].code else show_kept
-    return draw("attendee/event.html", **context)
+    if context["choice"]:
+        # What a code shows is for who has it.
+        draw = show if context["choice"].code else show_kept
+        return draw("attendee/event.html", **context)
+    # A hot event has other figures at each look.
+    lasting = {"event": without_figures(found), "offer": context["offer"].without_figures}
+    return show_kept("attendee/event.html", live=LIVE, lasting=lasting, **context)
 
 
 @bp.get(f"{EVENT}/availability")
@@ -179,7 +186,7 @@ def asked(event_id: int) -> ResponseReturnValue:
 @bp.get("/bookings/<reference>")
 def booking(reference: str) -> ResponseReturnValue:
     """An attendee's own booking: the ticket, or the place in the waiting list."""
-    return show("attendee/booking.html", **standing_of(find_booking(reference)))
+    return show_booking(standing_of(find_booking(reference)))
 
 
 @bp.get("/bookings/<reference>/standing")
@@ -212,6 +219,7 @@ def calendar(reference: str) -> ResponseReturnValue:
         now=clock.now(),
         contact=contact_of(event.organizer_id),
         holder=found.booking.times_given or 0,
+        tickets=words_of(found.booking.wants, names_of(event)),
     )
     response = Response(file, mimetype="text/calendar")
     word = reads.pgettext("file", "event")
@@ -226,31 +234,34 @@ def calendar(reference: str) -> ResponseReturnValue:
 @form_on("attendee.booking")
 def change(reference: str) -> ResponseReturnValue:
     """Give a booking another number of tickets; ask once more before any are given back."""
-    form = from_form(WantedTickets, request.form)
     found = find_booking(reference)
     event_id, position = found.event.id, found.booking.position
-    if forms.must_be_sure(form.tickets, found.booking):
-        shown = standing_of(found)
-        if shown["may_change"]:
-            return show("attendee/confirm_change.html", **shown, keeps=form.tickets)
-    key = forms.idempotency_key("change", caller="page", position=position, tickets=form.tickets)
-    with FreeTickets(event_id, form.tickets - found.booking.tickets, key) as free:
-        free.refuse_if_too_many()
-        outcome = bookings.change_tickets(
-            event_id,
-            position=position,
-            tickets=form.tickets,
-            reference=reference,
-            actor=attendee(network()),
-            key=key,
-        )
-        if outcome.repeated:
-            free.take_back()
+    with told_at_rows(event_id):
+        tickets, by_type, content = tickets_wanted(request.form)
+        if forms.must_be_sure(tickets, found.booking):
+            shown = standing_of(found)
+            if shown["may_change"]:
+                shown["given"] = given_back(found, by_type["wants"]) if by_type else None
+                return show("attendee/confirm_change.html", **shown, keeps=tickets, **by_type)
+        key = forms.idempotency_key("change", caller="page", position=position, **content)
+        with FreeTickets(event_id, tickets - found.booking.tickets, key) as free:
+            free.refuse_if_too_many()
+            outcome = bookings.change_tickets(
+                event_id,
+                position=position,
+                tickets=tickets,
+                reference=reference,
+                actor=attendee(network()),
+                key=key,
+                **by_type,
+            )
+            if outcome.repeated:
+                free.take_back()
     flash(
         ngettext(
             "Changed: the booking is now for %(num)s ticket.",
             "Changed: the booking is now for %(num)s tickets.",
-            form.tickets,
+            tickets,
         )
     )
     return move_to(url_for("attendee.booking", reference=reference))
@@ -260,17 +271,19 @@ def change(reference: str) -> ResponseReturnValue:
 @form_on("attendee.booking")
 def take(reference: str) -> ResponseReturnValue:
     """Take what is free now, in place of waiting for more."""
-    form = from_form(WantedTickets, request.form)
     event_id, position = locate(reference)
-    bookings.take_free(
-        event_id,
-        position=position,
-        tickets=form.tickets,
-        reference=reference,
-        actor=attendee(network()),
-        key=forms.idempotency_key("take", caller="page", position=position, tickets=form.tickets),
-    )
-    flash(ngettext("%(num)s ticket is yours now.", "%(num)s tickets are yours now.", form.tickets))
+    with told_at_rows(event_id):
+        tickets, by_type, content = tickets_wanted(request.form)
+        bookings.take_free(
+            event_id,
+            position=position,
+            tickets=tickets,
+            reference=reference,
+            actor=attendee(network()),
+            key=forms.idempotency_key("take", caller="page", position=position, **content),
+            **by_type,
+        )
+    flash(ngettext("%(num)s ticket is yours now.", "%(num)s tickets are yours now.", tickets))
     return move_to(url_for("attendee.booking", reference=reference))
 
 
@@ -280,7 +293,9 @@ def confirm_cancel(reference: str) -> ResponseReturnValue:
     found = find_booking(reference)
     if not is_active(found.booking.status):
         return redirect(url_for("attendee.booking", reference=reference), code=303)
-    return show("attendee/confirm_cancel.html", **standing_of(found))
+    given = given_back(found, {}) if found.event.types else None
+    shown = {**standing_of(found), "rank": found.rank, "given": given}
+    return show("attendee/confirm_cancel.html", **shown)
 
 
 @bp.post("/bookings/<reference>/cancel")

@@ -53,8 +53,9 @@ class Leads(StrEnum):
 class TypeRow:
     """A type as the page shows it: `count` of it are chosen so far, `most` may be.
 
-    `left` are the tickets that can be had at once: told where they are `few`. `waiting` bookings
-    wait for it. `moment` is when its sale opens, or closes.
+    It `tells_most` where the organizer has said so. `left` are the tickets that can be had at once:
+    told where they are `few`. `waiting` bookings wait for it. `moment` is when its sale opens, or
+    closes.
     """
 
     number: int
@@ -63,6 +64,7 @@ class TypeRow:
     count: int
     least: int
     most: int
+    tells_most: bool
     left: int
     few: bool
     waiting: int
@@ -192,6 +194,7 @@ def choice_of(event: EventRow, values: Mapping[str, str]) -> Choice:
                 count,
                 kind.min_tickets,
                 most,
+                kind.max_tickets is not None and kind.max_tickets < found.inventory.most,
                 min(left, FEW_LEFT + 1),
                 0 < left <= FEW_LEFT,
                 0 if left else found.waiting_for(number),

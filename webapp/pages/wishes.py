@@ -16,7 +16,7 @@ from webapp.errors import InvalidInput, NotFree, Problem, SoldOut
 from webapp.pages import types
 from webapp.pages.choice import ANY, code_named
 from webapp.pages.offer import offer_of
-from webapp.web.schemas import Newcomer, PageBooking, from_form
+from webapp.web.schemas import Newcomer, PageBooking, WantedTickets, from_form
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,8 @@ class Wish:
     @contextmanager
     def told(self, event_id: int) -> Iterator[None]:
         """Tell refusals at the rows of the form, and that it would be the waiting list."""
-        try:
-            with self._told_that_it_waits(event_id):
-                yield
-        except InvalidInput as error:
-            if not self.wants:
-                raise
-            raise types.told_by_row(error, names_of(find_event(event_id))) from error
+        with told_at_rows(event_id), self._told_that_it_waits(event_id):
+            yield
 
     @contextmanager
     def _told_that_it_waits(self, event_id: int) -> Iterator[None]:
@@ -74,6 +69,29 @@ class Wish:
             # Where nobody could wait for it, that is what is told.
             replace(self, only_now=False).refuse_as_newcomer(event_id)
             raise NotFree("would_wait") from error
+
+
+@contextmanager
+def told_at_rows(event_id: int) -> Iterator[None]:
+    """Tell what is wrong with the tickets that a form wants at the rows of their types."""
+    try:
+        yield
+    except InvalidInput as error:
+        if not types.has_rows(request.form):
+            raise
+        raise types.told_by_row(error, names_of(find_event(event_id))) from error
+
+
+def tickets_wanted(form: Mapping[str, str]) -> tuple[int, dict[str, Any], dict[str, Any]]:
+    """How many tickets a booking is to have, and of which types.
+
+    That is what a service is told besides, and what a one-time key is bound to.
+    Raises `InvalidInput`, `ChooseTicketType`.
+    """
+    if wants := types.wanted_from_form(form):
+        return sum(wants.values()), {"wants": wants}, {"items": text_of(wants)}
+    tickets = from_form(WantedTickets, form).tickets
+    return tickets, {}, {"tickets": tickets}
 
 
 def wish_of_form(event_id: int) -> Wish:

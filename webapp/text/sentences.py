@@ -220,6 +220,7 @@ PROBLEMS = {
     "no_such_type": "This event has no ticket type %(type)s.",
     "no_types": "This event has no ticket types: ask for tickets alone.",
     "nobody_in_line": "There is neither a name nor an address.",
+    "not_the_sum": "Leave it out, or send the sum of the items: %(limit)s.",
     "not_json": "This is not JSON that we can read.",
     "not_json_constant": "%(name)s is not JSON.",
     "notice_address_missing": "Fill in the address to write to.",
@@ -271,6 +272,7 @@ PROBLEMS = {
     "too_short": "Use at least %(limit)s characters.",
     "true_or_false": "Use true or false.",
     "twice_in_list": "The same person stands in line %(line)s.",
+    "type_twice": "Send ticket type %(type)s once.",
     "twice_in_typed_list": (
         "The same person stands in line %(line)s. Tickets of several types for one person are added"
         " by hand."
