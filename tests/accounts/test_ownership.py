@@ -350,7 +350,10 @@ def test_owner_is_no_stranger(event: EventRow, organizer_id: int, verb: str) -> 
         VERBS[verb](event, organizer_id)
 
 
-def test_event_like_a_strangers_has_no_picture_of_it(event: EventRow, stranger_id: int) -> None:
+def test_event_like_a_strangers_has_neither_picture_nor_types_of_it(
+    event: EventRow, organizer_id: int, stranger_id: int
+) -> None:
+    types.add_type(event.id, types.TypeDetails("Seat"), actor=organizer(organizer_id))
     copied = pictures.create_event_with_picture(
         EventDetails("Copy", 1),
         like=event.id,
@@ -358,7 +361,8 @@ def test_event_like_a_strangers_has_no_picture_of_it(event: EventRow, stranger_i
         published=True,
         key=None,
     )
-    assert find_event(copied).picture is None
+    new = find_event(copied)
+    assert (new.picture, new.types) == (None, 0)
 
 
 def test_every_verb_for_an_organizer_is_walked() -> None:

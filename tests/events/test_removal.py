@@ -68,7 +68,7 @@ def test_samples_go_whatever_became_of_them(make_event: MakeEvent, organizer_id:
     add_samples(str)
     event = own_events(organizer_id)[-1]
     email = "olga@example.org"
-    position = book_tickets(event.id, attendee_id=email, email=email).position
+    position = book_tickets(event.id, attendee_id=email, email=email, wants={1: 1}).position
     replace_link_of(event.id, position=position, actor=organizer(organizer_id), key=None)
     assert rows(f"SELECT 1 FROM old_code WHERE kind = '{codes.REFERENCE}'")
     assert samples.remove_samples(organizer_id=organizer_id) == 3

@@ -11,7 +11,9 @@ from werkzeug.test import TestResponse
 
 from webapp.accounts import services as accounts
 from webapp.booking import services as bookings
+from webapp.booking.code_services import CodeDetails, add_code
 from webapp.booking.commands import organizer
+from webapp.booking.type_services import TypeDetails, add_type
 from webapp.events import services as events
 from webapp.events.services import EventDetails
 
@@ -131,6 +133,18 @@ def make_event(app: Flask, owner_id: int) -> Callable[..., int]:
             return events.create_event(details, actor=organizer(owner_id), published=published)
 
     return make
+
+
+@pytest.fixture
+def give_type(app: Flask, owner_id: int) -> Callable[[int], None]:
+    """Give an event a ticket type and a code, each of number 1."""
+
+    def give(event_id: int) -> None:
+        with app.app_context():
+            add_type(event_id, TypeDetails("Seat"), actor=organizer(owner_id))
+            add_code(event_id, CodeDetails("CHOIR"), actor=organizer(owner_id))
+
+    return give
 
 
 @pytest.fixture

@@ -187,16 +187,18 @@ def rows_on(page: TestResponse) -> list[str]:
 
 
 def test_every_page_of_an_event_says_which_tab_it_is_and_leads_to_the_others(
-    owner: Person, make_event: MakeEvent, book: Book
+    owner: Person, make_event: MakeEvent, book: Book, give_type: Callable[[int], None]
 ) -> None:
     event_id = make_event("Feast")
     book(event_id, "Ada")
+    give_type(event_id)
     path = f"/organizer/events/{event_id}"
     tabs = {"Bookings": "", "Messages": "/mails", "Share": "/share", "Details": "/details"}
-    tabs["History"] = "/history"
+    tabs |= {"Tickets": "/types", "History": "/history"}
     pages = {
         **{name: (tab,) for name, tab in tabs.items()},
         "Bookings": ("", "/bookings/1", "/bookings/1/cancel", "/bookings/1/correct"),
+        "Tickets": ("/types", "/types/1", "/codes", "/codes/1"),
         "Details": ("/details", "/edit", "/picture", "/cancel"),
     }
     for name, parts in pages.items():

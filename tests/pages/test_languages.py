@@ -482,6 +482,7 @@ def pages_of_organizer(
     people += "\nΔίκη,,1"
     yield submit(f"{home}/events/{quiet}/bookings/list", text=people, act="look")
     yield went_on(submit(f"{home}/events/{full}/cancel"))
+    yield from pages_of_types(owner, f"{home}/events/{changed}")
     here = f"{home}/events/{draft}"
     yield went_on(submit(here, f"{here}/publish"))
     yield went_on(submit(f"{here}/details", f"{here}/unpublish"))
@@ -490,6 +491,48 @@ def pages_of_organizer(
         new: dict[str, Any] = {"eventName": "Νέα", "totalTickets": 5, "status": status}
         yield went_on(submit(f"{home}/events/new", **new))
     yield get(home)
+
+
+def pages_of_types(owner: Person, here: str) -> Iterator[TestResponse]:
+    """The pages of ticket types and codes of an event that has bookings, some of them waiting."""
+    get, submit = owner.get, owner.submit
+    types, codes = f"{here}/types", f"{here}/codes"
+    times = {"salesOpenAt": "2031-05-01T09:00", "salesCloseAt": "2031-05-02T09:00"}
+    first: dict[str, Any] = {"name": "Θέση", "minTickets": 1, "description": "Μπροστά"}
+    yield get(types)
+    yield get(codes)
+    yield submit(types, **{**first, "quota": 1})
+    more: dict[str, Any]
+    for more in ({"quota": 99}, {"name": "Δ", **times}, {"name": "Ψ", "hidden": "true"}):
+        assert owner.submit(types, **{**first, **more}).status_code == 303
+    for more in ({"minTickets": 2}, {"minTickets": 2, "maxTickets": 3}, {"maxTickets": 3}):
+        added = owner.submit(types, **{**first, "name": f"Γ{more}", **more})
+        assert added.status_code == 303
+    yield get(types)
+    seen = forms_of(get(f"{types}/2"))[f"{types}/2"]
+    for number in (1, 2, 3):
+        yield get(f"{types}/{number}")
+        yield submit(f"{types}/{number}", name="Θέση")
+    yield submit(types, f"{types}/1/move", place=2)
+    yield submit(types, f"{types}/1/move", fragment=True, place=1)
+    owner.submit(f"{types}/2", quota=8, salesOpenAt="2021-01-01T10:00", salesCloseAt="")
+    yield owner.client.post(f"{types}/2", data={**seen, "quota": "9", "salesOpenAt": ""})
+    yield submit(f"{types}/1", f"{types}/1/remove")
+    owner.submit(f"{types}/3", f"{types}/3/remove")
+    yield get(types)
+    yield get(codes)
+    good = {"validFrom": "2031-05-01T09:00", "validUntil": "2031-05-02T09:00"}
+    for more in ({"limit": 9, "maxPerBooking": 2, **good}, {"validUntil": "2021-01-01T10:00"}):
+        assert owner.submit(codes, note="Χορός", **more).status_code == 303
+    yield get(codes)
+    yield get(f"{codes}/1")
+    yield submit(f"{codes}/1", code="")
+    yield get(f"{codes}?before=1")
+    owner.submit(f"{codes}/1", f"{codes}/1/remove")
+    yield get(codes)
+    for path in ("", "/history"):
+        yield get(f"{here}{path}")
+    yield get(f"/organizer/events/new?like={here.rpartition('/')[2]}")
 
 
 @pytest.mark.parametrize(("code", "direction"), DIRECTIONS)

@@ -25,6 +25,10 @@ TYPED = {
     "organizer.send_message": {"audience": "all", "subject": "News", "text": "Bring a fork."},
     "organizer.set_notices": {"wants_summary": "yes"},
     "organizer.change_address": {"email": "olga@example.org"},
+    "organizer.add_type": {"name": "VIP", "quota": "7", "hidden": "true"},
+    "organizer.save_type": {"name": "VIP", "salesOpenAt": "2031-05-01T09:00"},
+    "organizer.make_code": {"code": "BAND", "limit": "9", "for-1": "yes"},
+    "organizer.save_code": {"code": "BAND", "note": "For us"},
     "organizer.make_pass": {"name": "Main entrance", "maySell": "true"},
     "organizer.make_token": {"name": "till", "level": "book", "days": "30"},
 }
@@ -52,13 +56,20 @@ def history(owner: Person, event_id: int) -> str:
 
 @pytest.mark.parametrize("fragment", [False, True])
 def test_every_form_comes_back_as_it_was_typed_and_nothing_is_done(
-    app: Flask, owner: Person, make_event: MakeEvent, book: Book, fragment: bool
+    app: Flask,
+    owner: Person,
+    make_event: MakeEvent,
+    book: Book,
+    give_type: Callable[[int], None],
+    fragment: bool,
 ) -> None:
     event_id = make_event()
     book(event_id, "Guest", tickets=3)
+    give_type(event_id)
     before = history(owner, event_id)
     headers = {"HX-Request-Type": "partial"} if fragment else {}
     values = {"event_id": event_id, "position": 1, "delivery_id": 1, "token_id": 1, "pass_id": 1}
+    values |= {"number": 1}
     rules = [rule for rule in page_rules(app, "POST") if rule.endpoint.startswith("organizer.")]
     assert TYPED.keys() < {rule.endpoint for rule in rules}
     for rule in rules:

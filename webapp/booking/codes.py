@@ -43,6 +43,11 @@ def new_ticket_code() -> str:
     return random_bytes().translate(CROCKFORD).decode()
 
 
+def new_promo_code() -> str:
+    """40 random bits in the same letters: short enough for a poster, too many to be guessed."""
+    return new_ticket_code()[:8]
+
+
 def as_ticket_code(text: str) -> str:
     """What was typed as a ticket code is written: in groups, in small letters, with o for 0.
 

@@ -3,7 +3,7 @@
 Pure: figures and what is open come in, nothing is read.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -41,6 +41,11 @@ def items_of(wants: str, names: Mapping[int, str]) -> list[tuple[int, str]]:
 def words_of(wants: str, names: Mapping[int, str]) -> str:
     """The same as one text, such as `2 × VIP, 1 × Standard`."""
     return ", ".join(f"{tickets} × {name}" for tickets, name in items_of(wants, names))
+
+
+def words_of_types(numbers: Collection[int], names: Mapping[int, str]) -> str:
+    """Some types by their names in the order of `names`, such as `VIP, Standard`."""
+    return ", ".join(name for number, name in names.items() if number in numbers)
 
 
 @dataclass(slots=True)

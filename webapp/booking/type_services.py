@@ -1,7 +1,7 @@
 """Add, edit, order and remove the ticket types of an event."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, cast
@@ -40,7 +40,7 @@ from webapp.logs import log_event
 from webapp.storage import idempotency
 from webapp.storage.idempotency import IdempotencyKey
 from webapp.storage.rows import TicketTypeRow
-from webapp.storage.tables import bookings, code_types, queues, ticket_types
+from webapp.storage.tables import bookings, code_types, events, queues, ticket_types
 
 # The most types of one event.
 MAX_TYPES = 50
@@ -216,6 +216,24 @@ def remove_type(event_id: int, number: int, *, actor: Actor) -> None:
 
     batch.change_event(event_id, actor, decide)
     log_event("type removed", event_id=event_id, type=number, actor=actor)
+
+
+def copy_types(connection: Connection, of_event: int, to_event: int) -> None:
+    """Give a new event the types of another one, as they are said: nothing of them is taken.
+
+    Dates of sale are left out, as they hang on the date of the other event, and so are codes.
+    """
+    said = [details_of_type(row) for row in _types(connection, of_event)]
+    rows = [
+        {
+            **asdict(replace(details, sales_open_at=None, sales_close_at=None)),
+            **{"event_id": to_event, "number": number, "place": number},
+        }
+        for number, details in enumerate(said, 1)
+    ]
+    if rows:
+        connection.execute(insert(ticket_types), rows)
+        connection.execute(update(events).where(events.c.id == to_event).values(types=len(rows)))
 
 
 def _take_over(connection: Connection, change: EventChange, details: TypeDetails) -> int:

@@ -1,6 +1,6 @@
 """An organizer's own events as the dashboard lists them: by date, drafts, past, or searched."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
@@ -8,12 +8,13 @@ from sqlalchemy import Connection, Select, and_, bindparam, or_, select
 
 from webapp import clock
 from webapp.booking.inventory import is_over
+from webapp.booking.ticket_types import wants_of
 from webapp.events.queries import BEGINNING
 from webapp.events.running import LATELY, long_running
 from webapp.storage.engines import dialect
 from webapp.storage.rows import EventRow
 from webapp.storage.search import finds
-from webapp.storage.tables import events
+from webapp.storage.tables import events, queues, ticket_types
 from webapp.storage.transaction import read
 
 # Start and id of the last one seen; no start for one without a date.
@@ -55,6 +56,25 @@ _is_past = and_(
     _began,
     or_(events.c.ends_at <= bindparam("now"), events.c.ends_at.is_(None)),
 )
+_types = (
+    select(ticket_types)
+    .where(ticket_types.c.event_id.in_(bindparam("ids", expanding=True)))
+    .order_by(ticket_types.c.event_id, ticket_types.c.place, ticket_types.c.number)
+)
+_waiting = select(queues).where(
+    queues.c.event_id.in_(bindparam("ids", expanding=True)), queues.c.waiting > 0
+)
+
+
+class TypeAtAGlance(NamedTuple):
+    """How far a ticket type of an event is taken, and how many bookings wait for any of it."""
+
+    number: int
+    name: str
+    taken: int
+    quota: int | None
+    hidden: bool
+    waiting: int
 
 
 class Coming(NamedTuple):
@@ -164,3 +184,26 @@ def _latest_first(
         return rows[:limit]
 
     return read(work)
+
+
+def types_at_a_glance(listed: Iterable[EventRow]) -> dict[int, list[TypeAtAGlance]]:
+    """The ticket types of those events that have any, in order: `{event_id: [type]}`.
+
+    Nothing is read where none has.
+    """
+    ids = [event.id for event in listed if event.types]
+    return read(lambda connection: _types_of(connection, ids)) if ids else {}
+
+
+def _types_of(connection: Connection, ids: list[int]) -> dict[int, list[TypeAtAGlance]]:
+    waiting: dict[tuple[int, int], int] = {}
+    for queue in connection.execute(_waiting, {"ids": ids}):
+        for number in wants_of(queue.wants):
+            key = queue.event_id, number
+            waiting[key] = waiting.get(key, 0) + queue.waiting
+    found: dict[int, list[TypeAtAGlance]] = {}
+    for row in connection.execute(_types, {"ids": ids}):
+        waits = waiting.get((row.event_id, row.number), 0)
+        kind = TypeAtAGlance(row.number, row.name, row.confirmed, row.quota, row.hidden, waits)
+        found.setdefault(row.event_id, []).append(kind)
+    return found

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, delete, insert, literal, select, update
 
 from webapp.booking.commands import Actor
+from webapp.booking.type_services import copy_types
 from webapp.errors import EventNotFound
 from webapp.events.imaging import process_image
 from webapp.events.services import EventDetails, change_event, create_event
@@ -71,28 +72,34 @@ def create_event_with_picture(
 ) -> int:
     """Make an event with a picture, and return its id.
 
-    It is the one of `data`, or else that of `like`, another event of the organizer's.
+    It is the one of `data`, or else that of `like`, another event of the organizer's, whose ticket
+    types it gets as well.
     Raises `IdempotencyConflict`, `Unavailable`, `InvalidInput` (picture), and what `create_event`
     does.
     """
     image = process_image(data, account_id=actor.account_id) if data else None
     own = (events.c.id == like, events.c.organizer_id == actor.account_id)
-    query = select(events.c.picture, events.c.picture_description).where(*own).with_for_update()
+    copied = events.c.picture, events.c.picture_description
+    query = select(*copied, events.c.types).where(*own).with_for_update()
 
     def add(connection: Connection, event_id: int) -> None:
         new = update(events).where(events.c.id == event_id)
+        found = connection.execute(query).one_or_none() if like is not None else None
+        if found is not None and like is not None and found.types:
+            copy_types(connection, like, event_id)
         if image is not None:
             connection.execute(new.values(picture=image.name, picture_description=description))
             values = {"event_id": event_id, "large": image.large, "small": image.small}
             connection.execute(insert(pictures), values)
             return
-        found = connection.execute(query).one_or_none() if like is not None else None
         if found is None or found.picture is None:
             return
-        connection.execute(new.values(**found._mapping))
+        connection.execute(new.values({column: found._mapping[column] for column in copied}))
         columns = [literal(event_id), pictures.c.large, pictures.c.small]
-        copied = select(*columns).where(pictures.c.event_id == like)
-        connection.execute(insert(pictures).from_select(["event_id", "large", "small"], copied))
+        data_of_like = select(*columns).where(pictures.c.event_id == like)
+        connection.execute(
+            insert(pictures).from_select(["event_id", "large", "small"], data_of_like)
+        )
 
     return create_event(details, actor=actor, published=published, key=key, also=add)
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, select
 from webapp import clock
 from webapp.booking.commands import organizer
 from webapp.booking.services import book_tickets
+from webapp.booking.type_services import TypeDetails, add_type
 from webapp.events.removal import drop_events
 from webapp.events.services import EventDetails, create_event
 from webapp.storage.account_tables import Organizer
@@ -23,7 +24,7 @@ GUESTS = (
 def add_samples(_: Callable[[str], str]) -> None:
     """Give the first organizer an open event, a sold-out one with people waiting, and a draft.
 
-    `_` translates what they are called and say.
+    The open one has two ticket types. `_` translates what they are called and say.
     """
     first = select(Organizer.id).order_by(Organizer.id).limit(1)
     organizer_id = read(lambda connection: connection.execute(first).scalar_one())
@@ -51,14 +52,19 @@ def add_samples(_: Callable[[str], str]) -> None:
         description=_("A first draft. Publish it when the date is settled."),
         location=_("Observatory Hill"),
     )
-    for details, published, guests in ((concert, True, 5), (workshop, True, 8), (talk, False, 0)):
-        event_id = create_event(
-            details, actor=organizer(organizer_id), published=published, is_sample=True
-        )
+    types = (TypeDetails(_("Great Room")), TypeDetails(_("Balcony"), quota=30))
+    for details, published, guests, kinds in (
+        (concert, True, 5, types), (workshop, True, 8, ()), (talk, False, 0, ()),
+    ):  # fmt: skip
+        me = organizer(organizer_id)
+        event_id = create_event(details, actor=me, published=published, is_sample=True)
+        for kind in kinds:
+            add_type(event_id, kind, actor=me)
         for name, tickets in GUESTS[:guests]:
             # An attendee id that looks like an address, but none that a mail would be sent to.
             attendee_id = f"{name.split()[0].lower()}@example.org"
-            book_tickets(event_id, attendee_id=attendee_id, tickets=tickets, name=name)
+            wants = {1 + tickets % 2: tickets} if kinds else None
+            book_tickets(event_id, attendee_id=attendee_id, tickets=tickets, wants=wants, name=name)
 
 
 def remove_samples(*, organizer_id: int) -> int:

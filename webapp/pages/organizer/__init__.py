@@ -73,6 +73,7 @@ from webapp.pages.organizer import (  # noqa: E402
     bookings,
     by_hand,
     checks,
+    codes,
     contact,
     corrections,
     dashboard,
@@ -84,6 +85,7 @@ from webapp.pages.organizer import (  # noqa: E402
     notices,
     pictures,
     settings,
+    types,
     whole_list,
 )
 
@@ -92,6 +94,7 @@ __all__ = [
     "bp",
     "by_hand",
     "checks",
+    "codes",
     "contact",
     "corrections",
     "dashboard",
@@ -103,5 +106,6 @@ __all__ = [
     "notices",
     "pictures",
     "settings",
+    "types",
     "whole_list",
 ]

@@ -27,6 +27,7 @@ from webapp.booking.open_questions import answers_of, may_have_asked, open_quest
 from webapp.booking.ranks import rank_of, ranks_of
 from webapp.booking.standstill import standstills
 from webapp.door.attendance import arrivals_of
+from webapp.events.own_lists import types_at_a_glance
 from webapp.pages import forms
 from webapp.pages.forms import form_on
 from webapp.pages.organizer import bp, cursor_argument, kept_list, me
@@ -36,7 +37,6 @@ from webapp.pages.organizer.by_type import (
     rows_to_change,
     tickets_told,
     told_by_row,
-    type_names,
     words_told,
 )
 from webapp.pages.organizer.events import EVENT
@@ -60,6 +60,7 @@ def event(event_id: int) -> ResponseReturnValue:
         "organizer/event.html",
         block="main" if "refused_form" in g else "bookings",
         event=g.event,
+        types=types_at_a_glance([g.event]).get(event_id),
         standstill=standstills([g.event], actor=me()).get(event_id),
         answers=answers_of(g.event, actor=me()),
         **_listed(event_id),
@@ -231,7 +232,6 @@ def _listed(event_id: int) -> dict[str, Any]:
         # For the links of each row; the address begins before it.
         "kept": escape(f"?{urlencode(kept)}" if kept else ""),
         "status": status,
-        "types": type_names(),
         "kind": kind,
         "search": search,
         "is_continued": after > 0,

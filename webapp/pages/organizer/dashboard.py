@@ -59,6 +59,7 @@ def events() -> ResponseReturnValue:
         "organizer/events.html",
         block="main" if "refused_form" in g else "events",
         events=page,
+        types=own_lists.types_at_a_glance(page),
         shown=shown,
         search=search,
         needs=needs[:MOST_NEEDS],

@@ -5,11 +5,13 @@ from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from functools import cache, partial
 from types import SimpleNamespace
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from flask import g, request
 
 from webapp import clock
+from webapp.booking.code_services import CodeDetails
+from webapp.booking.type_services import TypeDetails
 from webapp.errors import InvalidInput, Problem
 from webapp.events import services as events
 from webapp.events.dates import warnings_of
@@ -34,6 +36,7 @@ USUAL = 120
 LONGEST = 60 * 24 * 366
 # Of an event whose end is a moment of its own.
 OTHER = "other"
+Details = TypeVar("Details", CodeDetails, EventDetails, TypeDetails)
 UNSURE = {
     "start_is_past": Problem("start_would_be_past"),
     "closing_is_past": Problem("closing_would_be_past"),
@@ -61,10 +64,10 @@ class Typed(NamedTuple):
             details = replace(details, description=before.description)
         if details.time_zone != before.time_zone:
             return details
-        details = replace(details, **_same_moments(details, before))
+        details = replace(details, **same_moments(details, before, before.time_zone))
         if self.duration and details.starts_at:
             details = replace(details, ends_at=details.starts_at + self.duration)
-            details = replace(details, **_same_moments(details, before))
+            details = replace(details, **same_moments(details, before, before.time_zone))
         return details
 
 
@@ -185,6 +188,18 @@ def one_break(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def same_moments(details: Details, before: Details, time_zone: str) -> dict[str, Any]:
+    """Those moments of before that a form shows as it shows these: `{column: moment}`."""
+    same: dict[str, Any] = {}
+    for name, value in asdict(before).items():
+        typed = getattr(details, name)
+        if isinstance(value, datetime) and isinstance(typed, datetime):
+            shown = local_input(value, time_zone)
+            if local_input(typed, time_zone) == shown:
+                same[name] = value
+    return same
+
+
 @cache
 def zones_by_region(language: Language) -> Sequence[tuple[str, Sequence[tuple[str, str]]]]:
     """The time zones that people live in, region by region, each with the name of its city."""
@@ -194,18 +209,6 @@ def zones_by_region(language: Language) -> Sequence[tuple[str, Sequence[tuple[st
         if slash and region in REGIONS:
             regions.setdefault(region, []).append((zone, language.city(zone)))
     return list(regions.items())
-
-
-def _same_moments(details: EventDetails, before: EventDetails) -> dict[str, Any]:
-    """Those moments of before that a form shows as it shows these: `{column: moment}`."""
-    same: dict[str, Any] = {}
-    for name, value in asdict(before).items():
-        typed = getattr(details, name)
-        if isinstance(value, datetime) and isinstance(typed, datetime):
-            shown = local_input(value, before.time_zone)
-            if local_input(typed, before.time_zone) == shown:
-                same[name] = value
-    return same
 
 
 def _clocks_of(zone: str, *, at: datetime) -> str:

@@ -17,6 +17,7 @@ from webapp.errors import EditConflict, Problem
 from webapp.events import services as events_service
 from webapp.events.dates import warnings_of
 from webapp.events.imaging import LARGEST_FILE_MB
+from webapp.events.own_lists import types_at_a_glance
 from webapp.events.pictures import create_event_with_picture
 from webapp.events.queries import as_if_published, own_event, own_events
 from webapp.events.removal import delete_event
@@ -88,6 +89,10 @@ def create_event() -> ResponseReturnValue:
     """Make an event, published or as a draft."""
     typed, like, picture = read_form(), _like(), uploaded_file()
     form, details = typed.fields, typed.details()
+    adds_types = "types" in request.form
+    if adds_types:
+        # Nobody is to book while there are not all of them.
+        form.status = "draft"
     if form.status == "published":
         check_sure(details)
     described = from_form(PictureFields, request.form).pictureDescription
@@ -108,7 +113,8 @@ def create_event() -> ResponseReturnValue:
         flash(with_slips(event_id, _("Your event is published."), if_none=published))
     else:
         flash(_("Saved as a draft. Only you can see it until you publish it."))
-    return move_to(url_for("organizer.event", event_id=event_id))
+    shown = "organizer.types" if adds_types else "organizer.event"
+    return move_to(url_for(shown, event_id=event_id))
 
 
 @bp.get(f"{EVENT}/edit")
@@ -211,6 +217,7 @@ def figures(event_id: int) -> ResponseReturnValue:
         "organizer/event.html",
         "figures",
         event=g.event,
+        types=types_at_a_glance([g.event]).get(event_id),
         standstill=standstills([g.event], actor=me()).get(event_id),
         answers=answers_of(g.event, actor=me()),
     )
