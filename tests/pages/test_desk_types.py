@@ -23,6 +23,7 @@ from webapp.booking.type_services import TypeDetails, add_type, edit_type, order
 from webapp.storage.idempotency import bind_key
 from webapp.storage.tables import used_keys
 from webapp.storage.transaction import read
+from webapp.verify.services import verify
 
 MakeEvent = Callable[..., int]
 VIP, STANDARD, CREW = 1, 2, 3
@@ -53,6 +54,7 @@ def plain(page: TestResponse) -> str:
     return html.unescape(re.sub(r" (?=[,.;:)])|(?<=\() | (?= )", "", text_of(page)))
 
 
+@pytest.mark.every_database
 def test_list_tells_tickets_by_type_and_is_narrowed_to_one(owner: Person, gala: int) -> None:
     path = f"/organizer/events/{gala}"
     shown = owner.get(path)
@@ -248,6 +250,7 @@ def test_plain_page_left_open_still_books_an_event_with_one_type(
     assert "Ada: 2 × Seat, confirmed." in plain(owner.get(sent.location))
 
 
+@pytest.mark.every_database
 def test_whole_list_is_booked_by_type(app: Flask, owner: Person, gala: int) -> None:
     text = (
         "Name;E-Mail;Karten;Ticketart\n"
@@ -273,6 +276,7 @@ def test_whole_list_is_booked_by_type(app: Flask, owner: Person, gala: int) -> N
     assert "2 × <bdi>Standard</bdi>" in done.text
     with app.app_context():
         wants = [booking_at(gala, position).wants for position in (5, 6, 7)]
+        assert verify().broken == []
     assert wants == ["2:2", "1:1", "3:1"]
     # The same list again books nobody twice.
     assert told(look(owner, gala, text)).count("Booked already: nothing happens.") == 4

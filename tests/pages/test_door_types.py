@@ -19,6 +19,7 @@ from webapp.booking.services import book_tickets
 from webapp.booking.type_services import TypeDetails, add_type, edit_type
 from webapp.storage.tables import events
 from webapp.storage.transaction import write
+from webapp.verify.services import verify
 
 MakeEvent = Callable[..., int]
 VIP, STANDARD, CREW = 1, 2, 3
@@ -73,6 +74,7 @@ def test_scan_tells_which_tickets_a_party_has(app: Flask, device: Device, gala: 
     assert '<p class="kinds">2 × <bdi>VIP</bdi>, 1 × <bdi>Standard</bdi></p>' in shown
 
 
+@pytest.mark.every_database
 def test_list_of_a_device_knows_the_types(
     app: Flask, device: Device, gala: int, owner_id: int
 ) -> None:
@@ -142,8 +144,10 @@ def test_walk_in_chooses_a_type_that_is_sold(
     assert sell(type=STANDARD).status_code == 200
     with app.app_context():
         assert booking_at(gala, 4).wants == "2:1"
+        assert verify().broken == []
 
 
+@pytest.mark.every_database
 def test_desk_tells_by_type_who_is_in_as_far_as_it_is_known(
     app: Flask, owner: Person, device: Device, gala: int
 ) -> None:

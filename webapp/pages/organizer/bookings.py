@@ -36,11 +36,11 @@ from webapp.pages.organizer.by_type import (
     narrowed_type,
     rows_to_change,
     tickets_told,
-    told_by_row,
     words_told,
 )
 from webapp.pages.organizer.events import EVENT
 from webapp.pages.organizer.wording import goes_to_now, moved_up, next_in_line, pass_names
+from webapp.pages.wishes import told_at_rows
 from webapp.storage.columns import MAX_NAME
 from webapp.web.htmx import fragment, move_to, show, wants_fragment
 from webapp.web.language import gettext as _
@@ -112,7 +112,7 @@ def change_booking(event_id: int, position: int) -> ResponseReturnValue:
     command = ChangeTickets(position, wanted.tickets, past_sale=True, wants=wanted.text)
     if forms.must_be_sure(wanted.tickets, found):
         if wanted.wants:
-            with told_by_row():
+            with told_at_rows(event_id):
                 refuse_change(g.event, command, actor=me())
         return show(
             "organizer/confirm_change_booking.html",
@@ -124,7 +124,7 @@ def change_booking(event_id: int, position: int) -> ResponseReturnValue:
             goes_to=goes_to_now(command),
             next_in_line=next_in_line(command),
         )
-    with told_by_row():
+    with told_at_rows(event_id):
         outcome = bookings.change_tickets(
             event_id,
             position=position,

@@ -32,8 +32,9 @@ from webapp.pages import forms, types
 from webapp.pages.choice import ANY
 from webapp.pages.forms import form_on
 from webapp.pages.organizer import bp, cursor_argument, me
-from webapp.pages.organizer.by_type import rows_to_book, told_by_row
+from webapp.pages.organizer.by_type import rows_to_book
 from webapp.pages.organizer.events import EVENT
+from webapp.pages.wishes import told_at_rows
 from webapp.storage.rows import BookingRow, EventRow
 from webapp.text.sentences import sentence_of
 from webapp.web.fields import Email, RequiredLine, Tickets
@@ -89,7 +90,7 @@ def add_booking(event_id: int) -> ResponseReturnValue:
     content = form.model_dump()
     promised = request.form.get("waits", "") in (text_of(wants), ANY)
     try:
-        with told_by_row(), _told_that_it_waits(form, wants):
+        with told_at_rows(event_id), _told_that_it_waits(form, wants):
             outcome = bookings.book_tickets(
                 event_id,
                 attendee_id=form.email or new_guest_id(),

@@ -1,7 +1,5 @@
 """The tickets of an event with types, as its organizer reads and narrows them."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
 
@@ -12,7 +10,6 @@ from webapp.booking.commands import is_active
 from webapp.booking.ticket_types import items_of, text_of, wants_of, words_of
 from webapp.booking.type_offers import code_of_booking, more_of
 from webapp.booking.type_queries import TypedEvent, names_of, read_types
-from webapp.errors import InvalidInput
 from webapp.pages import forms, types
 from webapp.pages.organizer import bp, me
 from webapp.storage.idempotency import IdempotencyKey
@@ -78,17 +75,6 @@ class WantedByForm:
         if self.wants:
             content["items"] = self.text
         return forms.idempotency_key(operation, caller=str(me()), **content)
-
-
-@contextmanager
-def told_by_row() -> Iterator[None]:
-    """Tell what is wrong with tickets of a type at its row of the form."""
-    try:
-        yield
-    except InvalidInput as error:
-        if not types.has_rows(request.form):
-            raise
-        raise types.told_by_row(error, type_names()) from error
 
 
 @dataclass(frozen=True, slots=True)
