@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Engine, insert, text
+from sqlalchemy import Engine, insert, text, update
 
 from tests.conftest import dispose, make_settings
 from tests.support.migrated import empty_tables
@@ -24,7 +24,7 @@ from webapp.booking.commands import organizer
 from webapp.events.services import EventDetails, create_event
 from webapp.extensions import db
 from webapp.storage.engines import write_engine
-from webapp.storage.tables import bookings
+from webapp.storage.tables import bookings, events, ticket_types
 from webapp.web.security import LOGIN_KEY
 
 pytestmark = pytest.mark.long
@@ -60,6 +60,9 @@ PAGES = [
     Page("beginning of a reference", "?search=reference-04999", 10, BOOKINGS + PAGE),
     Page("nobody", "?search=nobody-is-called-so", 0, BOOKINGS + PAGE),
     Page("nobody who waits", "?search=nobody-is-called-so&status=waiting", 0, WAITING + PAGE),
+    Page("type that many want", "?type=1", 50, PAGE),
+    Page("type that few want", "?type=2", 10, BOOKINGS + PAGE),
+    Page("type that few who wait want", "?type=2&status=waiting", 1, WAITING + PAGE),
 ]
 
 
@@ -92,6 +95,7 @@ def rows_of(event_id: int, first: int) -> list[dict[str, object]]:
             else f"{FIRST[position % 10]} {LAST[position % 9]}",
             "email": f"guest-{event_id}-{position}@example.org",
             "created_at": now,
+            "wants": "1:1,2:1" if position % 5_000 == 4_999 else "1:1",
         }
         for position in range(first, first + PORTION)
     ]
@@ -119,6 +123,14 @@ def desk(
                 most = BOOKINGS if event_id == ids[1] else PORTION
                 for first in range(1, most, PORTION):
                     connection.execute(insert(bookings), rows_of(event_id, first))
+            kinds = [
+                {"event_id": ids[1], "number": number, "name": f"Type {number}", "place": number}
+                for number in (1, 2)
+            ]
+            connection.execute(
+                insert(ticket_types), [{**kind, "description": ""} for kind in kinds]
+            )
+            connection.execute(update(events).where(events.c.id == ids[1]).values(types=2))
             if connection.dialect.name != "sqlite":
                 connection.exec_driver_sql("ANALYZE TABLE booking")
         account = accounts.check_login(username="large", password="long enough")

@@ -6,7 +6,7 @@ export function normalized(text) {
 }
 
 // `guest` is what the list has of the ticket, if anything: {p: position, n: name, s: status,
-// t: tickets, a: how many of them are in}. `pending` are those let in (negative: let out) that the
+// t: tickets, a: how many of them are in, w: of which types}. `pending` are those let in (negative: let out) that the
 // server does not know of. Gives {light, verdict, admitted, of}.
 export function decide({ guest, isReplaced = false, pending = 0, count = 1, what = "in" }) {
   if (isReplaced) return { light: "red", verdict: "replaced" };
@@ -48,6 +48,15 @@ export function ofTicket(entries, { p, h, code }) {
   return entries.filter(
     (one) => (p && one.p === p) || (h && one.h === h) || (code && one.code === code),
   );
+}
+
+// Tickets by type as the server tells them, from what the list has of a guest: `wants` such as
+// "1:2,3:1", `types` [{t: number, n: name}] in their order. Gives [{type, name, tickets}].
+export function itemsOf(wants, types) {
+  const wanted = new Map((wants || "").split(",").map((pair) => pair.split(":")));
+  return types
+    .filter(({ t }) => wanted.has(String(t)))
+    .map(({ t, n }) => ({ type: t, name: n, tickets: Number(wanted.get(String(t))) }));
 }
 
 // For a search that knows neither case nor accents, words in any order.

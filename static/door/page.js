@@ -1,6 +1,6 @@
 // The door's page: brings scans, list and what people see together.
-import { canSell, event, paths } from "./data.js";
-import { matches, normalized, ofTicket, pendingOf } from "./decide.js";
+import { canSell, event, paths, types } from "./data.js";
+import { itemsOf, matches, normalized, ofTicket, pendingOf } from "./decide.js";
 import * as scans from "./scans.js";
 import * as store from "./store.js";
 import * as sync from "./sync.js";
@@ -22,6 +22,9 @@ let rowsOfThisPage = [];
 // One scan is decided after the other: each counts what the one before let in.
 let turn = Promise.resolve();
 
+// Those of the list, which is newer than the page.
+const typesNow = () => known.types ?? types;
+
 function inTurn(work) {
   turn = turn.then(() => (isOver ? undefined : work())).catch(fail);
   return turn;
@@ -40,7 +43,8 @@ async function scan(ticket, { what = "in", count = 1 } = {}) {
   const take = keeps ? scans.scan : scans.scanKeepingNothing;
   const { entry, said, row, surprises } = await take(ticket, { event, what, count });
   if (!keeps) rowsOfThisPage = [...rowsOfThisPage, row];
-  view.show({ ...said, listAt: known.at }, choicesAfter(entry, said));
+  const items = said.items ?? itemsOf(said.wants, typesNow());
+  view.show({ ...said, items, listAt: known.at }, choicesAfter(entry, said));
   await changed();
   surprises.forEach(view.warn);
 }
@@ -87,6 +91,7 @@ async function redraw() {
     Object.assign(state, { skew: Math.abs(skew) > SKEW_TOLD_MS ? skew : 0 });
   }
   view.state(state);
+  if (canSell) view.offerTypes(typesNow());
   view.rows(keeps ? await store.rows() : rowsOfThisPage, undo);
 }
 
@@ -157,6 +162,7 @@ async function search(words) {
   } else {
     ({ guests } = await sync.ask(`${paths.search}?q=${encodeURIComponent(words)}`));
   }
+  for (const guest of guests) guest.items = itemsOf(guest.w, typesNow());
   return view.found(guests, (p) => inTurn(() => scan({ p })));
 }
 
@@ -165,12 +171,14 @@ let sale = null;
 async function sell(form) {
   const tickets = Number(form.get("tickets"));
   const name = form.get("name").trim();
+  const type = form.has("type") ? Number(form.get("type")) : undefined;
   // The same again, after an answer that was lost, is the same sale to the server too.
-  if (sale?.tickets !== tickets || sale?.name !== name) {
-    sale = { id: scans.newId(), tickets, name };
+  if (sale?.tickets !== tickets || sale?.name !== name || sale?.type !== type) {
+    sale = { id: scans.newId(), tickets, name, type };
   }
+  let answer;
   try {
-    await sync.ask(paths.walkIns, { body: sale });
+    answer = await sync.ask(paths.walkIns, { body: sale });
   } catch (problem) {
     if (problem instanceof sync.Away) {
       return view.show({ verdict: "not_sold", light: "red" });
@@ -179,7 +187,8 @@ async function sell(form) {
     throw problem;
   }
   sale = null;
-  view.show({ verdict: "sold", light: "green", name, admitted: tickets, of: tickets });
+  const { items } = answer;
+  view.show({ verdict: "sold", light: "green", name, admitted: tickets, of: tickets, items });
   view.clearSale();
   return refresh();
 }

@@ -59,7 +59,7 @@ export async function scan(ticket, { event, what = "in", count = 1 }) {
     : { light: "amber", verdict: "cannot_check" };
   const counts = ["admitted", "undone"].includes(said.verdict);
   await (counts ? store.decided(entry.seq) : store.drop(entry.seq));
-  Object.assign(said, { name: guest?.n, offline: true });
+  Object.assign(said, { name: guest?.n, wants: guest?.w, offline: true });
   return { entry, said, surprises: [], row: await noted(entry, said, guest, false) };
 }
 

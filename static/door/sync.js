@@ -147,6 +147,7 @@ export async function refresh() {
     const answer = await ask(paths.list + (revision === undefined ? "" : `?since=${revision}`));
     const { pass, twice, of, in: inside } = answer;
     const news = { event, pass, revision: answer.revision, twice, of, in: inside, skew };
+    news.types = answer.types ?? [];
     if (await store.learn(answer, { ...news, at: now() }, settled)) return;
   }
 }

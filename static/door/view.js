@@ -25,6 +25,15 @@ function make(tag, text, facts = {}) {
   return Object.assign(element, facts);
 }
 
+// Tickets by type: [{name, tickets}].
+function kinds(items, tag = "p") {
+  const element = make(tag, "", { className: "kinds" });
+  items.forEach(({ name, tickets }, i) => {
+    element.append(`${i ? ", " : ""}${tickets} × `, make("bdi", name));
+  });
+  return element;
+}
+
 function button(text, onclick, className = "second") {
   return make("button", text, { type: "button", className, onclick });
 }
@@ -46,6 +55,7 @@ export function show(said, choices = {}) {
     make("p", word, { className: "word" }),
   ];
   if (name) parts.push(make("p", name, { className: "who", dir: "auto" }));
+  if (said.items?.length) parts.push(kinds(said.items));
   if (said.of > 1 && said.admitted !== undefined) {
     parts.push(make("p", fill(texts.soMany, facts), { className: "count" }));
   }
@@ -155,12 +165,13 @@ function wrongOf(row) {
 
 // Guests whose name was searched for; null: nothing was.
 export function found(guests, letIn) {
-  const items = (guests ?? []).map(({ p, n, s, t, a }) => {
+  const items = (guests ?? []).map(({ p, n, s, t, a, items }) => {
     const item = make("li", "");
     const text = make("span", "", { className: "guest" });
     text.append(make("b", n || texts.noName, { dir: "auto" }));
     const word = s === "confirmed" ? fill(texts.soMany, { admitted: a, of: t }) : texts.statuses[s];
     text.append(make("span", word));
+    if (items?.length) text.append(kinds(items, "span"));
     item.append(text);
     if (s === "confirmed" && a < t) {
       const label = fill(texts.letInOf, { name: n || texts.noName });
@@ -193,6 +204,25 @@ export function focus() {
   if (document.activeElement?.matches("input:not(#code), summary, video")) return;
   if (!hasKeys) field.inputMode = "none";
   field.focus({ preventScroll: true });
+}
+
+let typesOffered = "[]";
+
+// Which types can be sold to somebody without a ticket: they are chosen from, where there are any.
+export function offerTypes(types) {
+  // A list that is drawn anew takes back what was chosen.
+  if (typesOffered === JSON.stringify(types)) return;
+  typesOffered = JSON.stringify(types);
+  const chosen = $("walk-in-type")?.value;
+  $("walk-in-type")?.closest("div").remove();
+  if (!types.length) return;
+  const select = make("select", "", { id: "walk-in-type", name: "type", required: true });
+  for (const { t, n } of types.filter(({ s }) => s)) {
+    select.append(make("option", n, { value: t, selected: String(t) === chosen }));
+  }
+  const field = make("div", "", { className: "wide" });
+  field.append(make("label", texts.ticketType, { htmlFor: select.id }), select);
+  $("walk-in-tickets").closest("div").before(field);
 }
 
 export const clearSale = () => $("walk-in").reset();

@@ -23,9 +23,9 @@ from webapp.booking import code_services as codes
 from webapp.booking import services as bookings
 from webapp.booking import type_services as types
 from webapp.booking.access import check_own, lock_own_event
-from webapp.booking.commands import CancelBooking, organizer
+from webapp.booking.commands import CancelBooking, ChangeTickets, organizer
 from webapp.booking.corrections import correct_booking
-from webapp.booking.foresight import would_move_up
+from webapp.booking.foresight import refuse_change, would_move_up
 from webapp.booking.guest_list import guest_list_of
 from webapp.booking.links import replace_link_of
 from webapp.booking.queries import find_event
@@ -197,6 +197,9 @@ VERBS: dict[str, Callable[[EventRow, int], object]] = {
     "booking.foresight.would_move_up": lambda event, who: would_move_up(
         event, CancelBooking(1), actor=organizer(who)
     ),
+    "booking.foresight.refuse_change": lambda event, who: refuse_change(
+        event, ChangeTickets(1, 1), actor=organizer(who)
+    ),
     "booking.lists.expect_list": lambda event, who: lists.expect_list(
         event, [lists.Listed("Ida", None, 1)], actor=organizer(who)
     ),
@@ -204,6 +207,9 @@ VERBS: dict[str, Callable[[EventRow, int], object]] = {
         event.id, [lists.Listed("Ida", None, 1)], actor=organizer(who)
     ),
     "door.attendance.figures_of": lambda event, who: attendance.figures_of(
+        event, actor=organizer(who)
+    ),
+    "door.attendance.figures_by_type": lambda event, who: attendance.figures_by_type(
         event, actor=organizer(who)
     ),
     "door.attendance.who_came": lambda event, who: attendance.who_came(event, actor=organizer(who)),

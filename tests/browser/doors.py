@@ -16,6 +16,7 @@ from tests.conftest import dispose, make_settings
 from webapp import create_app
 from webapp.booking.commands import organizer
 from webapp.booking.services import book_tickets
+from webapp.booking.type_services import TypeDetails, add_type
 from webapp.door import passes
 from webapp.events import services as events
 from webapp.events.services import EventDetails
@@ -53,6 +54,11 @@ class Door:
             book_tickets(
                 self.event_id, attendee_id=name, name=name, tickets=tickets, actor=self.actor
             )
+
+    def add_type(self, name: str) -> None:
+        """The first one takes over all guests."""
+        with self.app.app_context():
+            add_type(self.event_id, TypeDetails(name), actor=self.actor)
 
     def codes_now(self) -> list[str]:
         query = select(bookings.c.ticket_code).where(bookings.c.event_id == self.event_id)

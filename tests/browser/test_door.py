@@ -210,6 +210,33 @@ def test_without_network_scans_are_kept_and_sent_once_and_doubles_are_told(
     assert door.scans() == ({"admitted": 10, "again": 1}, 10, 1)
 
 
+def test_types_are_told_with_and_without_network_and_one_is_sold(
+    device: Callable[..., Page], door: Door
+) -> None:
+    for name in ("Stalls", "Balcony of a name that is far too long for any telephone at the door"):
+        door.add_type(name)
+    page = device(may_sell=True)
+    scan(page, door.codes[2])
+    expect_light(page, "green", "4 × Stalls", "1 of 4 in")
+    page.context.set_offline(True)
+    scan(page, door.codes[0])
+    expect_light(page, "green", "1 × Stalls", "without network")
+    page.get_by_text("Search by name", exact=True).click()
+    page.get_by_label("Name", exact=True).fill("guest 3")
+    expect(page.locator("#found li").first).to_contain_text("4 × Stalls")
+    page.context.set_offline(False)
+    page.get_by_text("Somebody without a ticket").click()
+    page.get_by_label("Ticket type").select_option(index=1)
+    page.get_by_label("Name optional").fill("Walter")
+    # A list that is read anew leaves what is chosen.
+    expect(page.locator("#state")).not_to_contain_text("Waiting")
+    page.get_by_role("button", name="Book and let in").click()
+    expect_light(page, "green", "Walter", "1 × Balcony of a name")
+    check(page, "types")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert door.scans().admitted == 3
+
+
 def test_without_a_camera_or_an_answer_typing_goes_on(
     device: Callable[..., Page], door: Door
 ) -> None:

@@ -86,3 +86,14 @@ def test_lines_keep_the_numbers_that_they_have_in_the_text() -> None:
     assert [number for number, _ in table.lines] == [1, 3, 5]
     assert table.lines[1][1] == ["Ada Wu", "a@x.org"]
     assert line_of(["Wu, Ada", "a"], ",") == '"Wu, Ada",a'
+
+
+def test_column_of_types_is_looked_for_where_there_are_any() -> None:
+    with_heading, without = (
+        table_of("Gast,Art\nAda Wu,Sitz\n"),
+        table_of("Ada Wu,sitz\nBo Li,SITZ\n"),
+    )
+    assert layout_of(with_heading, ["Sitz"]) == (True, {"name": 0, "type": 1})
+    assert layout_of(with_heading) == (True, {"name": 0})
+    assert layout_of(without, ["Sitz"]) == (False, {"name": 0, "type": 1})
+    assert "type" not in layout_of(without).columns

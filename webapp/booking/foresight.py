@@ -33,16 +33,33 @@ def would_move_up(
     Raises `EventNotFound` for anybody else's event, `Unavailable`.
     """
     check_own(event, actor)
+    outcome = _decided(event, command, actor)
+    return list(outcome.promoted) if isinstance(outcome, Outcome) else ()
 
-    def work(connection: Connection) -> Sequence[int]:
+
+def refuse_change(event: EventRow, command: ChangeTickets, *, actor: Actor) -> None:
+    """Raise what an organizer would be told who gave a booking these tickets by type.
+
+    Raises `EventNotFound` for anybody else's event, `Unavailable`.
+    """
+    check_own(event, actor)
+    outcome = _decided(event, command, actor)
+    if isinstance(outcome, Refusal):
+        raise error_of(outcome, event, clock.now(), field="items")
+
+
+def _decided(
+    event: EventRow, command: CancelBooking | ChangeTickets, actor: Actor
+) -> Outcome | Refusal | None:
+    """What would become of a command; none where the event was changed since it was read."""
+
+    def work(connection: Connection) -> Outcome | Refusal | None:
         places = [(event.id, command.position or 0)]
         claims = load.claims_of(connection, positions=places).get(event.id, ())
         try:
-            outcome = open_ledger(connection, event, claims, clock.now()).decide(command, actor)
+            return open_ledger(connection, event, claims, clock.now()).decide(command, actor)
         except InconsistentLedger:
-            # The event has been changed since it was read.
-            return ()
-        return list(outcome.promoted) if isinstance(outcome, Outcome) else ()
+            return None
 
     return read(work)
 

@@ -12,7 +12,7 @@ from webapp.storage.tables import bookings
 from webapp.storage.transaction import read
 
 # What a list needs of a booking: whole rows of 50,000 would be a hundred megabytes.
-_columns = ("position", "status", "tickets", "name", "attendee_id", "ticket_code")
+_columns = ("position", "status", "tickets", "name", "attendee_id", "ticket_code", "wants")
 
 
 class Guest(NamedTuple):
@@ -23,6 +23,7 @@ class Guest(NamedTuple):
     tickets: int
     name: str
     ticket_code: str
+    wants: str = ""
 
 
 class GuestList(NamedTuple):
@@ -47,7 +48,14 @@ def guest_list_of(event: LockedEvent, *, actor: Actor) -> GuestList:
     )
     rows: Any = read(lambda connection: connection.execute(query).all())
     active = [
-        Guest(row.position, row.status, row.tickets, row.name or row.attendee_id, row.ticket_code)
+        Guest(
+            row.position,
+            row.status,
+            row.tickets,
+            row.name or row.attendee_id,
+            row.ticket_code,
+            row.wants,
+        )
         for row in rows
     ]
     found = [guest for guest in active if takes_tickets(guest.status)]

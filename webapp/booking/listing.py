@@ -35,6 +35,7 @@ class Line(NamedTuple):
     tickets: int
     status: str
     admitted: int
+    wants: str
 
 
 def _in_order(*columns: Any) -> tuple[Select[Any], Select[Any]]:
@@ -49,6 +50,12 @@ def _in_order(*columns: Any) -> tuple[Select[Any], Select[Any]]:
     )
     with_status = listed.where(bookings.c.status == bindparam("with_status"))
     return listed, with_status.with_hint(bookings, BY_STATUS, "mysql")
+
+
+def wants_any_of(number: int) -> ColumnElement[bool]:
+    """Of a booking in the query around it: whether it wants any tickets of a type."""
+    wants = bookings.c.wants
+    return or_(wants.like(f"{number}:%"), wants.like(f"%,{number}:%"))
 
 
 WHOLE = _in_order(bookings)

@@ -37,11 +37,15 @@ PORTION = 50
 
 
 class Listed(NamedTuple):
-    """Somebody on a list; without an address they are known by their name."""
+    """Somebody on a list; without an address they are known by their name.
+
+    `wants` says of which types the tickets are, as in `Claim`; without it they are of the only one.
+    """
 
     name: str
     email: str | None
     tickets: int
+    wants: str = ""
 
     def attendee_id(self, event_id: int) -> str:
         """As whom they are booked."""
@@ -74,10 +78,11 @@ def expect_list(event: EventRow, people: Sequence[Listed], *, actor: Actor) -> E
         ledger = open_ledger(connection, event, found, now)
         outcomes: list[Outcome | DomainError] = []
         for attendee_id, one in zip(ids, people, strict=True):
-            command = BookTickets(attendee_id, one.tickets, past_sale=True)
+            command = BookTickets(attendee_id, one.tickets, past_sale=True, wants=one.wants)
             outcome = ledger.decide(command, actor)
             if isinstance(outcome, Refusal):
-                outcomes.append(error_of(outcome, event, now))
+                field = "items" if one.wants else "tickets"
+                outcomes.append(error_of(outcome, event, now, field=field))
             else:
                 outcomes.append(outcome)
         end = ledger.journal.list_end
@@ -105,7 +110,13 @@ def book_list(
     requests = [
         Request(
             event_id,
-            BookTickets(one.attendee_id(event_id), one.tickets, new_reference(), past_sale=True),
+            BookTickets(
+                one.attendee_id(event_id),
+                one.tickets,
+                new_reference(),
+                past_sale=True,
+                wants=one.wants,
+            ),
             actor,
             key_of(place, one),
             BookingDetails(new_ticket_code(), one.name, one.email, is_told=is_told),

@@ -196,7 +196,13 @@ def booking_lines(event: LockedEvent, *, actor: Actor, **query: Any) -> list[Lin
 
 
 def all_bookings(
-    event: LockedEvent, *, actor: Actor, status: str = "", asked: bool = False, search: str = ""
+    event: LockedEvent,
+    *,
+    actor: Actor,
+    status: str = "",
+    asked: bool = False,
+    only: Sequence[ColumnElement[bool]] = (),
+    search: str = "",
 ) -> Iterator[Sequence[BookingRow]]:
     """Every booking that `event_bookings` finds, a portion at a time; for the event's organizer.
 
@@ -204,7 +210,7 @@ def all_bookings(
     Raises `EventNotFound`.
     """
     after = 0
-    narrowed: dict[str, Any] = {"status": status, "asked": asked, "search": search}
+    narrowed: dict[str, Any] = {"status": status, "asked": asked, "only": only, "search": search}
     while portion := event_bookings(event, actor=actor, after=after, limit=PORTION, **narrowed):
         yield portion
         after = portion[-1].position

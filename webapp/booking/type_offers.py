@@ -7,14 +7,21 @@ from datetime import datetime
 from sqlalchemy import select
 
 from webapp import clock
-from webapp.booking.commands import ATTENDEE, BookTickets, Outcome, Refusal, takes_tickets
+from webapp.booking.commands import (
+    ATTENDEE,
+    Actor,
+    BookTickets,
+    Outcome,
+    Refusal,
+    takes_tickets,
+)
 from webapp.booking.inventory import Inventory, inventory_of
 from webapp.booking.ledger import Ledger
 from webapp.booking.line import Line
 from webapp.booking.load_types import figures_of, read_codes
 from webapp.booking.ticket_types import CodeFigures, Wants, text_of, wants_of
 from webapp.booking.type_queries import TypedEvent
-from webapp.booking.wishes import Access
+from webapp.booking.wishes import access_of
 from webapp.storage.rows import BookingRow, LockedEvent
 from webapp.storage.tables import promo_codes, ticket_types
 from webapp.storage.transaction import read
@@ -75,15 +82,18 @@ def _copy(inventory: Inventory) -> Inventory:
     return replace(inventory, types=types)
 
 
-def more_of(found: TypedEvent, booking: BookingRow, code: CodeFigures | None) -> dict[int, int]:
-    """Tickets of each type that the attendee of a booking can have besides, at once: `{type: n}`.
+def more_of(
+    found: TypedEvent, booking: BookingRow, code: CodeFigures | None, who: Actor = ATTENDEE
+) -> dict[int, int]:
+    """Tickets of each type that a booking can have besides, at once, from who acts: `{type: n}`.
 
     `code` is the one that it was made with. Types of which none can be had are left out.
     """
     here, has = found.inventory, wants_of(booking.wants)
-    if here.closure or not takes_tickets(booking.status):
+    if here.is_closed_to(who, past_sale=True) or not takes_tickets(booking.status):
         return {}
-    access, most = Access(code), here.most - booking.tickets
+    access = access_of(here, who, code, past_sale=True)
+    most = here.most - booking.tickets
     if code and code.left is not None:
         most = min(most, code.left)
     if code and code.max_per_booking is not None:

@@ -1,5 +1,6 @@
 """Who came: what the door has noted, for the organizer of an event."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -10,9 +11,10 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 from webapp.booking.access import check_own
 from webapp.booking.commands import Actor, Status
 from webapp.booking.queries import PORTION, event_bookings
+from webapp.booking.ticket_types import wants_of
 from webapp.door.queries import Figures, figures_on
 from webapp.storage.rows import BookingRow, LockedEvent
-from webapp.storage.tables import admissions, bookings, scans
+from webapp.storage.tables import admissions, bookings, scans, ticket_types
 from webapp.storage.transaction import read
 
 
@@ -35,6 +37,25 @@ class Arrival(NamedTuple):
     twice: int
 
 
+class TypeAtDoor(NamedTuple):
+    """How many tickets of a type are out, and with how many of them somebody is certainly in."""
+
+    name: str
+    of: int
+    inside: int
+
+
+class ByType(NamedTuple):
+    """How the door stands by ticket type, in their order.
+
+    Nobody is asked with which ticket of a party they come. So of parties that have several types
+    and are in only in part, `unsure` people are counted with no type.
+    """
+
+    types: Sequence[TypeAtDoor]
+    unsure: int
+
+
 NOBODY = Arrival(None, (), 0)
 
 
@@ -42,6 +63,44 @@ def figures_of(event: LockedEvent, *, actor: Actor) -> Figures:
     """How the door of an event stands, for its organizer. Raises `EventNotFound`, `Unavailable`."""
     check_own(event, actor)
     return read(lambda connection: figures_on(connection, event))
+
+
+def figures_by_type(event: LockedEvent, *, actor: Actor) -> ByType | None:
+    """How the door stands by ticket type; none where there are no types.
+
+    Raises `EventNotFound`, `Unavailable`.
+    """
+    check_own(event, actor)
+    if not event.types:
+        return None
+    kinds = (
+        select(ticket_types.c.number, ticket_types.c.name, ticket_types.c.confirmed)
+        .where(ticket_types.c.event_id == event.id)
+        .order_by(ticket_types.c.place, ticket_types.c.number)
+    )
+    is_whole = bookings.c.admitted == bookings.c.tickets
+    parties = (
+        select(bookings.c.wants, is_whole, func.sum(bookings.c.admitted), func.count())
+        .where(bookings.c.event_id == event.id, bookings.c.admitted > 0)
+        .group_by(bookings.c.wants, is_whole)
+    )
+
+    def work(connection: Connection) -> ByType:
+        inside: Counter[int] = Counter()
+        unsure = 0
+        for wants, whole, people, count in connection.execute(parties):
+            wanted = wants_of(wants)
+            if len(wanted) == 1:
+                inside.update(dict.fromkeys(wanted, int(people)))
+            elif whole:
+                inside.update({number: tickets * count for number, tickets in wanted.items()})
+            else:
+                unsure += int(people)
+        rows = connection.execute(kinds)
+        types = [TypeAtDoor(row.name, row.confirmed, inside[row.number]) for row in rows]
+        return ByType(types, unsure)
+
+    return read(work)
 
 
 def who_came(

@@ -60,7 +60,10 @@ class Scan:
 
 @dataclass(slots=True)
 class Guest:
-    """A booking at the door; with `first_at` and the actor `first_by` once somebody is in."""
+    """A booking at the door; with `first_at` and the actor `first_by` once somebody is in.
+
+    `wants` says of which types its tickets are; which of them are in nobody is asked.
+    """
 
     position: int
     status: str
@@ -69,6 +72,7 @@ class Guest:
     name: str = ""
     first_at: datetime | None = None
     first_by: str = ""
+    wants: str = ""
 
     @property
     def left(self) -> int:

@@ -19,6 +19,7 @@ from webapp.storage.tables import (
     events,
     old_codes,
     scans,
+    ticket_types,
 )
 
 # How people read the letters that no code has.
@@ -33,6 +34,7 @@ _guest_columns = (
     bookings.c.name,
     bookings.c.attendee_id,
     bookings.c.ticket_code,
+    bookings.c.wants,
 )
 
 
@@ -122,11 +124,28 @@ class Found:
         """The names of the event's devices."""
         return pass_names(self.connection, self.event.id)
 
+    @cached_property
+    def type_names(self) -> dict[int, str]:
+        """The names of the event's ticket types; nothing is read where it has none."""
+        return type_names(self.connection, self.event)
+
 
 def pass_names(connection: Connection, event_id: int) -> dict[str, str]:
     """The names of an event's devices, each under what the history calls it."""
     query = select(door_passes.c.id, door_passes.c.name).where(door_passes.c.event_id == event_id)
     return {str(door(row.id)): row.name for row in connection.execute(query)}
+
+
+def type_names(connection: Connection, event: LockedEvent) -> dict[int, str]:
+    """The names of an event's ticket types in their order: `{number: name}`."""
+    if not event.types:
+        return {}
+    query = (
+        select(ticket_types.c.number, ticket_types.c.name)
+        .where(ticket_types.c.event_id == event.id)
+        .order_by(ticket_types.c.place, ticket_types.c.number)
+    )
+    return {row.number: row.name for row in connection.execute(query)}
 
 
 def find(connection: Connection, event: LockedEvent, asked: Sequence[Scan]) -> Found:
@@ -165,7 +184,14 @@ def _find_guests(found: Found, codes: set[str], positions: set[int]) -> dict[str
             continue
         guest = found.by_position.setdefault(
             row.position,
-            Guest(row.position, row.status, row.tickets, row.admitted, shown_name(row)),
+            Guest(
+                row.position,
+                row.status,
+                row.tickets,
+                row.admitted,
+                shown_name(row),
+                wants=row.wants,
+            ),
         )
         found.by_code[row.ticket_code] = guest
     return others

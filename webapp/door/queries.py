@@ -7,7 +7,12 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, func, or_, select
 
+from webapp import clock
 from webapp.booking.codes import TICKET_CODE, code_hash
+from webapp.booking.commands import door
+from webapp.booking.inventory import inventory_of
+from webapp.booking.load_types import types_of
+from webapp.booking.wishes import access_of
 from webapp.door.load import normal_code, pass_names, shown_name
 from webapp.errors import EventNotFound
 from webapp.storage.engines import dialect
@@ -16,6 +21,8 @@ from webapp.storage.search import finds
 from webapp.storage.tables import activities, admissions, bookings, events, old_codes, scans
 from webapp.storage.transaction import read
 
+# Whether it may sell at all its own pass says.
+ANY_DEVICE = door(0)
 # Characters of the SHA-256 of a ticket code, in hex: nobody can use or find the code by them.
 HASH_LENGTH = 24
 # With more changes than these the whole list is sent again.
@@ -33,6 +40,15 @@ class Guest(NamedTuple):
     status: str
     tickets: int
     admitted: int
+    wants: str = ""
+
+
+class SoldType(NamedTuple):
+    """A ticket type of the door's event; `sells` says whether a device may sell it now."""
+
+    number: int
+    name: str
+    sells: bool
 
 
 class Figures(NamedTuple):
@@ -52,7 +68,8 @@ class Figures(NamedTuple):
 class DoorList:
     """The guests of an event as of a revision: all of them, or those that changed since.
 
-    `replaced` are the beginnings of the hashes of codes that are good no more.
+    `replaced` are the beginnings of the hashes of codes that are good no more. `types` are those of
+    the event in their order, none where its tickets are all alike.
     """
 
     event: EventRow
@@ -60,6 +77,7 @@ class DoorList:
     guests: Sequence[Guest]
     replaced: Sequence[str]
     figures: Figures
+    types: Sequence[SoldType] = ()
 
     @property
     def revision(self) -> int:
@@ -119,6 +137,7 @@ def door_list(event_id: int, *, since: int | None = None) -> DoorList:
                 row.status,
                 row.tickets,
                 row.admitted,
+                row.wants,
             )
             for row in connection.execute(
                 select(*_guest).where(*here).order_by(bookings.c.position)
@@ -127,9 +146,22 @@ def door_list(event_id: int, *, since: int | None = None) -> DoorList:
         hashes = connection.execute(select(old_codes.c.code_hash).where(*void)).scalars()
         replaced = sorted(found[:HASH_LENGTH] for found in hashes)
         figures = figures_on(connection, event)
-        return DoorList(event, changed is None, guests, replaced, figures)
+        types = _types(connection, event)
+        return DoorList(event, changed is None, guests, replaced, figures, types)
 
     return read(work)
+
+
+def door_types(event: LockedEvent) -> list[SoldType]:
+    """The ticket types of an event; nothing is read where it has none. Raises `Unavailable`."""
+    return read(lambda connection: _types(connection, event)) if event.types else []
+
+
+def _types(connection: Connection, event: LockedEvent) -> list[SoldType]:
+    now = clock.now()
+    types = types_of(connection, [event], now).get(event.id, {})
+    access = access_of(inventory_of(event, now, types), ANY_DEVICE, None, past_sale=True)
+    return [SoldType(one.number, one.name, access.may_have(one)) for one in types.values()]
 
 
 def door_figures(event_id: int) -> tuple[Figures, list[SeenScan]]:
@@ -166,7 +198,7 @@ def find_guests(event_id: int, search: str) -> list[Guest]:
         .limit(MOST_FOUND)
     )
     return [
-        Guest("", row.position, shown_name(row), row.status, row.tickets, row.admitted)
+        Guest("", row.position, shown_name(row), row.status, row.tickets, row.admitted, row.wants)
         for row in read(lambda connection: connection.execute(query).all())
     ]
 
@@ -223,6 +255,7 @@ _guest = (
     bookings.c.tickets,
     bookings.c.admitted,
     bookings.c.ticket_code,
+    bookings.c.wants,
 )
 
 
@@ -243,6 +276,8 @@ def _changed_since(
     # A revision that is still to come was seen in a database that was restored since.
     if since is None or since > event.revision:
         return None
+    if event.types and _became_typed(connection, event, since):
+        return None
     query = (
         select(activities.c.position)
         .where(
@@ -255,6 +290,16 @@ def _changed_since(
     )
     found = list(connection.execute(query).scalars())
     return found if len(found) <= MOST_CHANGES else None
+
+
+def _became_typed(connection: Connection, event: EventRow, since: int) -> bool:
+    """Whether the event may have got its first type after a revision: all bookings are of it."""
+    query = select(activities.c.id).where(
+        activities.c.event_id == event.id,
+        activities.c.revision > since,
+        activities.c.what == "type_added",
+    )
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def figures_on(connection: Connection, event: LockedEvent) -> Figures:

@@ -6,10 +6,10 @@ that comes again is answered as before: its id says so, under the same lock.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
@@ -18,6 +18,7 @@ from webapp.booking.batch import Batch
 from webapp.booking.change import EventChange
 from webapp.booking.commands import Actor, organizer
 from webapp.booking.load import lock_event
+from webapp.booking.ticket_types import wants_of
 from webapp.door.decide import Decision, Guest, Scan, Verdict, What, decide
 from webapp.door.load import Found, Seen, find
 from webapp.door.save import Written
@@ -34,6 +35,14 @@ MOST_AT_ONCE = 1000
 TELLING_FIRST = (Verdict.AGAIN, Verdict.TOO_MANY)
 
 
+class Item(NamedTuple):
+    """So many tickets of a type, with its name."""
+
+    number: int
+    name: str
+    tickets: int
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a scan is answered, the first time and each time after.
@@ -41,7 +50,8 @@ class Answer:
     `admitted` of `of` people of the booking at `position` were in then, the first of them since
     `first_at` (on the clocks of the event's place), let in by the device `first_by` (empty for the
     organizer). It was about `count` people, of whom `twice` are in on used tickets. `other_event`
-    is the name of the event that the ticket is for. What does not apply is None.
+    is the name of the event that the ticket is for. What does not apply is None. `items` are the
+    tickets of the booking by type, where the event has types.
     """
 
     id: str
@@ -56,6 +66,7 @@ class Answer:
     first_by: str | None = None
     other_event: str | None = None
     twice: int = 0
+    items: Sequence[Item] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +172,8 @@ def _decide(found: Found, written: Written, one: Scan, actor: str) -> Answer:
 def _told(guest: Guest, decision: Decision) -> dict[str, Any]:
     """What is kept with a scan of what it is answered, so that it can be answered again."""
     told: dict[str, Any] = {"in": guest.admitted, "of": guest.tickets}
+    if guest.wants:
+        told["wants"] = guest.wants
     if decision.twice:
         told["twice"] = decision.twice
     if decision.verdict in TELLING_FIRST and guest.first_at is not None:
@@ -200,4 +213,11 @@ def _answer(
         found.pass_names.get(told["by"], "") if first_at else None,
         told.get("event"),
         told.get("twice", 0),
+        items_in(told["wants"], found.type_names) if "wants" in told else (),
     )
+
+
+def items_in(wants: str, names: Mapping[int, str]) -> list[Item]:
+    """The tickets of a booking by type, in the order of `names`, `{type: name}`."""
+    wanted = wants_of(wants)
+    return [Item(one, name, wanted[one]) for one, name in names.items() if one in wanted]

@@ -10,6 +10,7 @@ from flask import Response, stream_with_context
 
 from webapp.booking.commands import Status
 from webapp.booking.guests import shown_id
+from webapp.booking.ticket_types import wants_of
 from webapp.door.attendance import NOBODY, Arrival
 from webapp.storage.rows import BookingRow, EventRow
 from webapp.text.formatting import local, slug
@@ -39,9 +40,11 @@ def csv_of(
     time_zone: str,
     arrivals_of: ReadArrivals,
     separator: str | None = None,
+    types: Mapping[int, str],
 ) -> Iterator[str]:
     """The file, a portion of bookings at a time; times are in `time_zone`.
 
+    The last columns tell how many tickets of each type are wanted; `types` are their names.
     It is in the visitor's language, and separated as spreadsheets there expect it unless a
     `separator` is chosen: by semicolons where the comma is that of numbers.
     """
@@ -50,6 +53,7 @@ def csv_of(
         *(_("Number"), _("Status"), _("Tickets"), _("Name"), _("E-mail")),
         *(_("Attendee id"), _("Reference"), _("Booked"), _("Ticket code")),
         *(_("Admitted"), _("First admitted")),
+        *map(harmless, types.values()),
     )
     statuses: dict[str, str] = {
         Status.CONFIRMED: _("confirmed"),
@@ -66,6 +70,7 @@ def csv_of(
                 *_cells(booking, statuses, time_zone),
                 booking.admitted,
                 _time(arrivals.get(booking.position, NOBODY).first_at, time_zone),
+                *_by_type(booking, types),
             )
             for booking in portion
         )
@@ -78,18 +83,26 @@ def csv_of_door(
     time_zone: str,
     arrivals_of: ReadArrivals,
     names: Mapping[str, str],
+    types: Mapping[int, str],
 ) -> Iterator[str]:
-    """Who came, a portion of bookings at a time; `names` are those of devices by actor."""
+    """Who came, a portion of bookings at a time; `names` are those of devices by actor.
+
+    The last columns tell how many tickets they have of each type, as in `csv_of`.
+    """
     separator = language().list_separator
     headings = (
         *(_("Number"), _("Name"), _("E-mail"), _("Attendee id"), _("Tickets")),
         *(_("Admitted"), _("Missing"), _("First admitted"), _("By"), _("Let in twice")),
+        *map(harmless, types.values()),
     )
     yield BYTE_ORDER_MARK + _lines([headings], separator)
     for portion in portions:
         arrivals = _arrivals(portion, arrivals_of)
         rows = (
-            _cells_of_door(booking, arrivals.get(booking.position, NOBODY), names, time_zone)
+            (
+                *_cells_of_door(booking, arrivals.get(booking.position, NOBODY), names, time_zone),
+                *_by_type(booking, types),
+            )
             for booking in portion
         )
         yield _lines(rows, separator)
@@ -143,6 +156,11 @@ def _cells_of_door(
         harmless(" / ".join(names.get(one, _("desk")) for one in arrival.actors)),
         arrival.twice,
     )
+
+
+def _by_type(booking: BookingRow, types: Mapping[int, str]) -> Iterator[int]:
+    wanted = wants_of(booking.wants)
+    return (wanted.get(number, 0) for number in types)
 
 
 def _arrivals(portion: Sequence[BookingRow], read: ReadArrivals) -> Mapping[int, Arrival]:

@@ -94,6 +94,10 @@ SENTENCES = {
     "not_free.others_wait": (
         "No more tickets can be had while somebody waits. The booking stays as it is."
     ),
+    "not_free.others_would_wait": (
+        "These tickets are not free together now: the booking would join the waiting list. Nothing"
+        " is booked yet; press the button once more if you want that."
+    ),
     "not_free.would_wait": (
         "These tickets are not free together now: you would join the waiting list. Nothing is"
         " booked yet; press the button once more if you want that."
@@ -269,8 +273,13 @@ PROBLEMS = {
     "true_or_false": "Use true or false.",
     "twice_in_list": "The same person stands in line %(line)s.",
     "type_twice": "Send ticket type %(type)s once.",
+    "twice_in_typed_list": (
+        "The same person stands in line %(line)s. Tickets of several types for one person are added"
+        " by hand."
+    ),
     "type_not_on_sale": "Ticket type %(type)s is not on sale now.",
     "unknown_code": "This code is not valid. Check it, or go on without it.",
+    "unknown_type": "There is no such ticket type.",
     "unknown_field": "This field is not known.",
     "unknown_organizer": "There is no organizer %(username)s.",
     "unusable": "This value cannot be used.",

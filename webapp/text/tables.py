@@ -7,7 +7,7 @@ with headings, and which column holds what.
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 NAME, FIRST_NAME, LAST_NAME, EMAIL, TICKETS = FIELDS = (
@@ -17,6 +17,8 @@ NAME, FIRST_NAME, LAST_NAME, EMAIL, TICKETS = FIELDS = (
     "email",
     "tickets",
 )
+# Only in the list of an event with ticket types.
+TYPE = "type"
 SEPARATORS = "\t;,|"
 MOST_COLUMNS = 30
 LOOKED_AT = 50
@@ -30,6 +32,8 @@ HEADINGS = {
     EMAIL: "email mail emailaddress mailaddress mailadresse emailadresse address adresse emailid",
     TICKETS: "tickets ticket quantity qty count number seats places persons anzahl karten"
     " karte plätze platz personen menge stück ticketanzahl anzahltickets anzahlkarten",
+    TYPE: "type tickettype tickettypes kind category tier"
+    " typ tickettyp ticketart art kategorie tarif",
 }
 FIELD_OF = {word: field for field, words in HEADINGS.items() for word in words.split()}
 no_letter = re.compile(r"[\W_]+")
@@ -99,8 +103,12 @@ def table_of(text: str) -> Table:
     )
 
 
-def layout_of(table: Table) -> Layout:
-    """What the columns of a list seem to hold, by their headings, else by their content."""
+def layout_of(table: Table, types: Collection[str] = ()) -> Layout:
+    """What the columns of a list seem to hold, by their headings, else by their content.
+
+    `types` are the names of the ticket types that a column may hold.
+    """
+    names = frozenset(map(str.casefold, types))
     if not table.lines:
         return Layout(False, {})
     first = table.lines[0][1]
@@ -108,17 +116,19 @@ def layout_of(table: Table) -> Layout:
     if not any("@" in cell for cell in first):
         for column, cell in enumerate(first):
             field = FIELD_OF.get(no_letter.sub("", cell.casefold()))
-            if field is not None:
+            if field is not None and (names or field != TYPE):
                 named.setdefault(field, column)
     if FIRST_NAME in named and NAME in named and LAST_NAME not in named:
         named[LAST_NAME] = named.pop(NAME)
     if named:
         # Those that go by the headings; a column of addresses is one whatever stands above it.
-        by_content = _by_content(table.lines[1:])
+        by_content = _by_content(table.lines[1:], names)
         if EMAIL not in named and by_content.get(EMAIL) not in (None, *named.values()):
             named[EMAIL] = by_content[EMAIL]
+        if TYPE not in named and by_content.get(TYPE) not in (None, *named.values()):
+            named[TYPE] = by_content[TYPE]
         return Layout(True, named)
-    columns = _by_content(table.lines)
+    columns = _by_content(table.lines, names)
     has_headings = len(table.lines) > 1 and EMAIL in columns and "@" not in first[columns[EMAIL]]
     return Layout(has_headings and bool(first[columns[EMAIL]]), columns)
 
@@ -173,8 +183,12 @@ def _mailbox(text: str) -> tuple[str, str]:
     return ("", text) if "@" in text else (text, "")
 
 
-def _by_content(lines: Sequence[tuple[int, list[str]]]) -> dict[str, int]:
-    """The columns whose cells look like addresses, numbers of tickets and names."""
+def _are_mostly(cells: Sequence[str], types: Collection[str]) -> bool:
+    return 2 * sum(cell.casefold() in types for cell in cells) > len(cells)
+
+
+def _by_content(lines: Sequence[tuple[int, list[str]]], types: Collection[str]) -> dict[str, int]:
+    """The columns whose cells look like addresses, types, numbers of tickets and names."""
     sample = [cells for _, cells in lines[:LOOKED_AT]]
     if not sample:
         return {}
@@ -187,6 +201,10 @@ def _by_content(lines: Sequence[tuple[int, list[str]]]) -> dict[str, int]:
         addresses = sum("@" in cell for cell in filled)
         if addresses * 2 >= len(filled) and EMAIL not in found:
             found[EMAIL] = column
+        elif TYPE not in found and 2 * sum(cell.casefold() in types for cell in filled) > len(
+            filled
+        ):
+            found[TYPE] = column
         elif all(map(is_count, filled)):
             numbers = [int(cell) for cell in filled]
             is_numbering = len(numbers) > 2 and numbers == list(

@@ -1,6 +1,7 @@
 """Scans as they travel: what devices send, from the door's page or to the API, and the answers."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, NotRequired, Self
 
@@ -8,7 +9,7 @@ from pydantic import BeforeValidator, Field, StrictStr, WithJsonSchema, model_va
 from typing_extensions import TypedDict
 
 from webapp.door.decide import Scan, Verdict, What
-from webapp.door.services import MOST_AT_ONCE, MOST_SCANS, Answer
+from webapp.door.services import MOST_AT_ONCE, MOST_SCANS, Answer, Item
 from webapp.errors import InvalidInput, Problem
 from webapp.text.formatting import clock
 from webapp.web.fields import Digits, Moment, printable, wrong
@@ -88,11 +89,20 @@ class Scans(Input):
         ]
 
 
+class ScanItem(TypedDict):
+    """So many tickets of a type."""
+
+    type: int
+    name: str
+    tickets: int
+
+
 class ScanAnswer(TypedDict):
     """The verdict about a scan; `says` is what to do. What does not apply is left out.
 
     `admitted` of `of` people of the booking are in now; `firstAt` and `firstBy` tell of whoever
-    came before.
+    came before. `items` are the tickets of the booking by type; of which types those are who are
+    in nobody is asked.
     """
 
     id: str
@@ -115,6 +125,7 @@ class ScanAnswer(TypedDict):
     of: NotRequired[int]
     firstAt: NotRequired[str]
     firstBy: NotRequired[str]
+    items: NotRequired[list[ScanItem]]
 
 
 class ScanAnswers(TypedDict):
@@ -138,8 +149,13 @@ def answer_shown(answer: Answer) -> ScanAnswer:
         "of": answer.of,
         "firstAt": None if answer.first_at is None else utc(answer.first_at),
         "firstBy": None if answer.first_at is None else _by(answer),
+        "items": items_shown(answer.items) or None,
     }
     return {name: value for name, value in shown.items() if value is not None}  # type: ignore[return-value]
+
+
+def items_shown(items: Sequence[Item]) -> list[ScanItem]:
+    return [{"type": one.number, "name": one.name, "tickets": one.tickets} for one in items]
 
 
 def utc(moment: datetime) -> str:

@@ -19,10 +19,10 @@ from werkzeug.exceptions import NotFound
 from webapp.booking.commands import door
 from webapp.config import ROOT, current_settings
 from webapp.door.decide import Scan, What
-from webapp.door.queries import door_figures
+from webapp.door.queries import door_figures, door_types
 from webapp.door.services import Answer, scan
 from webapp.pages.door import bp
-from webapp.pages.door.scans import counted
+from webapp.pages.door.scans import counted, types_shown
 from webapp.pages.door.session import current_event, current_pass, door_csrf_token
 from webapp.pages.door.texts import for_scripts, verdicts
 from webapp.pages.forms import form_on
@@ -84,7 +84,7 @@ def _show(answer: Answer | None = None) -> ResponseReturnValue:
         }
     )
     door_pass, event = current_pass(), current_event()
-    data = {
+    data: dict[str, object] = {
         "event": event.id,
         "csrf": door_csrf_token(),
         "canSell": door_pass.may_sell,
@@ -100,6 +100,8 @@ def _show(answer: Answer | None = None) -> ResponseReturnValue:
         "readers": {"script": _reader(QR_READER), "wasm": _reader(QR_READER_WASM)},
         "texts": for_scripts(),
     }
+    if types := door_types(event):
+        data["types"] = types_shown(types)
     page = render_template(
         "door/page.html",
         event=event,

@@ -83,6 +83,7 @@ def for_scripts() -> dict[str, object]:
         "more": _("How many more of them are here?"),
         "all": _("all {left}"),
         "anyway": _("Let in anyway"),
+        "ticketType": _("Ticket type"),
         "noName": _("Without a name"),
         "undo": _("Undo"),
         "undoOf": _("Undo: {name}"),

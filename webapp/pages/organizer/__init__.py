@@ -41,9 +41,13 @@ def cursor_argument(name: str) -> int | None:
     return number_in(request.args.get(name, ""))
 
 
+# What the list of bookings is narrowed to, and where it goes on.
+KEPT = ("status", "type", "search", "after")
+
+
 def kept_list() -> dict[str, Any]:
     """Where in the list of bookings somebody came from, so that an action leads back there."""
-    given = {name: request.args.get(name, "")[:MAX_NAME] for name in ("status", "search", "after")}
+    given = {name: request.args.get(name, "")[:MAX_NAME] for name in KEPT}
     return {name: value for name, value in given.items() if value}
 
 

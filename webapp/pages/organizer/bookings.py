@@ -19,9 +19,10 @@ from webapp.booking.commands import (
     is_active,
     takes_tickets,
 )
+from webapp.booking.foresight import refuse_change
 from webapp.booking.guests import shown_id
 from webapp.booking.inventory import inventory_of
-from webapp.booking.listing import Line
+from webapp.booking.listing import Line, wants_any_of
 from webapp.booking.open_questions import answers_of, may_have_asked, open_questions, question_of
 from webapp.booking.ranks import rank_of, ranks_of
 from webapp.booking.standstill import standstills
@@ -29,16 +30,22 @@ from webapp.door.attendance import arrivals_of
 from webapp.events.own_lists import types_at_a_glance
 from webapp.pages import forms
 from webapp.pages.forms import form_on
-from webapp.pages.offer import goes_to
 from webapp.pages.organizer import bp, cursor_argument, kept_list, me
+from webapp.pages.organizer.by_type import (
+    WantedByForm,
+    narrowed_type,
+    rows_to_change,
+    tickets_told,
+    words_told,
+)
 from webapp.pages.organizer.events import EVENT
-from webapp.pages.organizer.wording import moved_up, next_in_line, pass_names
+from webapp.pages.organizer.wording import goes_to_now, moved_up, next_in_line, pass_names
+from webapp.pages.wishes import told_at_rows
 from webapp.storage.columns import MAX_NAME
 from webapp.web.htmx import fragment, move_to, show, wants_fragment
 from webapp.web.language import gettext as _
 from webapp.web.language import ngettext
 from webapp.web.paging import page_of
-from webapp.web.schemas import WantedTickets, from_form
 
 PAGE = 50
 # Beside the statuses, what the list can be narrowed to: bookings with an open question.
@@ -78,13 +85,16 @@ def booking(event_id: int, position: int) -> ResponseReturnValue:
     more = inventory_of(g.event, now).more_for(found.tickets, me())
     lines = queries.history(g.event, actor=me(), position=position)
     arrivals = arrivals_of(event_id, [position] if found.admitted else [])
+    takes = queries.takeable_now(queries.BookingView(found, g.event, rank))
     return show(
         "organizer/booking.html",
         event=g.event,
         booking=found,
         rank=rank,
-        free=queries.free_now(queries.BookingView(found, g.event, rank)),
+        takes=takes,
+        free=takes.tickets,
         more=more if takes_tickets(found.status) else 0,
+        type_rows=rows_to_change(found),
         question=question_of(g.event, found),
         lines=lines,
         arrival=arrivals.get(position),
@@ -97,27 +107,39 @@ def booking(event_id: int, position: int) -> ResponseReturnValue:
 @form_on("organizer.booking")
 def change_booking(event_id: int, position: int) -> ResponseReturnValue:
     """Give a booking another number of tickets; ask once more before any are given back."""
-    form = from_form(WantedTickets, request.form)
+    wanted = WantedByForm()
     found = queries.booking_at(g.event, position, actor=me())
-    if forms.must_be_sure(form.tickets, found):
+    command = ChangeTickets(position, wanted.tickets, past_sale=True, wants=wanted.text)
+    if forms.must_be_sure(wanted.tickets, found):
+        if wanted.wants:
+            with told_at_rows(event_id):
+                refuse_change(g.event, command, actor=me())
         return show(
             "organizer/confirm_change_booking.html",
             event=g.event,
             booking=found,
-            keeps=form.tickets,
-            goes_to=goes_to(g.event, clock.now()),
-            next_in_line=next_in_line(ChangeTickets(position, form.tickets)),
+            keeps=wanted.tickets,
+            wants=wanted.text,
+            fields=wanted.fields,
+            goes_to=goes_to_now(command),
+            next_in_line=next_in_line(command),
         )
-    caller = str(me())
-    outcome = bookings.change_tickets(
-        event_id,
-        position=position,
-        tickets=form.tickets,
-        actor=me(),
-        past_sale=True,
-        key=forms.idempotency_key("change", caller=caller, position=position, tickets=form.tickets),
-    )
-    changed = ngettext("Changed to %(num)s ticket.", "Changed to %(num)s tickets.", form.tickets)
+    with told_at_rows(event_id):
+        outcome = bookings.change_tickets(
+            event_id,
+            position=position,
+            tickets=wanted.tickets,
+            wants=wanted.wants,
+            actor=me(),
+            past_sale=True,
+            key=wanted.key("change", position),
+        )
+    if outcome.wants:
+        changed = _("Changed to %(tickets)s.", tickets=words_told(outcome.wants))
+    else:
+        changed = ngettext(
+            "Changed to %(num)s ticket.", "Changed to %(num)s tickets.", wanted.tickets
+        )
     flash(" ".join([changed, moved_up(outcome.promoted)]).strip())
     return move_to(
         url_for("organizer.booking", event_id=event_id, position=position, **kept_list())
@@ -127,15 +149,15 @@ def change_booking(event_id: int, position: int) -> ResponseReturnValue:
 @bp.post(f"{BOOKING}/take")
 @form_on("organizer.booking")
 def take_free(event_id: int, position: int) -> ResponseReturnValue:
-    """Give the head of the waiting list what is free now, in place of all that it waits for."""
-    form = from_form(WantedTickets, request.form)
-    caller = str(me())
+    """Give somebody who waits what is free now, in place of all that they wait for."""
+    wanted = WantedByForm()
     outcome = bookings.take_free(
         event_id,
         position=position,
-        tickets=form.tickets,
+        tickets=wanted.tickets,
+        wants=wanted.wants,
         actor=me(),
-        key=forms.idempotency_key("take", caller=caller, position=position, tickets=form.tickets),
+        key=wanted.key("take", position),
     )
     flash(moved_up(outcome.promoted))
     return move_to(
@@ -167,7 +189,7 @@ def confirm_cancel_booking(event_id: int, position: int) -> ResponseReturnValue:
         "organizer/confirm_cancel_booking.html",
         event=g.event,
         booking=found,
-        goes_to=goes_to(g.event, clock.now()),
+        goes_to=goes_to_now(CancelBooking(position)),
         next_in_line=next_in_line(CancelBooking(position)),
     )
 
@@ -187,12 +209,14 @@ def _listed(event_id: int) -> dict[str, Any]:
     status = status if status in (*Status, ASKED) else ""
     search = request.args.get("search", "").strip()[:MAX_NAME]
     after = cursor_argument("after") or 0
+    kind = narrowed_type()
     read = partial(
         queries.booking_lines,
         g.event,
         actor=me(),
         status="" if status == ASKED else status,
         asked=status == ASKED,
+        only=[wants_any_of(kind)] if kind else (),
         search=search,
         after=after,
     )
@@ -208,6 +232,7 @@ def _listed(event_id: int) -> dict[str, Any]:
         # For the links of each row; the address begins before it.
         "kept": escape(f"?{urlencode(kept)}" if kept else ""),
         "status": status,
+        "kind": kind,
         "search": search,
         "is_continued": after > 0,
         "next_after": next_after,
@@ -225,14 +250,14 @@ def _rows_of(event_id: int, page: Sequence[Line]) -> list[tuple[Any, ...]]:
             position,
             name or attendee_id,
             email or shown_id(attendee_id),
-            tickets,
+            tickets_told(wants, tickets),
             status,
             is_active(status),
             admitted,
             ranks.get(position),
             questions.get(position),
         )
-        for position, attendee_id, name, email, tickets, status, admitted in page
+        for position, attendee_id, name, email, tickets, status, admitted, wants in page
     ]
 
 

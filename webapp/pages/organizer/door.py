@@ -19,6 +19,7 @@ from webapp.door.services import Answer
 from webapp.pages import spreadsheet
 from webapp.pages.forms import KEY_FIELD, form_on, is_key
 from webapp.pages.organizer import bp, me
+from webapp.pages.organizer.by_type import type_names
 from webapp.pages.organizer.events import EVENT
 from webapp.pages.presentation import absolute_url
 from webapp.storage.columns import MAX_NAME
@@ -70,6 +71,7 @@ def export_door(event_id: int) -> ResponseReturnValue:
     first = next(portions, ())
     lines = spreadsheet.csv_of_door(
         chain([first], portions),
+        types=type_names(),
         time_zone=g.event.time_zone,
         arrivals_of=partial(attendance.arrivals_of, event_id),
         names=_pass_names(passes.passes_of(event_id, actor=me())),
@@ -154,7 +156,10 @@ def _told(answer: Answer, name: str, count: int) -> str:
 
 
 def _figures() -> dict[str, Any]:
-    return {"figures": attendance.figures_of(g.event, actor=me())}
+    return {
+        "figures": attendance.figures_of(g.event, actor=me()),
+        "by_type": attendance.figures_by_type(g.event, actor=me()),
+    }
 
 
 def _asked() -> tuple[Shown | None, str, int]:

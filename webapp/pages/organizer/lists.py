@@ -11,10 +11,12 @@ from flask.typing import ResponseReturnValue
 from webapp.booking import queries
 from webapp.booking.commands import Status
 from webapp.booking.guest_list import guest_list_of
+from webapp.booking.listing import wants_any_of
 from webapp.door.attendance import arrivals_of
 from webapp.pages import spreadsheet
 from webapp.pages.organizer import bp, me
 from webapp.pages.organizer.bookings import ASKED
+from webapp.pages.organizer.by_type import narrowed_type, type_names
 from webapp.pages.organizer.events import EVENT
 from webapp.storage.columns import MAX_NAME
 
@@ -28,6 +30,8 @@ MOST_BOXES = 10
 def guests(event_id: int) -> ResponseReturnValue:
     """Everybody with tickets by name, with boxes to tick, made for printing."""
     found = guest_list_of(g.event, actor=me())
+    # Read before the answer begins, so that a database which is away is still told as an error.
+    type_names()
     pieces = stream_template(
         "organizer/guests.html", event=g.event, found=found, most_boxes=MOST_BOXES
     )
@@ -44,6 +48,7 @@ def export(event_id: int) -> ResponseReturnValue:
     first = next(portions, ())
     lines = spreadsheet.csv_of(
         chain([first], portions),
+        types=type_names(),
         time_zone=g.event.time_zone,
         arrivals_of=partial(arrivals_of, event_id),
         separator=spreadsheet.SEPARATED_BY.get(request.args.get("separator", "")),
@@ -54,7 +59,9 @@ def export(event_id: int) -> ResponseReturnValue:
 def _narrowed() -> dict[str, Any]:
     """What the desk's list of bookings is narrowed to by the same address."""
     status = request.args.get("status", "")
+    kind = narrowed_type()
     return {
+        "only": [wants_any_of(kind)] if kind else (),
         "status": status if status in tuple(Status) else "",
         "asked": status == ASKED,
         "search": request.args.get("search", "").strip()[:MAX_NAME],

@@ -4,6 +4,7 @@ Nothing is kept between the look and the booking: the page sends the list back w
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
@@ -15,11 +16,13 @@ from pydantic import BeforeValidator
 from webapp.booking import lists
 from webapp.booking.commands import Outcome, Status
 from webapp.booking.lists import Listed
+from webapp.booking.ticket_types import text_of, wants_of
 from webapp.errors import AlreadyBooked, DomainError, InvalidInput, Problem, Unavailable
 from webapp.pages import forms
 from webapp.pages.forms import form_on
 from webapp.pages.organizer import bp, me, uploads
 from webapp.pages.organizer.by_hand import Doors
+from webapp.pages.organizer.by_type import type_names
 from webapp.pages.organizer.events import EVENT
 from webapp.storage.idempotency import IdempotencyKey, bind_key
 from webapp.text import tables
@@ -51,6 +54,7 @@ class ListedFields(Input):
     name: Line = ""
     email: Annotated[Email | None, _blank_is(None)] = None
     tickets: Annotated[Tickets, _blank_is(1)] = 1
+    type: Line = ""
 
 
 @dataclass(slots=True)
@@ -127,6 +131,14 @@ class Look:
             sum(bool(row.outcome and row.person and row.person.email) for row in self.rows),
         )
 
+    def wanted(self, status: str) -> str:
+        """The tickets of all lines that come to a status, by type; empty without types."""
+        total: Counter[int] = Counter()
+        for row in self.rows:
+            if row.outcome and row.outcome.status == status:
+                total.update(wants_of(row.outcome.wants))
+        return text_of(total)
+
     @property
     def left_over(self) -> str:
         """The lines for which nothing is booked, as a list of their own to be put right."""
@@ -168,7 +180,10 @@ def _book(event_id: int, look: Look, rows: Sequence[Row]) -> ResponseReturnValue
     def key_of(place: int, one: Listed) -> IdempotencyKey | None:
         if not forms.is_key(key):
             return None
-        return bind_key("list", caller=caller, key=f"{key} {place}", **one._asdict())
+        content = one._asdict()
+        if not one.wants:
+            del content["wants"]
+        return bind_key("list", caller=caller, key=f"{key} {place}", **content)
 
     results = lists.book_list(
         event_id,
@@ -195,7 +210,8 @@ def _page(look: Look | None, *, typed: str = "", ending: int = 0) -> ResponseRet
         look=look,
         text=look.text if look else typed,
         ending=ending,
-        fields=tables.FIELDS,
+        fields=_fields(),
+        types=type_names(),
         most_lines=MOST_LINES,
         most_kilobytes=MOST_BYTES // 1000,
         tells=request.form.get("tells") == "yes"
@@ -226,14 +242,19 @@ def _too_long() -> Problem:
     return Problem("list_too_long", lines=MOST_LINES, size=MOST_BYTES // 1000)
 
 
+def _fields() -> tuple[str, ...]:
+    """What the columns of a list can hold."""
+    return (*tables.FIELDS, tables.TYPE) if type_names() else tables.FIELDS
+
+
 def _look_at(event_id: int, text: str) -> Look:
     """A list as the form says it is to be understood, or as it seems to be."""
     table = tables.table_of(text)
-    layout = tables.layout_of(table)
+    layout = tables.layout_of(table, type_names().values())
     form = request.form
     has_file = bool(request.files.get("file"))
     if not has_file and number_in(form.get("width", "")) == table.width:
-        chosen = {field: number_in(form.get(f"{field}_column", "")) for field in tables.FIELDS}
+        chosen = {field: number_in(form.get(f"{field}_column", "")) for field in _fields()}
         columns = {
             field: number - 1
             for field, number in chosen.items()
@@ -262,6 +283,7 @@ def _row(number: int, cells: Sequence[str], layout: Layout) -> Row:
         "name": " ".join(filter(None, names)),
         "email": cell(tables.EMAIL),
         "tickets": cell(tables.TICKETS),
+        "type": cell(tables.TYPE),
     }
     row = Row(number, cells, said)
     try:
@@ -272,8 +294,19 @@ def _row(number: int, cells: Sequence[str], layout: Layout) -> Row:
     if not read.name and read.email is None:
         row.problem = problem_sentence(Problem("nobody_in_line"), language())
         return row
-    row.person = Listed(read.name, read.email, read.tickets)
+    kind = _type_of(read.type)
+    if read.type and kind is None:
+        row.problem = _told({"type": Problem("unknown_type")})
+        return row
+    wants = text_of({kind: read.tickets}) if kind else ""
+    row.person = Listed(read.name, read.email, read.tickets, wants)
     return row
+
+
+def _type_of(name: str) -> int | None:
+    """The number of the type of that name, whatever its case; none for no name."""
+    named = {known.casefold(): number for number, known in type_names().items()}
+    return named.get(name.casefold()) if name else None
 
 
 def _refuse_repeated(event_id: int, rows: Sequence[Row]) -> None:
@@ -284,13 +317,22 @@ def _refuse_repeated(event_id: int, rows: Sequence[Row]) -> None:
             continue
         number = first.setdefault(row.person.attendee_id(event_id), row.number)
         if number != row.number:
+            problem = Problem("twice_in_list", line=number)
+            if row.person.wants:
+                problem = Problem("twice_in_typed_list", line=number)
             row.person = None
-            row.problem = problem_sentence(Problem("twice_in_list", line=number), language())
+            row.problem = problem_sentence(problem, language())
 
 
 def _told(problems: Mapping[str, Problem]) -> str:
     """What is wrong with the fields of a line."""
-    labels = {"name": _("Name"), "email": _("E-mail"), "tickets": _("Tickets")}
+    labels = {
+        "name": _("Name"),
+        "email": _("E-mail"),
+        "tickets": _("Tickets"),
+        "items": _("Tickets"),
+        "type": _("Ticket type"),
+    }
     return " ".join(
         f"{labels[field]}: {problem_sentence(problem, language())}"
         for field, problem in problems.items()

@@ -15,6 +15,7 @@ from webapp.door.passes import passes_of
 from webapp.errors import Problem
 from webapp.events.dates import warnings_of
 from webapp.events.queries import own_event
+from webapp.pages.offer import GoesTo, goes_to
 from webapp.pages.organizer import me, organizer_id
 from webapp.storage.rows import BookingRow
 from webapp.text.formatting import moment
@@ -55,6 +56,18 @@ def next_in_line(command: CancelBooking | ChangeTickets) -> str:
     return _(
         "As things are %(names)s and %(last)s move up.", names=", ".join(names[:-1]), last=names[-1]
     )
+
+
+def goes_to_now(command: CancelBooking | ChangeTickets) -> GoesTo:
+    """Where tickets go that are given back by a command.
+
+    Of an event with types that depends on which they are: nobody may want them who waits.
+    """
+    if g.event.types and would_move_up(g.event, command, actor=me()):
+        return GoesTo.NEXT
+    if g.event.types and g.event.waiting:
+        return GoesTo.NOBODY
+    return goes_to(g.event, clock.now())
 
 
 def _named(positions: Collection[int]) -> tuple[list[BookingRow], list[str]]:
