@@ -21,6 +21,9 @@ async function copy(button) {
 function step(button) {
   const field = document.getElementById(button.dataset.steps);
   field.stepUp(button.dataset.by);
+  // Fewer than so many cannot be had: none, or as many.
+  const { least } = field.dataset;
+  if (field.value > 0 && field.value < Number(least)) field.value = button.dataset.by > 0 ? least : field.min;
   field.dispatchEvent(new Event("input", { bubbles: true }));
 }
 

@@ -231,7 +231,8 @@ class NotFree(DomainError):
 
     `free` is how many are. `reason` is "none" where none is, "others_wait" where what is free is
     for whoever waits, "not_next" where a booking that is not their head asks for it, and "at_once"
-    where a new booking asks for more than are free and would not wait.
+    where a new booking asks for more than are free and would not wait. "would_wait" tells that to
+    who has not been told before that it is the waiting list.
     """
 
     code = "not_free"

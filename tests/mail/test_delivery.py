@@ -5,14 +5,16 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import Row, insert, update
+from sqlalchemy import event as sqlalchemy_event
 
 from tests.mail.conftest import Book, Clock, Drain, MakeEvent
 from tests.support.mail import Mailbox
@@ -21,8 +23,10 @@ from webapp.booking import services as bookings
 from webapp.config import current_settings
 from webapp.errors import Unavailable
 from webapp.extensions import db
-from webapp.mail import worker
+from webapp.mail import ahead, worker
+from webapp.mail.channel import MailChannel
 from webapp.mail.failures import NothingToSend
+from webapp.mail.transports import Envelope, FolderTransport
 from webapp.mail.worker import Deliverer
 from webapp.storage import idempotency, outbox, transaction
 from webapp.storage.outbox import LEASE_TIME, lease, whole_rows
@@ -34,10 +38,14 @@ class Memory:
     """A channel that only notes what it gets."""
 
     name = "memory"
+    repeats_show = False
 
     def __init__(self) -> None:
         self.got: list[int] = []
         self.rested = 0
+
+    def look_ahead(self, deliveries: Sequence[DeliveryRow]) -> None:
+        pass
 
     def send(self, delivery: DeliveryRow) -> None:
         self.got.append(delivery.id)
@@ -93,6 +101,7 @@ def test_late_deliverer_changes_nothing(app: Flask, the_clock: Clock) -> None:
     the_clock.ahead += LEASE_TIME + timedelta(seconds=1)
     (current,) = lease("memory").rows
     outbox.park(late, "too late")
+    outbox.mark_all_sent([late])
     outbox.give_back([late])
     assert (rows()[0].state, rows()[0].attempts) == ("pending", 2)
     outbox.mark_sent(current)
@@ -387,3 +396,91 @@ def test_old_keys_are_forgotten_a_few_at_a_time(
     bookings.book_tickets(event_id, attendee_id="guest", key=once)
     assert idempotency.forget_old() == 8
     assert idempotency.forget_old() == 0
+
+
+class Interrupted(BaseException):
+    """As if the process had ended there."""
+
+
+def test_files_that_were_not_noted_are_written_once_more_in_their_own_place(
+    app: Flask, make_event: MakeEvent, book: Book, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of a batch are noted by one commit, which a crash may come before."""
+    event_id = make_event(tickets=50)
+    for number in range(outbox.BATCH):
+        book(event_id, f"guest{number}")
+    deliverer = Deliverer(MailChannel(current_settings(), FolderTransport(tmp_path / "mails")))
+    real = outbox.mark_all_sent
+
+    def interrupt(sent: Sequence[DeliveryRow]) -> None:
+        raise Interrupted
+
+    monkeypatch.setattr(outbox, "mark_all_sent", interrupt)
+    with pytest.raises(Interrupted):
+        deliverer.send_batch()
+    files = {file.name: file.read_bytes() for file in (tmp_path / "mails").iterdir()}
+    assert len(files) == outbox.BATCH
+    assert {row.state for row in rows()} == {"pending"}
+    monkeypatch.setattr(outbox, "mark_all_sent", real)
+    with db.engine.begin() as connection:  # as if the lease had run out
+        connection.execute(update(deliveries).values(next_try_at=clock.now()))
+    with counted_commits() as commits:
+        assert deliverer.send_batch() == outbox.BATCH
+    assert {row.state for row in rows()} == {"sent"}
+    assert {file.name for file in (tmp_path / "mails").iterdir()} == files.keys()
+    # The lease, the slots (none is needed here) and the note.
+    assert commits.total() == 2
+
+
+@contextlib.contextmanager
+def counted_commits() -> Iterator[Counter[str]]:
+    counted: Counter[str] = Counter()
+    engines = set(db.engines.values())
+
+    def count(_: object) -> None:
+        counted["commits"] += 1
+
+    for engine in engines:
+        sqlalchemy_event.listen(engine, "commit", count)
+    try:
+        yield counted
+    finally:
+        for engine in engines:
+            sqlalchemy_event.remove(engine, "commit", count)
+
+
+def test_change_behind_the_look_ahead_is_told_as_it_is(
+    app: Flask, make_event: MakeEvent, book: Book, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a batch whose sending takes long: what was read at its beginning is read anew."""
+    monkeypatch.setattr(ahead, "FRESH_SECONDS", 0.0)
+    event_id = make_event(tickets=5)
+    book(event_id, "ada")
+    second = book(event_id, "bob")
+
+    class Slow(FolderTransport):
+        def send(self, envelope: Envelope) -> str:
+            if envelope.recipient.startswith("ada"):
+                bookings.cancel_booking(event_id, position=second.position)
+            return super().send(envelope)
+
+    Deliverer(MailChannel(current_settings(), Slow(tmp_path / "mails"))).drain()
+    assert sorted(file.stem.rpartition("-")[2] for file in (tmp_path / "mails").iterdir()) == [
+        "cancelled",
+        "confirmed",
+    ]
+
+
+def test_look_ahead_that_fails_holds_up_no_mail(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    put(2)
+    channel = Memory()
+
+    def fail(deliveries: Sequence[DeliveryRow]) -> None:
+        raise ZeroDivisionError("told about ada@example.org")
+
+    channel.look_ahead = fail  # type: ignore[method-assign]
+    Deliverer(channel).drain()
+    assert {row.state for row in rows()} == {"sent"}
+    assert "ada@" not in capfd.readouterr().err

@@ -61,7 +61,7 @@ ERRORS: list[DomainError] = [
     errors.WaitingListFull(),
     *map(errors.BookingClosed, ("not_active", "lapsed", "too_late", "not_waiting")),
     *map(errors.BookingClosed, ("not_confirmed", "unanswered", "admitted")),
-    *map(errors.NotFree, ("others_wait", "not_next")),
+    *map(errors.NotFree, ("others_wait", "not_next", "would_wait")),
     errors.NotFree(free=0),
     errors.NotFree(free=2),
     errors.NotFree("at_once", free=2),

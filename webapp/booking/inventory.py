@@ -263,11 +263,14 @@ class Offer:
         return self.closure is None and not self.is_full
 
 
-def offer_of(event: LockedEvent, now: datetime) -> Offer:
-    """The offer of an event at `now`, as of its row."""
+def offer_of(event: LockedEvent, now: datetime, *, available: int | None = None) -> Offer:
+    """The offer of an event at `now`, as of its row.
+
+    `available` are the tickets that a newcomer can have at once, where there are types.
+    """
     inventory = inventory_of(event, now)
     is_open = inventory.closure is None
-    left = inventory.available if is_open else 0
+    left = (inventory.available if available is None else available) if is_open else 0
     has_place = is_open and inventory.has_place_in_list
     opens = inventory.closure is Closure.NOT_YET_OPEN
     return Offer(

@@ -29,7 +29,7 @@ _types = (
     .where(ticket_types.c.event_id.in_(bindparam("event_ids", expanding=True)))
     .order_by(ticket_types.c.event_id, ticket_types.c.place, ticket_types.c.number)
 )
-_first = (
+first_of_queue = (
     select(bookings.c.position)
     .with_hint(bookings, BY_WANTS, "mysql")
     .where(
@@ -45,8 +45,20 @@ _first = (
 heads_statement: Select[Any] = (
     select(*claim_columns)
     .select_from(queues)
-    .join(bookings, and_(bookings.c.event_id == queues.c.event_id, bookings.c.position == _first))
+    .join(
+        bookings,
+        and_(bookings.c.event_id == queues.c.event_id, bookings.c.position == first_of_queue),
+    )
     .where(queues.c.event_id == bindparam("event_id"), queues.c.waiting > 0)
+)
+_heads_in = (
+    select(*claim_columns)
+    .select_from(queues)
+    .join(
+        bookings,
+        and_(bookings.c.event_id == queues.c.event_id, bookings.c.position == first_of_queue),
+    )
+    .where(queues.c.event_id.in_(bindparam("event_ids", expanding=True)), queues.c.waiting > 0)
 )
 _behind = (
     select(*claim_columns)
@@ -118,6 +130,14 @@ def queues_of(connection: Connection, event_id: int) -> Mapping[str, Iterable[Cl
     """
     heads = [claim_of(row) for row in connection.execute(heads_statement, {"event_id": event_id})]
     return {head.wants: _queue(connection, event_id, head) for head in heads}
+
+
+def heads_in(connection: Connection, event_ids: Iterable[int]) -> dict[int, list[Claim]]:
+    """The first of each part of the waiting lists of events, by one statement: `{id: claims}`."""
+    heads: dict[int, list[Claim]] = {}
+    for row in connection.execute(_heads_in, {"event_ids": list(event_ids)}):
+        heads.setdefault(row.event_id, []).append(claim_of(row))
+    return heads
 
 
 def _queue(connection: Connection, event_id: int, head: Claim) -> Iterator[Claim]:

@@ -12,7 +12,7 @@ from webapp.booking import load
 from webapp.booking.commands import Claim, Status
 from webapp.booking.inventory import Inventory, available, inventory_of
 from webapp.booking.line import Line, Walk
-from webapp.booking.load_types import BY_WANTS, figures_of, queues_of
+from webapp.booking.load_types import BY_WANTS, figures_of, heads_in, queues_of, types_of
 from webapp.booking.takeable import Takeable, lacking, takeable, walk_ahead_of
 from webapp.booking.ticket_types import TypeFigures, wants_of
 from webapp.errors import EventNotFound
@@ -31,11 +31,6 @@ _types = (
     select(ticket_types)
     .where(ticket_types.c.event_id == bindparam("event_id"))
     .order_by(ticket_types.c.place, ticket_types.c.number)
-)
-_types_of = (
-    select(ticket_types)
-    .where(ticket_types.c.event_id.in_(bindparam("event_ids", expanding=True)))
-    .order_by(ticket_types.c.event_id, ticket_types.c.place, ticket_types.c.number)
 )
 _waiting = select(queues.c.wants, queues.c.waiting).where(
     queues.c.event_id == bindparam("event_id"), queues.c.waiting > 0
@@ -175,22 +170,31 @@ type_reads: PerApp[Batcher[int, None, TypedEvent]] = PerApp(lambda: Batcher(_rea
 def availability_of(listed: Iterable[EventRow]) -> dict[int, int]:
     """Tickets that newcomers could have at once of each event: `{event_id: tickets}`.
 
-    Without ticket types nothing is read; of those with types the types by one statement, and what
-    is waited for where somebody waits. Raises `Unavailable`.
+    Without ticket types nothing is read; of those with types the types by one statement, and who is
+    first for what by one more where somebody waits. Raises `Unavailable`.
     """
     now, listed = clock.now(), list(listed)
     found = {event.id: available(event, now) for event in listed if not event.types}
     typed = [event for event in listed if event.types]
 
     def work(connection: Connection) -> dict[int, int]:
-        rows: dict[int, list[TicketTypeRow]] = {event.id: [] for event in typed}
-        for row in connection.execute(_types_of, {"event_ids": list(rows)}):
-            rows[row.event_id].append(cast(TicketTypeRow, row))
-        return {
-            event.id: _typed(connection, event, rows[event.id], now).available for event in typed
-        }
+        types = types_of(connection, typed, now)
+        heres = [(event, inventory_of(event, now, types[event.id])) for event in typed]
+        waited = [event.id for event, here in heres if here.waiting and here.promotes]
+        heads = heads_in(connection, waited) if waited else {}
+        left = {}
+        for event, here in heres:
+            walk = _line_of(heads.get(event.id, ())).walk_to_end(here)
+            left[event.id] = TypedEvent(event, here, {}, {}, [], walk).available
+        return left
 
     return {**found, **read(work)} if typed else found
+
+
+def _line_of(heads: Iterable[Claim]) -> Line:
+    """The waiting list, of which only the first of each part is known."""
+    parts = {head.wants: [head] for head in heads}
+    return Line(lambda: parts, {})
 
 
 def typed_event(connection: Connection, event_id: int, now: datetime) -> TypedEvent:

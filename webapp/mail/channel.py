@@ -1,5 +1,6 @@
 """The channel that sends deliveries as e-mail."""
 
+from collections.abc import Sequence
 from email.header import decode_header, make_header
 from email.utils import parseaddr
 from pathlib import Path
@@ -8,7 +9,7 @@ from email_validator import EmailNotValidError
 
 from webapp import clock
 from webapp.config import Settings
-from webapp.mail import compose
+from webapp.mail import ahead, compose
 from webapp.mail.content import Mail
 from webapp.mail.failures import PermanentFailure
 from webapp.mail.ical import calendar_file
@@ -34,9 +35,18 @@ class MailChannel:
         self._transport = transport or transport_of(settings)
         name, self._sender = parseaddr(settings.mail_from)
         self._sender_name = str(make_header(decode_header(name)))
+        self._ahead = ahead.NOTHING
+
+    @property
+    def repeats_show(self) -> bool:
+        return self._transport.repeats_show
+
+    def look_ahead(self, deliveries: Sequence[DeliveryRow]) -> None:
+        self._ahead = ahead.NOTHING
+        self._ahead = ahead.look_ahead(deliveries)
 
     def send(self, delivery: DeliveryRow) -> None:
-        mail = compose.mail_for(delivery, self._settings)
+        mail = compose.mail_for(delivery, self._settings, self._ahead)
         name = f"{delivery.created_at:%Y%m%dT%H%M%S}-{delivery.id}-{delivery.what}.eml"
         self.send_mail(mail, delivery.recipient, name=name)
 
@@ -71,7 +81,7 @@ class MailChannel:
         """The calendar file of a mail; empty for none."""
         if mail.entry is None:
             return b""
-        event, position, holder, is_cancelled, contact = mail.entry
+        event, position, holder, is_cancelled, contact, tickets = mail.entry
         return calendar_file(
             event,
             position=position,
@@ -82,6 +92,7 @@ class MailChannel:
             url=link("attendee.event", event_id=event.id),
             settings=self._settings,
             now=clock.now(),
+            tickets=tickets,
         )
 
 
@@ -106,7 +117,6 @@ def wire_address(address: str) -> str:
     Raises `PermanentFailure`.
     """
     try:
-        valid = checked_address(address)
+        return checked_address(address).for_servers
     except EmailNotValidError as error:
         raise PermanentFailure(DELIVERY_PROBLEMS["no_address"]) from error
-    return valid.ascii_email or f"{valid.local_part}@{valid.ascii_domain}"

@@ -6,7 +6,7 @@ organizers wrote stays as they wrote it.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,9 +16,13 @@ from webapp.booking.commands import Status, TermKind, is_active
 from webapp.booking.links import Purpose
 from webapp.booking.queries import find_event, may_leave_until
 from webapp.booking.terms import QUESTIONS
+from webapp.booking.ticket_types import words_of as words_of_tickets
+from webapp.booking.type_offers import names_in
+from webapp.booking.type_queries import names_of
 from webapp.config import Settings, current_settings
 from webapp.mail import announcements, facts, limits, opting_out, summaries
 from webapp.mail.account_mails import ACCOUNT_MAILS, account_mail
+from webapp.mail.ahead import NOTHING, Ahead
 from webapp.mail.content import Entry, Fact, Link, Mail, Reason
 from webapp.mail.facts import CurrentBooking
 from webapp.mail.failures import NothingToSend
@@ -32,7 +36,7 @@ from webapp.text.formatting import day, in_words, moment, span
 from webapp.text.languages import Language
 
 
-def mail_for(delivery: DeliveryRow, settings: Settings) -> Mail:
+def mail_for(delivery: DeliveryRow, settings: Settings, ahead: Ahead = NOTHING) -> Mail:
     """The mail that a delivery asks for. Raises `NothingToSend`, `SummedUp`, `NotYet`."""
     match delivery.what:
         case "links":
@@ -50,7 +54,7 @@ def mail_for(delivery: DeliveryRow, settings: Settings) -> Mail:
         case kind if kind in ACCOUNT_MAILS:
             mail = account_mail(delivery)
         case _:
-            mail = _booking_mail(delivery)
+            mail = _booking_mail(delivery, ahead)
     lay_out(mail, _id_of(delivery, settings), settings)
     return mail
 
@@ -70,9 +74,9 @@ def _id_of(delivery: DeliveryRow, settings: Settings) -> str:
     return f"{delivery.id}.{hashlib.sha256(made.encode()).hexdigest()[:24]}"
 
 
-def _booking_mail(delivery: DeliveryRow) -> Mail:
+def _booking_mail(delivery: DeliveryRow, ahead: Ahead) -> Mail:
     asks = QUESTIONS.get(delivery.what)
-    found = facts.facts_for(delivery)
+    found = facts.facts_for(delivery, ahead)
     booking, event, rank, _ = found
     language, contact = language_for(booking.language), contact_of(event.organizer_id)
     lines = _told_facts(_facts(event, language))
@@ -98,6 +102,8 @@ def _booking_mail(delivery: DeliveryRow) -> Mail:
         contact=contact,
     )
 
+    of_types = words_of_tickets(booking.wants, names_of(event))
+    tickets = of_types or str(booking.tickets)
     mail = Mail(language, *words, _for_attendee(language, delivery.what))
     mail.reply_to = contact.email or _own_address()
     mail.about = event.name
@@ -110,14 +116,16 @@ def _booking_mail(delivery: DeliveryRow) -> Mail:
             mail.button = Link(language.gettext("Use this address"), press_link(delivery, booking))
             return mail
         case Purpose.TICKET_OFFER:
-            lines.append(Fact(language.gettext("Tickets"), str(booking.tickets)))
+            lines.append(Fact(language.gettext("Tickets"), tickets))
             mail.button = Link(language.gettext("Take it over"), press_link(delivery, booking))
             return mail
     if ended:
+        if of_types:
+            lines.append(Fact(language.gettext("Tickets"), of_types))
         if event.status == "published":
             mail.button = Link(language.gettext("See the event"), event_link(event))
     else:
-        lines.append(Fact(language.gettext("Tickets"), str(booking.tickets)))
+        lines.append(Fact(language.gettext("Tickets"), tickets))
         if rank:
             lines.append(Fact(language.gettext("Place in line"), language.number(rank)))
         mail.button = Link(language.gettext("Open your booking"), booking_link(booking.reference))
@@ -135,7 +143,7 @@ def _booking_mail(delivery: DeliveryRow) -> Mail:
         mail.ticket_code = booking.ticket_code
     if event.starts_at is not None and (mail.ticket_code or (ending and ending.had_tickets)):
         holder = booking.times_given or 0
-        mail.entry = Entry(event, booking.position, holder, ended, contact)
+        mail.entry = Entry(event, booking.position, holder, ended, contact, of_types)
     return mail
 
 
@@ -215,12 +223,19 @@ def _summed_up_mail(delivery: DeliveryRow) -> Mail:
 
 
 def _booking_links(found: Sequence[CurrentBooking], language: Language) -> list[Link]:
-    return [Link(row.event_name, *_told_link(row, language)) for row in found]
+    names = names_in({row.event_id for row in found if row.wants})
+    return [
+        Link(row.event_name, *_told_link(row, names.get(row.event_id, {}), language))
+        for row in found
+    ]
 
 
-def _told_link(booking: CurrentBooking, language: Language) -> tuple[str, str]:
+def _told_link(
+    booking: CurrentBooking, names: Mapping[int, str], language: Language
+) -> tuple[str, str]:
     """The link of a booking, and what is said beside it; it answers for the address if asked."""
-    said = f"{_when(booking, language)} · {_claim(booking, language)}"
+    parts = _when(booking, language), _claim(booking, language)
+    said = " · ".join(filter(None, (*parts, words_of_tickets(booking.wants, names))))
     if booking.term != TermKind.ADDRESS:
         return booking_link(booking.reference), said
     asks = language.gettext("Not kept yet: open this link and press the button there.")

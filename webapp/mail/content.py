@@ -35,7 +35,8 @@ class Fact:
 class Entry(NamedTuple):
     """What a calendar file is made of: an event, and the booking whose entry it is.
 
-    `holder` counts those who gave the ticket on before.
+    `holder` counts those who gave the ticket on before. `tickets` says of which types they are,
+    where the event has any.
     """
 
     event: EventRow
@@ -43,6 +44,7 @@ class Entry(NamedTuple):
     holder: int = 0
     is_cancelled: bool = False
     contact: Contact = NOBODY
+    tickets: str = ""
 
 
 @dataclass(slots=True)

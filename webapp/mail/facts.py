@@ -6,7 +6,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any, NamedTuple, Protocol, cast
 
-from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select
+from sqlalchemy import Connection, Select, func, or_, select
 
 from webapp import clock
 from webapp.booking.commands import (
@@ -21,10 +21,11 @@ from webapp.booking.commands import (
 )
 from webapp.booking.links import Purpose, state_of
 from webapp.booking.open_questions import Question
-from webapp.booking.queries import BookingView, row_of_event, takeable_now
+from webapp.booking.queries import BookingView, takeable_now
 from webapp.booking.ranks import rank_of
 from webapp.booking.terms import QUESTIONS, end_of, may_ask
 from webapp.events.services import FIELDS_ATTENDEES_HEAR_OF
+from webapp.mail.ahead import IS_ASKED, NOTHING, QUESTION, Ahead, AskedBooking, place_of, read_told
 from webapp.mail.failures import NothingToSend, NotYet
 from webapp.mail.limits import let_through
 from webapp.storage.outbox import enqueue
@@ -69,37 +70,17 @@ MOST_LINKS = 50
 # Less than sent rows are kept, more than an unsent one can wait.
 LONGEST_SUPERSEDED = timedelta(days=7)
 
-_is_asked = and_(
-    terms.c.event_id == bookings.c.event_id,
-    terms.c.position == bookings.c.position,
-    terms.c.is_open.is_(True),
-)
-_question = (terms.c.kind.label("term"), terms.c.lapses_at)
-# Every mail of a booking begins with it, and to put it together takes as long as to run it.
-_asked_booking = (
-    select(bookings, *_question)
-    .join(terms, _is_asked, isouter=True)
-    .where(bookings.c.event_id == bindparam("of_event"), bookings.c.position == bindparam("at"))
-)
 
-
-class AskedBooking(BookingRow, Protocol):
-    """A booking with what its attendee is asked, if anything is, and until when."""
-
-    @property
-    def term(self) -> str | None: ...
-
-    @property
-    def lapses_at(self) -> datetime | None: ...
-
-
-def facts_for(delivery: DeliveryRow) -> BookingView:
+def facts_for(delivery: DeliveryRow, ahead: Ahead = NOTHING) -> BookingView:
     """The booking and event that a delivery tells of, as they are now.
 
     Raises `NothingToSend` when its mail would not be true, `SummedUp` and `NotYet` when it would
     be one too many.
     """
-    booking, event = _told(delivery)
+    told = ahead.told_by(delivery) or read_told([delivery]).get(place_of(delivery))
+    if told is None:
+        raise NothingToSend
+    booking, event = told
     if booking.status not in TRUE_OF[delivery.what]:
         raise NothingToSend
     if delivery.what not in TO_OTHERS and booking.email != delivery.recipient:
@@ -128,7 +109,8 @@ def facts_for(delivery: DeliveryRow) -> BookingView:
         raise NothingToSend
     if delivery.what in SUPERSEDED_BY and _is_superseded(delivery):
         raise NothingToSend
-    let_through(delivery)
+    if delivery.id not in ahead.let_through:
+        let_through(delivery)
     return found
 
 
@@ -147,20 +129,6 @@ def answer_by(delivery: DeliveryRow, found: BookingView) -> datetime | None:
     if found.question is None or not (delivery.details or {}).get("lapses", True):
         return None
     return found.question.answer_by or end_of(found.question.kind, found.event, clock.now())
-
-
-def _told(delivery: DeliveryRow) -> tuple[AskedBooking, EventRow]:
-    """The booking of a delivery and its event. Raises `NothingToSend`."""
-    place = {"of_event": delivery.event_id, "at": delivery.position}
-
-    def work(connection: Connection) -> tuple[Any, Any]:
-        booking = connection.execute(_asked_booking, place).one_or_none()
-        return booking, row_of_event(connection, delivery.event_id)
-
-    booking, event = read(work)
-    if booking is None or event is None:
-        raise NothingToSend
-    return booking, event
 
 
 def _is_before(reminder: DeliveryRow, starts_at: datetime | None) -> bool:
@@ -270,10 +238,10 @@ _with_event: Select[Any] = (
         events.c.starts_at,
         events.c.ends_at,
         events.c.time_zone,
-        *_question,
+        *QUESTION,
     )
     .join(events, events.c.id == bookings.c.event_id)
-    .join(terms, _is_asked, isouter=True)
+    .join(terms, IS_ASKED, isouter=True)
 )
 
 

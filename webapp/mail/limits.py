@@ -7,6 +7,7 @@ most once an hour. The slots are rows that are locked, chosen in order and named
 any number of deliverers count together.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -68,6 +69,25 @@ _mailed_because_of = select(
     mail_slots.c.event_id == bindparam("event_id"),
     mail_slots.c.taken_at > bindparam("since"),
 )
+# The same for a batch.
+_recipients_known = (
+    select(mail_slots.c.recipient)
+    .where(mail_slots.c.recipient.in_(bindparam("recipients", expanding=True)))
+    .with_for_update()
+)
+_mailed_because_of_each = (
+    select(
+        mail_slots.c.network,
+        mail_slots.c.event_id,
+        func.count(distinct(mail_slots.c.recipient)),
+    )
+    .where(
+        mail_slots.c.network.in_(bindparam("networks", expanding=True)),
+        mail_slots.c.event_id.in_(bindparam("event_ids", expanding=True)),
+        mail_slots.c.taken_at > bindparam("since"),
+    )
+    .group_by(mail_slots.c.network, mail_slots.c.event_id)
+)
 
 
 def let_through(delivery: DeliveryRow) -> None:
@@ -77,6 +97,16 @@ def let_through(delivery: DeliveryRow) -> None:
     """
     if delivery.network is not None and not write(partial(_take_slot, delivery=delivery)):
         raise SummedUp
+
+
+def let_first_through(deliveries: Iterable[DeliveryRow]) -> Collection[int]:
+    """Take slots, all in one transaction, for mails to addresses that had none; return their ids.
+
+    Those that are left out have to ask for themselves.
+    """
+    caused = [delivery for delivery in deliveries if delivery.network is not None]
+    first = {delivery.recipient: delivery for delivery in reversed(caused)}
+    return write(partial(_take_first_slots, first=first)) if first else ()
 
 
 def let_summary_through(delivery: DeliveryRow) -> None:
@@ -124,6 +154,43 @@ def _take_slot(connection: Connection, *, delivery: DeliveryRow) -> bool:
     return True
 
 
+def _take_first_slots(
+    connection: Connection, *, first: Mapping[str, DeliveryRow]
+) -> Collection[int]:
+    """Take slots for those of `{recipient: delivery}` that nothing keeps back; return their ids."""
+    now = clock.now()
+    known = {*connection.execute(_recipients_known, {"recipients": sorted(first)}).scalars()}
+    new = [first[recipient] for recipient in sorted(first.keys() - known)]
+    if not new:
+        return ()
+    settings, mailed = current_settings(), Counter[tuple[str | None, int | None]]()
+    if settings.ratelimit_enabled:
+        connection.execute(_lock_pace)
+        values = {
+            "networks": sorted({delivery.network for delivery in new if delivery.network}),
+            "event_ids": sorted({delivery.event_id for delivery in new if delivery.event_id}),
+            "since": now - NEW_ADDRESSES_WINDOW,
+        }
+        for network, event_id, count in connection.execute(_mailed_because_of_each, values):
+            mailed[network, event_id] = count
+    taken = []
+    for delivery in new:
+        cause = delivery.network, delivery.event_id
+        if not settings.ratelimit_enabled or mailed[cause] < max(1, settings.bookings_freely):
+            mailed[cause] += 1
+            taken.append(_slot_of(delivery, SUMMARY + 1, now))
+    if taken:
+        _insert_slots(connection, taken)
+    return {slot.delivery_id for slot in taken}
+
+
+def _insert_slots(connection: Connection, slots: Iterable[Slot]) -> None:
+    try:
+        connection.execute(_new_slot, [slot._asdict() for slot in slots])
+    except IntegrityError as error:
+        raise Conflict from error
+
+
 def _take_slot_of_summary(connection: Connection, *, delivery: DeliveryRow) -> None:
     now = clock.now()
     slots = _lock_slots(connection, delivery.recipient)
@@ -152,10 +219,7 @@ def _write(connection: Connection, known: Collection[int], slot: Slot) -> None:
         here = (mail_slots.c.recipient == slot.recipient, mail_slots.c.number == slot.number)
         connection.execute(update(mail_slots).where(*here).values(slot._asdict()))
         return
-    try:
-        connection.execute(_new_slot, slot._asdict())
-    except IntegrityError as error:
-        raise Conflict from error
+    _insert_slots(connection, [slot])
 
 
 def _is_repeat(connection: Connection, question: DeliveryRow) -> bool:

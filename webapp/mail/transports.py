@@ -45,7 +45,10 @@ class Envelope:
 
 
 class Transport(Protocol):
-    """Takes mails away."""
+    """Takes mails away; `repeats_show` where one that is sent once more is there twice."""
+
+    @property
+    def repeats_show(self) -> bool: ...
 
     def send(self, envelope: Envelope) -> str:
         """Send a mail and return what was said to it.
@@ -59,6 +62,8 @@ class Transport(Protocol):
 
 class FolderTransport:
     """Writes each mail to a file that only its owner can read."""
+
+    repeats_show = False
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -92,6 +97,8 @@ class SmtpTransport:
     TLS is used where the server offers it, but not to this machine itself, where nobody listens
     and certificates are mostly self-made, unless the settings name the one to believe.
     """
+
+    repeats_show = True
 
     def __init__(self, server: MailServer) -> None:
         self._server = server

@@ -58,6 +58,16 @@ class Channel(Protocol):
     def name(self) -> str:
         """What `delivery.channel` says of its rows."""
 
+    @property
+    def repeats_show(self) -> bool:
+        """Whether a row that is sent once more is there twice."""
+
+    def look_ahead(self, deliveries: Sequence[DeliveryRow]) -> None:
+        """Read together what the rows of a batch need, which are sent next. Raises `Unavailable`.
+
+        Nothing is lost if that fails: what is missing is read when a row is sent.
+        """
+
     def send(self, delivery: DeliveryRow) -> None:
         """Send one row within `LONGEST_SEND_SECONDS`.
 
@@ -148,6 +158,7 @@ class Deliverer:
     jobs: Sequence[Job] = ()
     stop: Event = field(default_factory=Event)
     _rest: float = 0.0
+    _sent: list[DeliveryRow] = field(default_factory=list)
 
     def run(self) -> None:
         """Send what is due and what becomes due, until `stop` is set."""
@@ -187,21 +198,40 @@ class Deliverer:
         lease_ends = time.monotonic() + outbox.LEASE_TIME.total_seconds()
         rows, wait, pause = outbox.lease(self.channel.name, per_second=self.per_second)
         turn = time.monotonic() + wait
-        for done, delivery in enumerate(rows):
-            self.stop.wait(max(0.0, turn - time.monotonic()))
-            turn += pause
-            too_late = time.monotonic() + LONGEST_SEND_SECONDS > lease_ends
-            if self.stop.is_set() or too_late:
-                outbox.give_back(rows[done:])
-                break
-            failure = self._send(delivery, lease_ends)
-            if failure is not None and failure.for_all:
-                for left in rows[done + 1 :]:
-                    _note(lease_ends, outbox.retry_later, left, str(failure))
-                self._rest = min(self._rest * 2 or FIRST_REST_SECONDS, LONGEST_REST_SECONDS)
-                break
-            self._rest = 0.0
+        self._look_ahead(rows)
+        try:
+            for done, delivery in enumerate(rows):
+                if (too_early := turn - time.monotonic()) > 0:
+                    self._mark_sent(lease_ends)
+                    self.stop.wait(too_early)
+                turn += pause
+                too_late = time.monotonic() + LONGEST_SEND_SECONDS > lease_ends
+                if self.stop.is_set() or too_late:
+                    outbox.give_back(rows[done:])
+                    break
+                failure = self._send(delivery, lease_ends)
+                if failure is not None and failure.for_all:
+                    for left in rows[done + 1 :]:
+                        _note(lease_ends, outbox.retry_later, left, str(failure))
+                    self._rest = min(self._rest * 2 or FIRST_REST_SECONDS, LONGEST_REST_SECONDS)
+                    break
+                self._rest = 0.0
+        finally:
+            self._mark_sent(lease_ends)
         return len(rows)
+
+    def _look_ahead(self, rows: Sequence[DeliveryRow]) -> None:
+        try:
+            self.channel.look_ahead(rows)
+        except Unavailable:
+            pass
+        except Exception:
+            log.exception("a batch of deliveries cannot be looked at")
+
+    def _mark_sent(self, lease_ends: float) -> None:
+        """Note what was sent and not noted yet."""
+        sent, self._sent = self._sent, []
+        _note(lease_ends, outbox.mark_all_sent, sent)
 
     def _send(self, delivery: DeliveryRow, lease_ends: float) -> TemporaryFailure | None:
         """Send one row and note what became of it; return what the next ones may meet as well."""
@@ -233,7 +263,11 @@ class Deliverer:
             _note(lease_ends, outbox.retry_later, delivery, str(failure), step)
             log_event("delivery failed", **named, attempt=delivery.attempts)
         else:
-            _note(lease_ends, outbox.mark_sent, delivery, lapses.begin_term_of(delivery))
+            step = lapses.begin_term_of(delivery)
+            if step is None and not self.channel.repeats_show:
+                self._sent.append(delivery)
+            else:
+                _note(lease_ends, outbox.mark_sent, delivery, step)
             log_event("delivered", **named)
         return failure
 

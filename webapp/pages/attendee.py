@@ -13,35 +13,33 @@ from webapp import clock
 from webapp.accounts.contacts import contact_of
 from webapp.booking import services as bookings
 from webapp.booking.commands import (
-    ATTENDEE,
-    BookTickets,
     Status,
     attendee,
     is_active,
-    takes_tickets,
 )
-from webapp.booking.foresight import refuse_as_newcomer
-from webapp.booking.giving import may_give
-from webapp.booking.inventory import inventory_of, is_over
 from webapp.booking.queries import (
-    BookingView,
     find_booking,
     find_event,
-    free_now,
     locate,
-    may_leave_until,
 )
 from webapp.booking.terms import asks_addresses, may_ask
+from webapp.booking.ticket_types import words_of
+from webapp.booking.type_queries import availability_of, names_of
 from webapp.config import current_settings
-from webapp.errors import AlreadyBooked, DomainError, EventNotFound, InvalidInput, Problem
+from webapp.errors import AlreadyBooked, DomainError, EventNotFound
 from webapp.events.queries import as_if_published, events_after, own_event, upcoming_events
 from webapp.mail.facts import send_links
 from webapp.mail.ical import calendar_file
 from webapp.pages import forms, remembered
+from webapp.pages.choice import choice_of
 from webapp.pages.forms import form_on
-from webapp.pages.offer import Offers, goes_to, offer_of
+from webapp.pages.kept_booking import show_booking
+from webapp.pages.offer import Offers, offer_of, without_figures
 from webapp.pages.presentation import absolute_url, event_path, sends_mail
+from webapp.pages.standing import given_back, standing_of
+from webapp.pages.wishes import Wish, tickets_wanted, told_at_rows, wish_of_form
 from webapp.storage.columns import MAX_NAME
+from webapp.storage.idempotency import IdempotencyKey
 from webapp.storage.rows import EventRow
 from webapp.text import formatting
 from webapp.text.formatting import local
@@ -53,7 +51,6 @@ from webapp.web.language import chosen_language, language, ngettext
 from webapp.web.language import gettext as _
 from webapp.web.paging import page_of, place_in, place_of
 from webapp.web.rate_limits import BOOKING_FORMS, FreeTickets, limited, network
-from webapp.web.schemas import PageBooking, WantedTickets, from_form
 from webapp.web.security import current_login
 
 bp = Blueprint("attendee", __name__)
@@ -61,6 +58,8 @@ bp = Blueprint("attendee", __name__)
 
 PAGE = 24
 EVENT = "/events/<id:event_id>"
+# The blocks of an event's page that show how many tickets are left, or how many wait.
+LIVE = ("to_book", "availability", "book_label")
 
 
 class AddressHasBooking(DomainError):
@@ -79,6 +78,7 @@ def events() -> ResponseReturnValue:
     after = place_in(request.args.get("after", ""))
     read = partial(upcoming_events, search=search, after=after)
     page, next_cursor = page_of(read, PAGE, place_of)
+    lefts = availability_of([event for event in page if event.types])
     response = show_kept(
         "attendee/events.html",
         block="events",
@@ -86,7 +86,7 @@ def events() -> ResponseReturnValue:
         search=search,
         is_continued=after is not None,
         next_cursor=next_cursor,
-        offer_of=Offers(tuple((event.id, offer_of(event)) for event in page)),
+        offer_of=Offers(tuple((e.id, offer_of(e, available=lefts.get(e.id))) for e in page)),
     )
     response.headers["Cache-Control"] = "private, no-cache"
     return pack(response)
@@ -102,7 +102,14 @@ def event(event_id: int, slug: str) -> ResponseReturnValue:
         return _preview(event_id)
     if request.method != "POST" and slug != formatting.slug(found.name):
         return redirect(event_path(found), code=301)
-    return show_kept("attendee/event.html", **_on_offer(found, had_form=request.method == "POST"))
+    context = _on_offer(found, had_form=request.method == "POST")
+    if context["choice"]:
+        # What a code shows is for who has it.
+        draw = show if context["choice"].code else show_kept
+        return draw("attendee/event.html", **context)
+    # A hot event has other figures at each look.
+    lasting = {"event": without_figures(found), "offer": context["offer"].without_figures}
+    return show_kept("attendee/event.html", live=LIVE, lasting=lasting, **context)
 
 
 @bp.get(f"{EVENT}/availability")
@@ -125,34 +132,40 @@ def availability(event_id: int) -> ResponseReturnValue:
 @form_on("attendee.event")
 def book(event_id: int, slug: str) -> ResponseReturnValue:
     """Book tickets, or join the waiting list."""
-    form = _wished(event_id)
-    key = forms.idempotency_key("book", caller="page", **form.model_dump())
+    wish = wish_of_form(event_id)
+    key = forms.idempotency_key("book", caller="page", **wish.content)
+    with wish.told(event_id):
+        return _book(event_id, wish, key)
+
+
+def _book(event_id: int, wish: Wish, key: IdempotencyKey | None) -> ResponseReturnValue:
     must_answer = False
     try:
-        with FreeTickets(event_id, form.tickets, key) as free:
+        with FreeTickets(event_id, wish.tickets, key) as free:
             if free.are_too_many:
                 must_answer = may_ask(find_event(event_id), clock.now())
                 if not must_answer:
                     free.refuse_if_too_many()
             outcome = bookings.book_tickets(
                 event_id,
-                attendee_id=form.email,
-                tickets=form.tickets,
-                name=form.name,
-                email=form.email,
+                attendee_id=wish.email,
+                tickets=wish.tickets,
+                name=wish.name,
+                email=wish.email,
                 language=chosen_language(),
                 actor=attendee(network()),
                 key=key,
                 must_answer=must_answer,
+                **wish.of_types,
             )
             if outcome.repeated or outcome.asked:
                 free.take_back()
     except AlreadyBooked as error:
-        send_links(form.email, first=(event_id, error.position), network=network())
+        send_links(wish.email, first=(event_id, error.position), network=network())
         event, now = find_event(event_id), clock.now()
         if not must_answer and not asks_addresses(event, now):
             raise AddressHasBooking(is_mailed=sends_mail()) from error
-        refuse_as_newcomer(event, BookTickets("", form.tickets))
+        wish.refuse_as_newcomer(event_id)
         return move_to(url_for("attendee.asked", event_id=event_id))
     if outcome.asked:
         return move_to(url_for("attendee.asked", event_id=event_id))
@@ -173,7 +186,7 @@ def asked(event_id: int) -> ResponseReturnValue:
 @bp.get("/bookings/<reference>")
 def booking(reference: str) -> ResponseReturnValue:
     """An attendee's own booking: the ticket, or the place in the waiting list."""
-    return show("attendee/booking.html", **_standing(find_booking(reference)))
+    return show_booking(standing_of(find_booking(reference)))
 
 
 @bp.get("/bookings/<reference>/standing")
@@ -183,9 +196,9 @@ def standing(reference: str) -> ResponseReturnValue:
     if not wants_fragment():
         return redirect(url_for("attendee.booking", reference=reference), code=303)
     if found.booking.status == Status.WAITING:
-        return fragment("attendee/booking.html", "standing", **_standing(found))
+        return fragment("attendee/booking.html", "standing", **standing_of(found))
     # It waits no longer: the whole booking looks different now.
-    return show_anew("attendee/booking.html", **_standing(found, is_news=True))
+    return show_anew("attendee/booking.html", **standing_of(found, is_news=True))
 
 
 @bp.get("/bookings/<reference>/calendar.ics")
@@ -206,6 +219,7 @@ def calendar(reference: str) -> ResponseReturnValue:
         now=clock.now(),
         contact=contact_of(event.organizer_id),
         holder=found.booking.times_given or 0,
+        tickets=words_of(found.booking.wants, names_of(event)),
     )
     response = Response(file, mimetype="text/calendar")
     word = reads.pgettext("file", "event")
@@ -220,31 +234,34 @@ def calendar(reference: str) -> ResponseReturnValue:
 @form_on("attendee.booking")
 def change(reference: str) -> ResponseReturnValue:
     """Give a booking another number of tickets; ask once more before any are given back."""
-    form = from_form(WantedTickets, request.form)
     found = find_booking(reference)
     event_id, position = found.event.id, found.booking.position
-    if forms.must_be_sure(form.tickets, found.booking):
-        shown = _standing(found)
-        if shown["may_change"]:
-            return show("attendee/confirm_change.html", **shown, keeps=form.tickets)
-    key = forms.idempotency_key("change", caller="page", position=position, tickets=form.tickets)
-    with FreeTickets(event_id, form.tickets - found.booking.tickets, key) as free:
-        free.refuse_if_too_many()
-        outcome = bookings.change_tickets(
-            event_id,
-            position=position,
-            tickets=form.tickets,
-            reference=reference,
-            actor=attendee(network()),
-            key=key,
-        )
-        if outcome.repeated:
-            free.take_back()
+    with told_at_rows(event_id):
+        tickets, by_type, content = tickets_wanted(request.form)
+        if forms.must_be_sure(tickets, found.booking):
+            shown = standing_of(found)
+            if shown["may_change"]:
+                shown["given"] = given_back(found, by_type["wants"]) if by_type else None
+                return show("attendee/confirm_change.html", **shown, keeps=tickets, **by_type)
+        key = forms.idempotency_key("change", caller="page", position=position, **content)
+        with FreeTickets(event_id, tickets - found.booking.tickets, key) as free:
+            free.refuse_if_too_many()
+            outcome = bookings.change_tickets(
+                event_id,
+                position=position,
+                tickets=tickets,
+                reference=reference,
+                actor=attendee(network()),
+                key=key,
+                **by_type,
+            )
+            if outcome.repeated:
+                free.take_back()
     flash(
         ngettext(
             "Changed: the booking is now for %(num)s ticket.",
             "Changed: the booking is now for %(num)s tickets.",
-            form.tickets,
+            tickets,
         )
     )
     return move_to(url_for("attendee.booking", reference=reference))
@@ -254,17 +271,19 @@ def change(reference: str) -> ResponseReturnValue:
 @form_on("attendee.booking")
 def take(reference: str) -> ResponseReturnValue:
     """Take what is free now, in place of waiting for more."""
-    form = from_form(WantedTickets, request.form)
     event_id, position = locate(reference)
-    bookings.take_free(
-        event_id,
-        position=position,
-        tickets=form.tickets,
-        reference=reference,
-        actor=attendee(network()),
-        key=forms.idempotency_key("take", caller="page", position=position, tickets=form.tickets),
-    )
-    flash(ngettext("%(num)s ticket is yours now.", "%(num)s tickets are yours now.", form.tickets))
+    with told_at_rows(event_id):
+        tickets, by_type, content = tickets_wanted(request.form)
+        bookings.take_free(
+            event_id,
+            position=position,
+            tickets=tickets,
+            reference=reference,
+            actor=attendee(network()),
+            key=forms.idempotency_key("take", caller="page", position=position, **content),
+            **by_type,
+        )
+    flash(ngettext("%(num)s ticket is yours now.", "%(num)s tickets are yours now.", tickets))
     return move_to(url_for("attendee.booking", reference=reference))
 
 
@@ -274,7 +293,9 @@ def confirm_cancel(reference: str) -> ResponseReturnValue:
     found = find_booking(reference)
     if not is_active(found.booking.status):
         return redirect(url_for("attendee.booking", reference=reference), code=303)
-    return show("attendee/confirm_cancel.html", **_standing(found))
+    given = given_back(found, {}) if found.event.types else None
+    shown = {**standing_of(found), "rank": found.rank, "given": given}
+    return show("attendee/confirm_cancel.html", **shown)
 
 
 @bp.post("/bookings/<reference>/cancel")
@@ -302,63 +323,24 @@ def _preview(event_id: int) -> Response:
     return show("attendee/event.html", **context, is_preview=True)
 
 
-def _wished(event_id: int) -> PageBooking:
-    """The form of a booking. Raises `InvalidInput` for all that is wrong with it at once."""
-    try:
-        return from_form(PageBooking, request.form)
-    except InvalidInput as error:
-        problems, most = dict(error.problems), offer_of(find_event(event_id)).most
-        if request.form.get("tickets", 1, type=int) > most:
-            problems.setdefault("tickets", Problem("too_many_tickets", limit=most))
-        raise InvalidInput(problems) from error
-
-
 def _on_offer(event: EventRow, *, had_form: bool) -> dict[str, Any]:
     """What the page of an event shows; `wanted` are the tickets that the form asks for so far."""
-    offer = offer_of(event)
+    choice = choice_of(event, request.values) if event.types else None
+    offer = offer_of(event, available=choice.available if choice else None)
     wanted = request.values.get("tickets", 1, type=int)
     return {
         "event": event,
         "offer": offer,
+        "choice": choice,
         "wanted": min(max(1, wanted), offer.most),
         "is_too_many": wanted > offer.most,
         "coming": tuple(events_after(event)) if offer.is_over else (),
         # Who has filled in the form when the last ticket goes keeps it: somebody may still cancel.
         # Before the opening it is there to be filled in; its button opens by the page's clock.
-        "has_form": not offer.refusal or bool(offer.opens_at) or (offer.is_full and had_form),
+        "has_form": (choice is None or choice.is_open)
+        and (not offer.refusal or bool(offer.opens_at) or (offer.is_full and had_form)),
         "asks": asks_addresses(event, clock.now()),
         "contact": contact_of(event.organizer_id),
-    }
-
-
-def _standing(found: BookingView, *, is_news: bool = False) -> dict[str, Any]:
-    """What the pages of a booking show; `is_news` when it changed before the attendee's eyes."""
-    booking, event, now = found.booking, found.event, clock.now()
-    inventory = inventory_of(event, now)
-    active = is_active(booking.status)
-    until = may_leave_until(booking, event) if active else None
-    return {
-        "booking": booking,
-        "event": event,
-        "rank": found.rank,
-        "question": found.question,
-        "contact": contact_of(event.organizer_id),
-        "may_give": may_give(booking, event, found.question, now),
-        "goes_to": goes_to(event, now),
-        "is_open": inventory.closure is None,
-        "may_change": active and (until is None or now < until),
-        "until": until,
-        # Nobody gives back a ticket that was used at the door.
-        "least": max(1, booking.admitted),
-        "more": inventory.more_for(booking.tickets, ATTENDEE)
-        if takes_tickets(booking.status)
-        else 0,
-        "free": free_now(found),
-        "may_move_up": inventory.promotes,
-        "is_over": is_over(event, now),
-        # Tickets that anybody can have while the event is on.
-        "on_sale": 0 if inventory.promotes or inventory.closure else inventory.available,
-        "is_news": is_news,
     }
 
 

@@ -4,6 +4,8 @@ from flask import Blueprint, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.booking.queries import list_bookings
+from webapp.booking.ticket_types import words_of
+from webapp.booking.type_queries import names_of
 from webapp.mail.facts import send_links
 from webapp.pages import remembered
 from webapp.pages.forms import form_on
@@ -21,7 +23,8 @@ def bookings() -> ResponseReturnValue:
     """The bookings made on this device, and the form to ask for the links of all others."""
     found = list_bookings(remembered.references())
     remembered.keep([one.booking.reference for one in found])
-    return show("find/bookings.html", found=found)
+    words = [words_of(one.booking.wants, names_of(one.event)) for one in found]
+    return show("find/bookings.html", found=[*zip(found, words, strict=True)])
 
 
 @bp.post("/bookings/forget")

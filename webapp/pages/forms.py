@@ -17,7 +17,7 @@ from werkzeug.exceptions import HTTPException, TooManyRequests
 
 from webapp.booking.commands import is_active
 from webapp.errors import DomainError, EditConflict, InvalidInput, Problem, Unavailable
-from webapp.pages import missing_cookie
+from webapp.pages import missing_cookie, types
 from webapp.storage import idempotency
 from webapp.storage.idempotency import IdempotencyKey
 from webapp.storage.rows import BookingRow
@@ -193,6 +193,8 @@ def form_on(page: str) -> Callable[[View], View]:
 
 def _show_again(error: DomainError) -> Response:
     sent = request.form.keys() | request.files.keys()
+    if types.has_rows(request.form):
+        sent |= {types.ALL_ROWS}
     all_shown = isinstance(error, InvalidInput) and error.problems.keys() <= sent
     look_again = _("Please look at the marked fields.")
     response = _page_of_form(

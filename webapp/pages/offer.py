@@ -1,15 +1,20 @@
 """What an event offers to a newcomer now, in words where it is nothing."""
 
-from dataclasses import dataclass
+from collections import namedtuple
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
+from operator import attrgetter
+from typing import Any, cast
 
 from webapp import clock
 from webapp.booking import inventory
 from webapp.booking.refusals import why_closed
 from webapp.errors import WaitingListFull
-from webapp.storage.rows import LockedEvent
+from webapp.storage.rows import EventRow, LockedEvent
 from webapp.text.sentences import sentence_of
+from webapp.web.kept_pages import Lasting
 from webapp.web.language import gettext, language
 
 # Few is at most so many, and at most one in so many.
@@ -36,6 +41,30 @@ class Offer:
     has_list: bool
     has_started: bool
     is_over: bool
+
+    @property
+    def without_figures(self) -> "Offer":
+        """Whether there is anything, in place of how much."""
+        place = None if self.place is None else 1
+        return replace(self, left=min(self.left, 1), place=place, few=False)
+
+
+# What changes with each booking.
+FIGURES = ("confirmed", "waiting", "next_position", "revision", "next_lapse_at")
+
+
+def without_figures(event: EventRow) -> EventRow:
+    """All else of an event, which stays the same for long."""
+    row = cast(Any, event)
+    kind, values_of = _lasting(row._fields)
+    return cast(EventRow, kind._make(values_of(row)))
+
+
+@cache
+def _lasting(columns: tuple[str, ...]) -> tuple[Any, Any]:
+    names = [name for name in columns if name not in FIGURES]
+    kind = type("LastingEvent", (Lasting, namedtuple("_Columns", names)), {"__slots__": ()})
+    return kind, attrgetter(*names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +93,10 @@ def goes_to(event: LockedEvent, now: datetime) -> GoesTo:
     return GoesTo.NOBODY if here.closure else GoesTo.OFFER
 
 
-def offer_of(event: LockedEvent) -> Offer:
-    """The offer of an event, as of its row."""
+def offer_of(event: LockedEvent, *, available: int | None = None) -> Offer:
+    """The offer of an event, as of its row; `available` is as in `inventory.offer_of`."""
     now = clock.now()
-    offer = inventory.offer_of(event, now)
+    offer = inventory.offer_of(event, now, available=available)
     refusal = ""
     if offer.closure is not None:
         refusal = sentence_of(why_closed(event, now), language())

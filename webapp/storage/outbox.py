@@ -65,6 +65,16 @@ Step = Callable[[Connection], object]
 _insert = insert(deliveries)
 _now = bindparam("now", type_=UtcDateTime)
 
+_marking_sent = (
+    update(deliveries)
+    .where(
+        deliveries.c.id.in_(bindparam("of_all", expanding=True)),
+        deliveries.c.state == "pending",
+        deliveries.c.attempts == bindparam("tries"),
+    )
+    .values(state="sent", sent_at=_now, problem=None)
+)
+
 # Rows as `DeliveryRow`: under the names that the columns have in Python.
 whole_rows = select(*[column.label(column.key) for column in deliveries.c])
 
@@ -234,6 +244,21 @@ def postpone(delivery: DeliveryRow, until: datetime) -> None:
 def mark_sent(delivery: DeliveryRow, step: Step | None = None) -> None:
     """Note that a row was sent; `step` is done first, in the same transaction."""
     _change(delivery, step, state="sent", sent_at=clock.now(), problem=None)
+
+
+def mark_all_sent(sent: Iterable[DeliveryRow]) -> None:
+    """Note that rows were sent, all in one transaction."""
+    ids: dict[int, list[int]] = {}
+    for delivery in sent:
+        ids.setdefault(delivery.attempts, []).append(delivery.id)
+
+    def work(connection: Connection) -> None:
+        for attempts, of_all in ids.items():
+            given = {"of_all": of_all, "tries": attempts, "now": clock.now()}
+            connection.execute(_marking_sent, given)
+
+    if ids:
+        write(work)
 
 
 def park(delivery: DeliveryRow, reason: str, step: Step | None = None) -> None:

@@ -94,6 +94,10 @@ SENTENCES = {
     "not_free.others_wait": (
         "No more tickets can be had while somebody waits. The booking stays as it is."
     ),
+    "not_free.would_wait": (
+        "These tickets are not free together now: you would join the waiting list. Nothing is"
+        " booked yet; press the button once more if you want that."
+    ),
     "pass_may_not_sell": (
         "This device may not sell tickets. Send them to the organizer, or ask for a pass that may."
     ),

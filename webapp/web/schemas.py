@@ -57,11 +57,16 @@ class Input(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class PageBooking(Input):
-    """An attendee books on a page."""
+class Newcomer(Input):
+    """Who books on a page."""
 
     name: RequiredLine
     email: Email
+
+
+class PageBooking(Newcomer):
+    """An attendee books on a page."""
+
     tickets: Tickets = 1
 
 
