@@ -451,3 +451,19 @@ def test_stranger_learns_nothing_of_a_booking_of_types(
 def test_plain_page_has_nothing_of_types(app: Flask, make_event: MakeEvent, person: Person) -> None:
     page = person.get(f"/events/{make_event('Plain')}-plain?code=CREW").text
     assert not re.search(r"type-\d|I have a code|name=\"waits", page)
+
+
+def test_those_ahead_who_want_something_else_do_not_count(
+    app: Flask, make_event: MakeEvent, owner_id: int, person: Person
+) -> None:
+    event_id = make_event("Gala", tickets=9)
+    add_types(app, owner_id, event_id, TypeDetails("A", quota=1), TypeDetails("B", quota=1))
+    book(app, event_id, "ada", {1: 1, 2: 1})
+    for who in ("bob", "cleo"):
+        book(app, event_id, who, {1: 1})
+    both = person.get(f"/bookings/{book(app, event_id, 'dora', {1: 1, 2: 1})}")
+    shown = text_of(both)
+    assert "2 ahead of you want A too. You are next for B . You get all of them at once" in shown
+    last = person.get(f"/bookings/{book(app, event_id, 'eve', {2: 1})}")
+    assert "<title>1 ahead of you · Gala" in last.text
+    assert "1 ahead of you wants B too." in text_of(last)
