@@ -90,6 +90,18 @@ class TypeInUse(DomainError):
     code = "type_in_use"
 
 
+class CodeNotFound(DomainError):
+    """The event has no code of this number."""
+
+    code = "code_not_found"
+
+
+class CodeInUse(DomainError):
+    """A code that cannot go: somebody has booked with it."""
+
+    code = "code_in_use"
+
+
 class EventNotFound(DomainError):
     code = "event_not_found"
 

@@ -19,6 +19,7 @@ import webapp
 from tests.support.fixtures import MakeEvent
 from tests.support.tools import rows
 from webapp.booking import batch, giving, lists, open_questions, queries
+from webapp.booking import code_services as codes
 from webapp.booking import services as bookings
 from webapp.booking import type_services as types
 from webapp.booking.access import check_own, lock_own_event
@@ -31,7 +32,14 @@ from webapp.booking.queries import find_event
 from webapp.door import attendance, passes
 from webapp.door import services as door
 from webapp.door.decide import Scan
-from webapp.errors import EventClosed, EventNotFound, PassNotFound, TypeNotFound
+from webapp.errors import (
+    CodeNotFound,
+    EventClosed,
+    EventNotFound,
+    InvalidInput,
+    PassNotFound,
+    TypeNotFound,
+)
 from webapp.events import dismissals, pictures, removal, sales
 from webapp.events import services as events
 from webapp.events.dismissals import Matter
@@ -49,7 +57,7 @@ ASKING = {"actor", "organizer_id"}
 ROOMS = ("booking", "door", "events", "mail")
 TABLES = (
     *("event", "booking", "activity", "delivery", "message", "picture", "old_code"),
-    *("door_pass", "scan", "admission"),
+    *("door_pass", "scan", "admission", "ticket_type", "code"),
 )
 
 # By name: what each does to an event of Olga's in somebody's name. Where an event is read, its
@@ -96,6 +104,18 @@ VERBS: dict[str, Callable[[EventRow, int], object]] = {
         event.id, [1], actor=organizer(who)
     ),
     "booking.type_services.remove_type": lambda event, who: types.remove_type(
+        event.id, 1, actor=organizer(who)
+    ),
+    "booking.code_services.codes_of_event": lambda event, who: codes.codes_of_event(
+        event, actor=organizer(who)
+    ),
+    "booking.code_services.add_code": lambda event, who: codes.add_code(
+        event.id, codes.CodeDetails("NEW"), actor=organizer(who)
+    ),
+    "booking.code_services.edit_code": lambda event, who: codes.edit_code(
+        event.id, 1, codes.CodeDetails("NEW"), actor=organizer(who)
+    ),
+    "booking.code_services.remove_code": lambda event, who: codes.remove_code(
         event.id, 1, actor=organizer(who)
     ),
     "events.services.cancel_event": lambda event, who: events.cancel_event(
@@ -225,9 +245,11 @@ OF_AN_ACCOUNT = {
 # What everybody may know of an event, and what other services are made of.
 OF_NOBODY = {
     "booking.guests.listed_guest_id",
+    "booking.code_services.code_of",
     "booking.load_types.queues_of",
     "booking.save_types.end_queues",
     "booking.type_queries.read_types",
+    "booking.type_queries.typed_event",
     "booking.queries.row_of_event",
     "door.attendance.arrivals_of",
     "door.load.pass_names",
@@ -317,8 +339,8 @@ def test_stranger_neither_sees_nor_changes_anything(
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_owner_is_no_stranger(event: EventRow, organizer_id: int, verb: str) -> None:
-    # It has bookings, so it cannot be a draft again, and neither passes nor types.
-    with suppress(EventClosed, PassNotFound, TypeNotFound):
+    # It has bookings, so it cannot be a draft again, and neither passes nor types nor codes.
+    with suppress(EventClosed, PassNotFound, TypeNotFound, CodeNotFound, InvalidInput):
         VERBS[verb](event, organizer_id)
 
 

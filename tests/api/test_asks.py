@@ -215,3 +215,27 @@ def test_more_tickets_count_as_booked_freely_but_for_the_organizer(
     raised = [api.patch(path, {"tickets": tickets}).status_code for tickets in (3, 3, 4, 2, 3)]
     assert raised == [200, 200, 429, 200, 429]
     assert api.patch(path, {"tickets": 5}, headers=organizer).status_code == 200
+
+
+def test_address_that_has_a_booking_is_told_what_others_are_told_by_type(
+    api: Api, organizer: dict[str, str], asking: int
+) -> None:
+    """Of whatever types and codes it asks for, though it could have none of it."""
+    types, codes = (f"/events/{asking}/{what}" for what in ("types", "codes"))
+    for body in ({"name": "Seat"}, {"name": "Friends", "hidden": True}):
+        assert api.post(types, body, headers=organizer).status_code == 201
+    for body in ({"code": "CHOIR", "types": [2], "limit": 1}, {"code": "GONE", "limit": 1}):
+        assert api.post(codes, body, headers=organizer).status_code == 201
+    one = [{"type": number, "tickets": 1} for number in (1, 2, 9)]
+    assert ask(api, asking, items=one[:1], code="gone").status_code == 202
+    asked: list[dict[str, Any]] = [{}, {"tickets": 99}, {"items": [{"type": 1, "tickets": 99}]}]
+    asked += [{"items": [item], **more} for item in one for more in ({}, {"code": "NO"})]
+    asked += [{"items": [item], "code": code} for item in one for code in ("CHOIR", "GONE")]
+    found = set()
+    for number, more in enumerate(asked):
+        answers = [ask(api, asking, who, **more) for who in (f"new{number}@example.org", ADA)]
+        # The first to use a code uses it up.
+        if more.get("code") != "CHOIR" or answers[0].status_code == 400:
+            assert len({answer.get_data() for answer in answers}) == 1, more
+        found.add((answers[0].status_code, answers[0].get_json().get("code")))
+    assert found == {(202, None), (400, "unknown_code"), (400, "invalid_input")}

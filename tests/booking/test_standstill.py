@@ -13,6 +13,7 @@ from webapp.booking.commands import organizer
 from webapp.booking.queries import find_event
 from webapp.booking.services import book_tickets, cancel_booking, change_tickets
 from webapp.booking.standstill import standstills
+from webapp.booking.type_services import TypeDetails, add_type, edit_type
 from webapp.errors import EventNotFound
 from webapp.extensions import db
 
@@ -117,3 +118,28 @@ def test_lists_of_others_are_nobodys_business(make_event: MakeEvent, stranger_id
     fill(event_id, 3, 3)
     with pytest.raises(EventNotFound):
         standstills([find_event(event_id)], actor=organizer(stranger_id))
+
+
+def test_list_stands_still_since_a_type_was_left_that_somebody_wants_more_of(
+    make_event: MakeEvent, organizer_id: int, now: Clock
+) -> None:
+    event_id, me = make_event(capacity=9), organizer(organizer_id)
+    add_type(event_id, TypeDetails("VIP", quota=2), actor=me)
+    add_type(event_id, TypeDetails("Standard"), actor=me)
+    for who, wants in {"a": {1: 2}, "b": {1: 2, 2: 1}, "c": {1: 1}}.items():
+        book_tickets(event_id, attendee_id=who, wants=wants)
+    assert seen(event_id) == {}, "nothing is kept from anybody"
+    now.go(hours=1)
+    began = now.moment
+    edit_type(event_id, 1, TypeDetails("VIP", quota=3), actor=me)
+    now.go(hours=1)
+    book_tickets(event_id, attendee_id="d", wants={2: 2})
+    assert seen(event_id) == {event_id: (2, 2, began)}
+    [still] = standstills([find_event(event_id)], actor=me).values()
+    assert (still.wanted, still.offered) == ("2 × VIP, 1 × Standard", "1 × VIP, 1 × Standard")
+    now.go(hours=1)
+    began = now.moment
+    cancel_booking(event_id, position=2)
+    assert seen(event_id) == {}, "the next one has it"
+    book_tickets(event_id, attendee_id="e", wants={2: 5})
+    assert seen(event_id) == {event_id: (5, 4, began)}

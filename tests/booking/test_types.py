@@ -5,13 +5,16 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from tests.support.fixtures import MakeEvent
+from tests.support.fixtures import Clock, MakeEvent
+from tests.support.terms import ask, go, mails_configured, send_mails
 from tests.support.tools import statuses
+from webapp.booking import lapses
 from webapp.booking.commands import Status, organizer
 from webapp.booking.services import book_tickets, cancel_booking, change_tickets
 from webapp.booking.type_queries import read_types
 from webapp.booking.type_services import TypeDetails, add_type, edit_type, remove_type
-from webapp.errors import ChooseTicketType, InvalidInput, Problem, TypeInUse
+from webapp.errors import ChooseTicketType, EditConflict, InvalidInput, Problem, TypeInUse
+from webapp.storage.idempotency import bind_key
 from webapp.storage.tables import events, queues, ticket_types
 from webapp.storage.transaction import read
 
@@ -112,3 +115,45 @@ def test_what_an_event_with_types_offers(gala: int) -> None:
     assert (found.available, found.available_of(VIP), found.available_of(STANDARD)) == (8, 0, 8)
     assert found.waiting_for(VIP) == 1
     assert [found.would_confirm(wants) for wants in ("2:8", "1:1")] == [True, False]
+
+
+def test_who_does_not_answer_gives_back_by_type(
+    make_event: MakeEvent, organizer_id: int, now: Clock
+) -> None:
+    with mails_configured():
+        event_id, me = make_event(capacity=5, asks_address=True), organizer(organizer_id)
+        add_type(event_id, TypeDetails("VIP", quota=2), actor=me)
+        ask(event_id, "ada", 2)
+        send_mails()
+        add_type(event_id, TypeDetails("Standard"), actor=me)
+        assert book(event_id, "b", {VIP: 1, STANDARD: 1}, actor=me).status is Status.WAITING
+        go(now, minutes=31)
+        lapses.settle(event_id)
+    assert statuses(event_id) == [Status.LAPSED, Status.CONFIRMED]
+    assert (taken(event_id), waiting(event_id)) == ({VIP: 1, STANDARD: 1}, {"1:1,2:1": 0})
+
+
+def test_type_is_added_once_under_a_key(make_event: MakeEvent, organizer_id: int) -> None:
+    event_id, me = make_event(capacity=3), organizer(organizer_id)
+    key = bind_key("add_type", caller=str(me), key="k" * 22, name="VIP")
+    assert [add_type(event_id, TypeDetails("VIP"), actor=me, key=key) for _ in range(2)] == [1, 1]
+    assert taken(event_id) == {1: 0}
+    [event] = rows(events, event_id)
+    assert (event.types, event.revision) == (1, 2)
+
+
+def test_edit_that_was_overtaken_changes_nothing(gala: int, organizer_id: int) -> None:
+    """What others have changed is told; bookings, and edits of another type, do not matter."""
+    me = organizer(organizer_id)
+    seen = rows(events, gala)[0].revision
+    book(gala, "a", {VIP: 1})
+    edit_type(gala, STANDARD, TypeDetails("Seat", quota=5), actor=me)
+    edit_type(gala, VIP, TypeDetails("VIP", quota=3), actor=me)
+    with pytest.raises(EditConflict) as overtaken:
+        edit_type(gala, VIP, TypeDetails("VIP", quota=4), actor=me, seen=seen)
+    assert overtaken.value.changed == {"quota": 3}
+    now = overtaken.value.row.revision
+    edit_type(gala, VIP, TypeDetails("Box", quota=3), actor=me, seen=seen)
+    edit_type(gala, VIP, TypeDetails("Box", quota=4), actor=me, seen=now)
+    [vip, _] = rows(ticket_types, gala)
+    assert (vip.name, vip.quota) == ("Box", 4)

@@ -14,6 +14,7 @@ from tests.support.tools import together
 from webapp import clock
 from webapp.booking import services as bookings
 from webapp.booking.commands import organizer
+from webapp.booking.type_services import TypeDetails, add_type
 from webapp.events import services as events
 from webapp.extensions import db
 from webapp.mail import offers
@@ -130,3 +131,29 @@ def test_offer_is_remembered_when_what_was_sent_is_forgotten(
     outbox.forget_old(outbox.MAIL)
     tell()
     assert subjects(mailbox, "mary").count(OFFER) == 1
+
+
+def test_who_keeps_a_type_from_those_behind_is_told_of_what_is_left(
+    make_event: MakeEvent, book: Book, tell: Tell, mailbox: Mailbox, owner_id: int
+) -> None:
+    event_id, me = make_event(tickets=9), organizer(owner_id)
+    for name, quota in (("VIP", 3), ("Front", None), ("Child", 2)):
+        add_type(event_id, TypeDetails(name, quota=quota), actor=me)
+    for name, wants in {
+        "ada": {1: 2, 3: 1},
+        "mary": {1: 2, 2: 1},
+        "grace": {1: 1, 2: 1},
+        "hedy": {3: 2},
+        "joan": {3: 1},
+    }.items():
+        bookings.book_tickets(
+            event_id, attendee_id=f"{name}@example.org", email=f"{name}@example.org", wants=wants
+        )
+    for _ in range(2):
+        tell()
+    assert subjects(mailbox, "mary")[1:] == [OFFER]
+    words = words_of(mailbox.to("mary@example.org")[1])
+    assert "You wait for 2 × VIP, 1 × Front. Now you can take 1 × VIP, 1 × Front at once" in words
+    assert subjects(mailbox, "hedy")[1:] == ["1 ticket is free now: take it? Harvest Supper"]
+    assert [len(subjects(mailbox, name)) for name in ("grace", "joan")] == [1, 1], "hold up nobody"
+    assert written() == 2

@@ -46,6 +46,7 @@ PATHS = {
     "delivery_id": "1",
     "token_id": "1",
     "pass_id": "1",
+    "number": "1",
     "version": "x",
     "reference": "x" * 22,
     "token": "x" * 32,

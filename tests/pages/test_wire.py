@@ -40,7 +40,7 @@ def rules(app: Flask, event_id: int, reference: str) -> list[tuple[Rule, str]]:
     values = {
         **{"event_id": event_id, "reference": reference, "position": 1, "slug": "harvest-supper"},
         **{"filename": "nextup.css", "size": "small", "name": "none", "token": "x"},
-        **{"delivery_id": 1, "token_id": 1, "pass_id": 1, "version": "x"},
+        **{"delivery_id": 1, "token_id": 1, "pass_id": 1, "number": 1, "version": "x"},
     }
     found = []
     for rule in app.url_map.iter_rules():

@@ -62,6 +62,42 @@ BODIES = {
     "/api/events/cancel": st.one_of(nearly_right, anything),
     "/api/events/initialize": st.one_of(new_events, anything),
 }
+small = st.integers(0, 4)
+few = st.one_of(small, values)
+items = st.lists(
+    st.fixed_dictionaries({"type": few, "tickets": small}, optional={"price": numbers}), max_size=5
+)
+codes = st.one_of(st.sampled_from(["code", " Code", "stra\xdfe"]), texts)
+# (path, body) of calls about ticket types and codes.
+TYPED_CALLS = st.one_of(
+    st.tuples(
+        st.just("/api/events/{event_id}/types"),
+        st.fixed_dictionaries(
+            {"name": texts},
+            optional={
+                **{"quota": few, "minTickets": few, "maxTickets": few, "hidden": scalars},
+                **{"description": texts, "salesOpenAt": values, "salesCloseAt": values},
+            },
+        ),
+    ),
+    st.tuples(
+        st.just("/api/events/{event_id}/codes"),
+        st.fixed_dictionaries(
+            {"code": codes},
+            optional={
+                **{"types": st.one_of(st.lists(small, max_size=3), values), "unlocks": scalars},
+                **{"limit": few, "maxPerBooking": few, "validFrom": values, "note": texts},
+            },
+        ),
+    ),
+    st.tuples(
+        st.just("/api/events/book"),
+        st.fixed_dictionaries(
+            {"userId": st.integers(1, 2**40), "items": st.one_of(items, values)},
+            optional={"code": codes, "tickets": few},
+        ),
+    ),
+)
 headers: st.SearchStrategy[dict[str, str]] = st.one_of(
     st.just({}),
     st.text(st.characters(codec="latin-1", exclude_characters="\r\n"), max_size=300).map(
@@ -117,6 +153,27 @@ def test_any_json_is_answered_within_the_contract(app: Flask, made: Busy, path: 
     statuses = _run(send)
     assert statuses & {400, 404}
     assert (201 in statuses) == (path != "/api/events/cancel")
+    with app.app_context():
+        assert verify().broken == []
+
+
+def test_any_types_and_codes_are_answered_within_the_contract(app: Flask, made: Busy) -> None:
+    client = app.test_client()
+
+    @calm
+    @given(call=TYPED_CALLS)
+    @example(call=("/api/events/{event_id}/types", {"name": "Hidden", "hidden": True}))
+    @example(call=("/api/events/{event_id}/codes", {"code": "code", "limit": 3}))
+    @example(call=("/api/events/book", {"userId": 0, "items": [{"type": 1, "tickets": 1}]}))
+    def send(call: tuple[str, dict[str, Any]]) -> None:
+        path, body = call
+        if path.endswith("book"):
+            body["eventId"] = made.hot
+        auth = None if path.endswith("book") else LOGIN
+        path = path.format(event_id=made.hot)
+        hold(client.post(path, data=json.dumps(body), content_type="application/json", auth=auth))
+
+    assert {201, 400} <= _run(send)
     with app.app_context():
         assert verify().broken == []
 

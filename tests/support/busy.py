@@ -2,10 +2,11 @@
 
 import io
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from PIL import Image
+from sqlalchemy import Connection, insert
 
 from tests.support.terms import answer, ask, end_terms, mails_configured, send_mails
 from webapp import clock
@@ -16,6 +17,7 @@ from webapp.booking.corrections import correct_booking
 from webapp.booking.giving import give_ticket
 from webapp.booking.links import replace_link_of
 from webapp.booking.services import book_tickets, cancel_booking, change_tickets, take_free
+from webapp.booking.type_services import TypeDetails, add_type, edit_type
 from webapp.door.decide import Scan, What
 from webapp.door.services import scan
 from webapp.events.pictures import set_picture
@@ -27,6 +29,8 @@ from webapp.events.services import (
     publish_event,
 )
 from webapp.storage import idempotency
+from webapp.storage.tables import code_types, promo_codes
+from webapp.storage.transaction import write
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class Busy:
     draft: int
     asked: int
     running: int
+    typed: int
 
 
 def fill() -> Busy:
@@ -48,11 +53,12 @@ def fill() -> Busy:
     hot, started, ended, draft, running = (
         _event(name, owner) for name in ("hot", "started", "ended", "draft", "running")
     )
-    made = Busy(owner, hot, started, ended, draft, _asking(owner), running)
+    made = Busy(owner, hot, started, ended, draft, _asking(owner), running, _event("typed", owner))
     _fill_hot(made)
     _fill_started(made)
     _fill_running(made)
     _fill_asked(made)
+    _fill_typed(made)
     for attendee in "ab":
         book_tickets(made.ended, attendee_id=attendee, tickets=3, email="ada@example.org")
     change_tickets(made.ended, position=1, tickets=5)
@@ -150,9 +156,54 @@ def _fill_running(made: Busy) -> None:
     change_tickets(event, position=4, tickets=4)
 
 
+def _fill_typed(made: Busy) -> None:
+    """Ends with positions 3 to 8 confirmed: four VIP, four Standard, one Friend; one seat is free.
+
+    9 and 12 wait for room and keep it from all behind, 10 waits for VIP, 11 for two types. 1 and 2
+    are cancelled. Code 1 is for Friends: 3 of its 4 tickets are had.
+    """
+    event, me = made.typed, organizer(made.organizer)
+    for attendee, tickets in (("a1", 2), ("a2", 6), ("a3", 2), ("a4", 1)):
+        book_tickets(event, attendee_id=attendee, tickets=tickets)
+    vip = TypeDetails("VIP", quota=12)
+    for kind in (vip, TypeDetails("Standard"), TypeDetails("Friend", quota=2, hidden=True)):
+        add_type(event, kind, actor=me)
+    add_friends_code(event)
+    cancel_booking(event, position=2)
+    edit_type(event, 1, replace(vip, quota=5), actor=me)
+    book_tickets(event, attendee_id="a5", wants={2: 3})
+    change_tickets(event, position=5, wants={2: 4})
+    change_tickets(event, position=5, wants={2: 2})
+    book_tickets(event, attendee_id="a6", wants={1: 1, 2: 1})
+    book_tickets(event, attendee_id="a7", wants={3: 1}, code="friends")
+    cancel_booking(event, position=1)
+    edit_type(event, 1, replace(vip, quota=4), actor=me)
+    book_tickets(event, attendee_id="a8", wants={2: 1})
+    book_tickets(event, attendee_id="a9", wants={2: 3})
+    book_tickets(event, attendee_id="a10", wants={1: 2})
+    book_tickets(event, attendee_id="a11", wants={2: 1, 3: 1}, code="FRIENDS")
+    book_tickets(event, attendee_id="a12", wants={2: 3})
+
+
+def add_friends_code(event_id: int) -> None:
+    """A code that unlocks the third type of an event, for four tickets."""
+    code = {"event_id": event_id, "number": 1, "text": "FRIENDS", "ticket_limit": 4}
+    for_type = {"event_id": event_id, "code": 1, "type": 3}
+
+    def work(connection: Connection) -> None:
+        connection.execute(insert(promo_codes), code)
+        connection.execute(insert(code_types), for_type)
+
+    write(work)
+
+
 def go_on(made: Busy) -> None:
-    """Move the started event into the future again; publish the draft, and cancel it."""
+    """Move the started event into the future again; publish the draft, and cancel it.
+
+    The event with types is cancelled as well.
+    """
     later = EventDetails("started", 10, starts_at=clock.now() + timedelta(days=1))
     edit_event(made.started, later, actor=organizer(made.organizer))
     publish_event(made.draft, actor=organizer(made.organizer))
     cancel_event(made.draft, actor=organizer(made.organizer))
+    cancel_event(made.typed, actor=organizer(made.organizer))

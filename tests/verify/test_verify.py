@@ -1,6 +1,7 @@
 """`verify` is clean on whatever the services do, and finds each kind of damage done by SQL."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -30,7 +31,15 @@ from webapp.booking.services import book_tickets, cancel_booking
 from webapp.config import Settings
 from webapp.events.services import EventDetails, create_event
 from webapp.extensions import Base, db
-from webapp.verify import code_rules, door_rules, history_rules, list_rules, term_rules
+from webapp.verify import (
+    code_rules,
+    door_rules,
+    history_rules,
+    list_rules,
+    term_rules,
+    type_history,
+    type_rules,
+)
 from webapp.verify import services as verify
 from webapp.verify.checks import EXAMPLES
 from webapp.verify.state_rules import state_checks
@@ -42,11 +51,18 @@ ALL_RULES = {
     *list_rules.RULES,
     *code_rules.RULES,
     *door_rules.RULES,
+    *type_rules.RULES,
+    *type_history.RULES,
 }
 
 COPIED = (
     "event_id, position, attendee_id, status, tickets, reference, ticket_code, name, email,"
     " created_at"
+)
+# Sets the quota of VIP that an edit left behind.
+LEFT_QUOTA = (
+    """UPDATE activity SET details = '{"ticket_type": [{"number": 1, "quota": %s},"""
+    """ {"number": 1, "quota": %s}]}' WHERE event_id = :typed AND revision = %s"""
 )
 FAR = "2031-01-01 10:00:00.000000"
 LINE = "event_id, revision, batch, what, actor, at, position"
@@ -368,6 +384,154 @@ DAMAGE = {
         """UPDATE activity SET details = '{"admitted": [0, 1]}' WHERE event_id = :hot"""
         " AND what = 'admitted'",
     ),
+    "a ticket of a type is not counted": (
+        "a type's confirmed is the sum",
+        "UPDATE ticket_type SET confirmed = confirmed - 1 WHERE event_id = :typed AND number = 2",
+    ),
+    "a type has more tickets than the event": (
+        "types add up",
+        "UPDATE ticket_type SET confirmed = confirmed + 1 WHERE event_id = :typed AND number = 2",
+    ),
+    "a quota is lower than what is taken": (
+        "no type is oversold",
+        "UPDATE ticket_type SET quota = 3 WHERE event_id = :typed AND number = 1",
+    ),
+    "a booking has a ticket of another type": (
+        "a type's confirmed is the sum",
+        "UPDATE booking SET wants = '1:1' WHERE event_id = :typed AND position = 8",
+    ),
+    "a party wants more of a type than there are": (
+        "quotas hold the largest party",
+        "UPDATE booking SET wants = '1:5', tickets = 5 WHERE event_id = :typed AND position = 10",
+    ),
+    "a booking has a ticket of no type": (
+        "wants sum up to tickets",
+        "UPDATE booking SET wants = '2:2' WHERE event_id = :typed AND position = 9",
+    ),
+    "wants cannot be read": (
+        "wants sum up to tickets",
+        "UPDATE booking SET wants = 'vip' WHERE event_id = :typed AND position = 9",
+    ),
+    "a type is lost": (
+        "wants are of types that exist",
+        "DELETE FROM ticket_type WHERE event_id = :typed AND number = 3",
+    ),
+    "a booking has forgotten what it wants": (
+        "wants only where there are types",
+        "UPDATE booking SET wants = '' WHERE event_id = :typed AND position = 8",
+    ),
+    "a booking wants types of an event that has none": (
+        "wants only where there are types",
+        "UPDATE booking SET wants = '1:2' WHERE event_id = :hot AND position = 4",
+    ),
+    "an event has forgotten that it has types": (
+        "types are numbered",
+        "UPDATE event SET types = 0 WHERE id = :typed",
+    ),
+    "the number of a type will be given again": (
+        "types are numbered",
+        "UPDATE event SET types = 2 WHERE id = :typed",
+    ),
+    "an event has types that are lost": (
+        "types are numbered",
+        "UPDATE event SET types = 1 WHERE id = :hot",
+    ),
+    "somebody in a queue is not counted": (
+        "queues count who waits",
+        "UPDATE queue SET waiting = waiting - 1 WHERE event_id = :typed AND wants = '2:3'",
+    ),
+    "a queue is lost": (
+        "queues count who waits",
+        "DELETE FROM queue WHERE event_id = :typed AND wants = '1:2'",
+    ),
+    "a queue counts who has left": (
+        "queues add up",
+        "UPDATE queue SET waiting = 1 WHERE event_id = :typed AND wants = '1:1'",
+    ),
+    "an event without types has a queue": (
+        "queues add up",
+        "UPDATE queue SET event_id = :hot WHERE event_id = :typed AND wants = '1:2'",
+    ),
+    "who waits for room is left waiting": (
+        "nobody is next",
+        "UPDATE event SET capacity = capacity + 2 WHERE id = :typed",
+    ),
+    "who waits for a type is left waiting": (
+        "nobody is next",
+        "UPDATE booking SET position = 20 WHERE event_id = :typed AND position = 9",
+        "UPDATE booking SET position = 21 WHERE event_id = :typed AND position = 12",
+        "UPDATE event SET capacity = capacity + 1 WHERE id = :typed",
+        "UPDATE ticket_type SET quota = 6 WHERE event_id = :typed AND number = 1",
+    ),
+    "a ticket with a code is not counted": (
+        "codes count their tickets",
+        "UPDATE code SET used = used - 1 WHERE event_id = :typed",
+    ),
+    "more is had with a code than it is for": (
+        "no code is overdrawn",
+        "UPDATE code SET ticket_limit = 2 WHERE event_id = :typed",
+    ),
+    "a code is lost": ("a booking's code exists", "DELETE FROM code WHERE event_id = :typed"),
+    "a quota was lowered in secret": (
+        "quotas lead to the present",
+        "UPDATE ticket_type SET quota = 5 WHERE event_id = :typed AND number = 1",
+    ),
+    "a quota was once lower than what was taken": (
+        "no type is oversold at any commit",
+        LEFT_QUOTA % (12, 4, 10),
+    ),
+    "a newcomer got what somebody ahead waited for": (
+        "nobody gets what others lack",
+        "UPDATE activity SET wants_after = '1:1' WHERE event_id = :typed AND position = 7",
+    ),
+    "somebody moved up who was not next": (
+        "nobody gets what others lack",
+        "UPDATE activity SET revision = 14, wants_after = wants_before"
+        " WHERE event_id = :typed AND position = 6 AND what = 'promoted'",
+    ),
+    "somebody got more before those who waited for it": (
+        "nobody gets what others lack",
+        "UPDATE activity SET revision = 20 WHERE event_id = :typed AND what = 'raised'",
+    ),
+    "somebody was next and had to wait": (
+        "nobody was left next",
+        "UPDATE activity SET revision = 17"
+        " WHERE event_id = :typed AND position = 6 AND what = 'promoted'",
+    ),
+    "a larger quota reached nobody": (
+        "nobody was left next",
+        LEFT_QUOTA % (5, 6, 17),
+        "UPDATE activity SET revision = 15 WHERE event_id = :typed AND revision = 17",
+    ),
+    "the types of tickets change between two lines": (
+        "each line follows the last",
+        "UPDATE activity SET wants_before = '2:3'"
+        " WHERE event_id = :typed AND position = 5 AND what = 'reduced'",
+    ),
+    "tickets are of another type after the first was made": (
+        "each line follows the last",
+        "UPDATE activity SET wants_before = '2:6', wants_after = '2:6'"
+        " WHERE event_id = :typed AND position = 2 AND what = 'cancelled'",
+    ),
+    "a ticket changes its type when its booking moves up": (
+        "each line is a possible step",
+        "UPDATE activity SET wants_after = '2:2'"
+        " WHERE event_id = :typed AND position = 6 AND what = 'promoted'",
+    ),
+    "tickets of a line are of no type": (
+        "each line is a possible step",
+        "UPDATE activity SET wants_after = NULL, wants_before = NULL"
+        " WHERE event_id = :typed AND position = 6 AND what = 'promoted'",
+    ),
+    "a line tells of more types than tickets": (
+        "each line is a possible step",
+        "UPDATE activity SET wants_after = '2:1,3:1'"
+        " WHERE event_id = :typed AND position = 8 AND what = 'booked'",
+    ),
+    "a booking gets another type in secret": (
+        "history leads to the present",
+        "UPDATE booking SET wants = '3:1' WHERE event_id = :typed AND position = 8",
+    ),
     "an edit is taken back in secret": (
         "edits lead to the present",
         """UPDATE activity SET details = '{"capacity": [10, 12]}' WHERE event_id = :hot"""
@@ -391,7 +555,7 @@ def test_whatever_happens_through_the_services_is_clean(app: Flask) -> None:
         made = fill()
         report = verify.verify()
         assert report.broken == []
-        assert (report.events, report.bookings) == (6, 26)
+        assert (report.events, report.bookings) == (7, 38)
         assert report.rules == len(ALL_RULES)
         go_on(made)
         assert verify.verify().broken == []
@@ -445,6 +609,7 @@ def test_damage_is_found(bare: "Bare", what: str) -> None:
         bare.made.draft,
         bare.made.asked,
         bare.made.running,
+        bare.made.typed,
         1,
     }
 
@@ -461,7 +626,7 @@ def test_command_says_that_all_is_well(app: Flask) -> None:
         fill()
     result = app.test_cli_runner().invoke(args=["verify"])
     assert result.exit_code == 0
-    assert "6 events, 26 bookings" in result.output
+    assert "7 events, 38 bookings" in result.output
 
 
 def test_command_names_what_is_broken_and_fails(bare: "Bare") -> None:
@@ -506,15 +671,20 @@ class Bare:
                 ]
                 for table in Base.metadata.sorted_tables
             }
+        self.damaged: set[str] = set()
 
     def restore(self) -> None:
         with self.engine.begin() as connection:
             for table, rows in self.rows.items():
-                connection.execute(table.delete())
-                _insert(connection, table, rows)
+                if table.name in self.damaged:
+                    connection.execute(table.delete())
+                    _insert(connection, table, rows)
+        self.damaged.clear()
 
     def damage(self, *statements: str) -> None:
         made = asdict(self.made)
+        for statement in statements:
+            self.damaged.update(re.findall(r"(?:^UPDATE|DELETE FROM|INSERT INTO) (\w+)", statement))
         with self.engine.begin() as connection:
             for statement in statements:
                 wanted = {name: event for name, event in made.items() if f":{name}" in statement}
@@ -565,16 +735,17 @@ def bare(filled: Bare) -> Bare:
 
 
 def _tables_without_constraints() -> MetaData:
-    """The tables with columns, indexes and the keys that give out ids, and no promise besides."""
+    """The tables with columns, indexes and the keys that are written by; no promise besides."""
     metadata = MetaData()
     for table in Base.metadata.sorted_tables:
-        numbered = "id" in table.columns
+        # A queue is counted by an insert that finds its row by the key.
+        keyed = "id" in table.columns or table.name == "queue"
         columns = [
             Column(
                 column.name,
                 column.type,
                 *([Computed(column.computed.sqltext)] if column.computed else []),
-                primary_key=numbered and column.primary_key,
+                primary_key=keyed and column.primary_key,
                 nullable=column.nullable,
                 server_default=column.server_default,
             )

@@ -31,6 +31,8 @@ ERRORS: list[DomainError] = [
     errors.TypeNotFound(),
     errors.TypeInUse(),
     errors.TypeInUse("code"),
+    errors.CodeNotFound(),
+    errors.CodeInUse(),
     errors.BookingNotFound(),
     errors.LinkReplaced(),
     errors.LinkReplaced("given"),

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from webapp.errors import InvalidInput
 from webapp.text.languages import ENGLISH
 from webapp.text.sentences import problem_sentences, sentence_of
+from webapp.web.booking_schemas import BookRequest, CancelRequest
+from webapp.web.code_schemas import CodeFields
 from webapp.web.schemas import (
-    BookRequest,
-    CancelRequest,
     EventFields,
     FindBookings,
     PageBooking,
@@ -218,7 +218,9 @@ def test_form_takes_text_ignores_other_fields_and_empty_moments() -> None:
 @settings(deadline=None, derandomize=True, max_examples=150)
 @given(
     st.dictionaries(
-        st.sampled_from([*EventFields.model_fields, "odd", "\ud800"]),
+        st.sampled_from(
+            [*EventFields.model_fields, "items", "code", "types", "limit", "odd", "\ud800"]
+        ),
         st.recursive(
             st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
             lambda inner: (
@@ -227,7 +229,7 @@ def test_form_takes_text_ignores_other_fields_and_empty_moments() -> None:
             max_leaves=4,
         ),
     ),
-    st.sampled_from([EventFields, BookRequest, CancelRequest, PageBooking]),
+    st.sampled_from([EventFields, BookRequest, CancelRequest, PageBooking, CodeFields]),
 )
 def test_whatever_is_sent_is_accepted_or_refused_with_words_that_can_be_sent_back(
     data: dict[str, object], model: Any

@@ -20,7 +20,7 @@ EXPOSED_HEADERS = (
     " X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset"
 )
 PREFLIGHT_HEADERS = {
-    "Access-Control-Allow-Methods": "GET, POST, PATCH",
+    "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-None-Match",
     "Access-Control-Max-Age": "600",
 }

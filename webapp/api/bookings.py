@@ -1,13 +1,10 @@
 """Book, cancel, look at and change bookings."""
 
-from typing import Annotated, Self
-
 from flask import Response, g
-from pydantic import Field, StrictStr, model_validator
 
 from webapp import clock
 from webapp.accounts.services import Level
-from webapp.api import representations as shapes
+from webapp.api import booking_shapes as shapes
 from webapp.api.auth import Unauthorized
 from webapp.api.blueprint import bp
 from webapp.api.openapi import documented
@@ -26,43 +23,21 @@ from webapp.booking.services import (
     take_free,
 )
 from webapp.booking.terms import asks_addresses
+from webapp.booking.ticket_types import as_kept, text_of
 from webapp.config import current_settings
 from webapp.errors import AlreadyBooked, InvalidInput, Problem
 from webapp.mail.facts import send_links
-from webapp.web.fields import Email, RequiredLine, Tickets
-from webapp.web.json_bodies import answer, read_json
-from webapp.web.rate_limits import FreeTickets, admit_new_address, network
-from webapp.web.schemas import (
-    LEFT_OUT,
+from webapp.web.booking_schemas import (
+    BookingChange,
     BookRequest,
     CancelRequest,
-    Input,
-    Receiver,
-    WantedTickets,
-    attendee_id_of,
-    from_json,
+    KeepRequest,
+    TakeRequest,
+    wants_of_items,
 )
-
-
-class BookingChange(Input):
-    """Another number of tickets of a booking, or what is wrong with its name or email."""
-
-    tickets: Annotated[Tickets | None, LEFT_OUT] = None
-    name: Annotated[RequiredLine | None, LEFT_OUT] = None
-    email: Annotated[Email | None, LEFT_OUT] = None
-
-    @model_validator(mode="after")
-    def changes_one_thing(self) -> Self:
-        corrects = self.name is not None or self.email is not None
-        if corrects is (self.tickets is not None):
-            raise InvalidInput({"tickets": Problem("tickets_or_correction")})
-        return self
-
-
-class KeepRequest(Input):
-    """An attendee answers what they were asked; for the address with the token of its mail."""
-
-    token: Annotated[StrictStr, Field(max_length=200)] | None = None
+from webapp.web.json_bodies import answer, read_json
+from webapp.web.rate_limits import CodeTry, FreeTickets, admit_new_address, network
+from webapp.web.schemas import Receiver, attendee_id_of, from_json
 
 
 @bp.post("/events/book")
@@ -94,6 +69,10 @@ def book() -> Response:
     is a draft or runs; not once it is over or cancelled. Before the start that is behind whoever
     waits, and with the first booking after it all lapse who still wait.
 
+    Of an event with ticket types items says which; tickets alone are of the one type that is on
+    sale. A code unlocks hidden types: one that is no use is unknown_code, whatever the reason, and
+    after 20 of those in 15 minutes a client is told to come back later (429).
+
     Where the event asksAddress and its organizer does not book, the userId has to be an address,
     and the answer is 202 without a reference, the same whether or not the address has a booking.
     """
@@ -110,8 +89,12 @@ def book() -> Response:
     if is_named_by_address:
         email = attendee_id
     key = idempotency_key("book", asked)
+    wants = wants_of_items(asked.items)
     try:
-        with FreeTickets(asked.eventId, asked.tickets if by_stranger else 0, key) as free:
+        with (
+            CodeTry(asked.code if by_stranger else None),
+            FreeTickets(asked.eventId, asked.tickets if by_stranger else 0, key) as free,
+        ):
             # What the address has to answer for is not booked freely.
             if free.are_too_many and not asks_addresses(find_event(asked.eventId), clock.now()):
                 free.refuse_if_too_many()
@@ -119,6 +102,8 @@ def book() -> Response:
                 asked.eventId,
                 attendee_id=attendee_id,
                 tickets=asked.tickets,
+                wants=wants,
+                code=asked.code,
                 name=asked.name,
                 email=email,
                 language=asked.language,
@@ -134,7 +119,8 @@ def book() -> Response:
         event, now = find_event(asked.eventId), clock.now()
         if not by_stranger or not asks_addresses(event, now):
             raise
-        refuse_as_newcomer(event, BookTickets("", asked.tickets))
+        code = as_kept(asked.code or "") or None
+        refuse_as_newcomer(event, BookTickets("", asked.tickets, wants=text_of(wants), code=code))
         return answer(shapes.asked(), 202)
     if outcome.asked:
         return answer(shapes.asked(), 202)
@@ -173,7 +159,8 @@ def cancel() -> Response:
         outcome = cancel_booking(
             asked.eventId, attendee_id=attendee_id_of(asked.userId), actor=actor, key=key
         )
-    return answer(shapes.released(outcome, message="The booking is cancelled.", actor=actor))
+    message = "The booking is cancelled."
+    return answer(shapes.released(outcome, message=message, actor=actor))
 
 
 @bp.get("/bookings/<reference>")
@@ -191,14 +178,15 @@ def booking(reference: str) -> Response:
     who="either",
     level=Level.BOOK,
     body=BookingChange,
-    answer=shapes.Released,
+    answer=shapes.ChangedBooking,
     errors=(404, 409, 410, 422),
     idempotent=True,
 )
 def change(reference: str) -> Response:
     """Change the number of tickets, or correct a name or an address.
 
-    Tickets are sent in a call of their own. Those given back go to the next in line at once; more
+    Tickets are sent in a call of their own; where there are ticket types, as the items that the
+    booking is to have. Those given back go to the next in line at once; more
     are had while nobody waits and so many are free, else the booking stays as it is. A name counts
     at once. A new email is asked by a mail to it, and counts once the button behind that mail was
     pressed.
@@ -216,6 +204,7 @@ def change(reference: str) -> Response:
                 event_id,
                 position=position,
                 tickets=asked.tickets,
+                wants=wants_of_items(asked.items),
                 reference=reference,
                 actor=actor,
                 key=key,
@@ -225,7 +214,7 @@ def change(reference: str) -> Response:
         message = f"The booking is for {outcome.tickets} tickets now."
         if outcome.tickets == 1:
             message = "The booking is for 1 ticket now."
-        return answer(shapes.released(outcome, message=message, actor=actor))
+        return answer(shapes.changed_booking(outcome, message=message, actor=actor))
     if asked.email is not None:
         admit_new_address(f"{event_id}/{position}")
     made = correct_booking(
@@ -241,17 +230,17 @@ def change(reference: str) -> Response:
     if made.asks_address:
         told.append("The new email counts once the button behind the mail to it was pressed.")
     row = find_booking(reference).booking
-    outcome = Outcome(position, reference, Status(row.status), row.tickets)
+    outcome = Outcome(position, reference, Status(row.status), row.tickets, wants=row.wants)
     message = " ".join(told) or "It is so already."
-    return answer(shapes.released(outcome, message=message, actor=actor))
+    return answer(shapes.changed_booking(outcome, message=message, actor=actor))
 
 
 @bp.post("/bookings/<reference>/take")
 @documented(
     who="either",
     level=Level.BOOK,
-    body=WantedTickets,
-    answer=shapes.Released,
+    body=TakeRequest,
+    answer=shapes.ChangedBooking,
     errors=(404, 409, 410, 422),
     idempotent=True,
 )
@@ -261,18 +250,20 @@ def take(reference: str) -> Response:
     The booking that is next in line is confirmed with fewer tickets than it waits for, and gives up
     the others. It stays as it is unless it is next and so many are free at that moment.
     """
-    asked = from_json(WantedTickets, read_json())
+    asked = from_json(TakeRequest, read_json())
     event_id, position = locate(reference)
     actor = actor_for(event_id)
     outcome = take_free(
         event_id,
         position=position,
-        tickets=asked.tickets,
+        tickets=asked.tickets or 0,
+        wants=wants_of_items(asked.items),
         reference=reference,
         actor=actor,
         key=idempotency_key("take", asked, position=position),
     )
-    return answer(shapes.released(outcome, message="The booking is confirmed.", actor=actor))
+    message = "The booking is confirmed."
+    return answer(shapes.changed_booking(outcome, message=message, actor=actor))
 
 
 @bp.post("/bookings/<reference>/give")

@@ -11,6 +11,7 @@ from webapp.api.auth import required_account
 from webapp.api.blueprint import bp
 from webapp.api.events import EVENT, Listing, number
 from webapp.api.openapi import documented
+from webapp.api.type_shapes import Item, items_of
 from webapp.api.wire import page, read_query
 from webapp.booking.commands import Actor, door, organizer
 from webapp.door.passes import DoorPass
@@ -28,6 +29,7 @@ class Admission(TypedDict):
     """A booking of which somebody is in, since when and by which device.
 
     `by` is empty where the organizer let them in. A door pass is told no `bookingReference`.
+    `items` is there where the event has ticket types.
     """
 
     bookingReference: NotRequired[str]
@@ -37,6 +39,7 @@ class Admission(TypedDict):
     admitted: int
     firstAt: str
     by: str
+    items: NotRequired[list[Item]]
 
 
 class AdmissionPage(TypedDict):
@@ -97,4 +100,6 @@ def _admission(row: Arrival, *, with_reference: bool) -> Admission:
         "firstAt": utc(row.first_at),
         "by": row.by,
     }
+    if row.wants:
+        shown["items"] = items_of(row.wants)
     return {"bookingReference": row.reference, **shown} if with_reference else shown

@@ -1,7 +1,7 @@
 """Make, read and change events, and read what an organizer may read of them."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Literal
@@ -11,7 +11,8 @@ from pydantic import Field
 
 from webapp import clock
 from webapp.accounts.services import Level
-from webapp.api import representations as shapes
+from webapp.api import booking_shapes
+from webapp.api import event_shapes as shapes
 from webapp.api.auth import required_account
 from webapp.api.blueprint import bp
 from webapp.api.openapi import documented
@@ -19,6 +20,7 @@ from webapp.api.wire import idempotency_key, page, read_query
 from webapp.booking.commands import organizer
 from webapp.booking.queries import event_bookings, find_event, is_hidden
 from webapp.booking.ranks import ranks_of
+from webapp.booking.type_queries import TypedEvent, availability_of, read_types
 from webapp.errors import EventNotFound, InvalidInput, Problem
 from webapp.events import services as events
 from webapp.events.dates import warnings_of
@@ -91,7 +93,8 @@ def initialize() -> Response:
 @documented(answer=shapes.EventStatus, errors=(404,), cached=True)
 def status(event_id: int) -> Response:
     """How an event stands."""
-    return answer_if_changed(shapes.event_status(find_event(event_id)))
+    found = find_event(event_id)
+    return answer_if_changed(shapes.event_status(found, typed(found)))
 
 
 @bp.get("/events")
@@ -106,7 +109,7 @@ def upcoming() -> Response:
     after = start_and_id(asked.cursor) if asked.cursor else None
     read = partial(upcoming_events, search=asked.search, after=after)
     rows, cursor = page_of(read, asked.limit, cursor_after)
-    return page("events", [shapes.event_details(row) for row in rows], next_cursor=cursor)
+    return page("events", events_shown(rows), next_cursor=cursor)
 
 
 @bp.get("/organizer/events")
@@ -118,7 +121,7 @@ def own() -> Response:
     before = number(asked.cursor) if asked.cursor else None
     read = partial(own_events, account.id, before=before)
     rows, cursor = page_of(read, asked.limit, lambda row: str(row.id))
-    return page("events", [shapes.event_details(row) for row in rows], next_cursor=cursor)
+    return page("events", events_shown(rows), next_cursor=cursor)
 
 
 @bp.get(EVENT)
@@ -129,7 +132,7 @@ def event(event_id: int) -> Response:
     mine = g.caller is not None and found.organizer_id == g.caller.id
     if not mine and is_hidden(found):
         raise EventNotFound
-    return answer_if_changed(shapes.event_details(found))
+    return answer_if_changed(shapes.event_details(found, typed(found)))
 
 
 @bp.patch(EVENT)
@@ -201,7 +204,7 @@ def cancel_event(event_id: int) -> Response:
 
 
 @bp.delete(EVENT)
-@documented(who="organizer", level=Level.MANAGE, answer=shapes.Accepted, errors=(404, 409))
+@documented(who="organizer", level=Level.MANAGE, answer=booking_shapes.Accepted, errors=(404, 409))
 def delete(event_id: int) -> Response:
     """Delete an event that never had a booking. One with bookings can be cancelled."""
     delete_event(event_id, actor=organizer(required_account().id))
@@ -209,7 +212,9 @@ def delete(event_id: int) -> Response:
 
 
 @bp.get(f"{EVENT}/bookings")
-@documented(who="organizer", query=BookingListing, answer=shapes.BookingPage, errors=(400, 404))
+@documented(
+    who="organizer", query=BookingListing, answer=booking_shapes.BookingPage, errors=(400, 404)
+)
 def bookings(event_id: int) -> Response:
     """An event's bookings. In the order in which they were accepted.
 
@@ -227,11 +232,13 @@ def bookings(event_id: int) -> Response:
         after=number(asked.cursor) if asked.cursor else 0,
     )
     rows, cursor = page_of(read, asked.limit, lambda row: str(row.position))
-    return page("bookings", [shapes.organizer_booking(row) for row in rows], next_cursor=cursor)
+    return page(
+        "bookings", [booking_shapes.organizer_booking(row) for row in rows], next_cursor=cursor
+    )
 
 
 @bp.get(f"{EVENT}/waiting")
-@documented(who="organizer", query=Listing, answer=shapes.BookingPage, errors=(400, 404))
+@documented(who="organizer", query=Listing, answer=booking_shapes.BookingPage, errors=(400, 404))
 def waiting(event_id: int) -> Response:
     """An event's waiting list. The next in line comes first."""
     account = required_account()
@@ -244,7 +251,7 @@ def waiting(event_id: int) -> Response:
     ranks = ranks_of(event_id, [row.position for row in rows])
     # One that moved up in between stands here no more.
     shown = [
-        shapes.organizer_booking(row, rank=ranks[row.position])
+        booking_shapes.organizer_booking(row, rank=ranks[row.position])
         for row in rows
         if row.position in ranks
     ]
@@ -255,10 +262,18 @@ def show_changed(
     event_id: int, organizer_id: int, promoted: Mapping[int, str] | None = None
 ) -> Response:
     now = own_event(event_id, organizer_id=organizer_id)
-    told = warnings_told(now, clock.now())
-    return answer(
-        shapes.changed_event(now, promoted=list((promoted or {}).values()), warnings=told)
-    )
+    told, references = warnings_told(now, clock.now()), list((promoted or {}).values())
+    return answer(shapes.changed_event(now, typed(now), promoted=references, warnings=told))
+
+
+def typed(event: EventRow) -> TypedEvent | None:
+    """What an event offers by type; nothing is read for one without types."""
+    return read_types(event.id) if event.types else None
+
+
+def events_shown(rows: Sequence[EventRow]) -> list[shapes.EventDetails]:
+    available_now = availability_of(rows)
+    return [shapes.event_in_list(row, available_now) for row in rows]
 
 
 def warnings_told(event: EventRow, at: datetime) -> dict[str, str]:

@@ -67,6 +67,7 @@ DOOR_PASSES = (
 )
 PATH_PARAMETERS = {
     "event_id": {"type": "integer", "minimum": 1},
+    "number": {"type": "integer", "minimum": 1},
     "reference": {"type": "string"},
 }
 RATE_HEADERS = {

@@ -232,16 +232,6 @@ def give_back_until(event: LockedEvent, promoted_at: datetime | None = None) -> 
     return max(until, late if event.starts_at is None else min(late, event.starts_at))
 
 
-def free_for_head(event: LockedEvent, wanted: int, now: datetime) -> int:
-    """Tickets that the head of the waiting list can take at once in place of the `wanted` ones.
-
-    It is 0 where there are none, or where it moves up with all of them.
-    """
-    inventory = inventory_of(event, now)
-    free = max(0, inventory.free)
-    return free if inventory.promotes and inventory.waiting and free < wanted else 0
-
-
 def available(event: LockedEvent, now: datetime) -> int:
     """Tickets that a newcomer could have, whether or not booking is open."""
     if event.status == "cancelled" or (event.waiting and not has_started(event, now)):

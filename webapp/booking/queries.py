@@ -17,10 +17,12 @@ from webapp.booking import load
 from webapp.booking.access import check_own
 from webapp.booking.codes import REFERENCE, code_hash
 from webapp.booking.commands import ActivityKind, Actor, Status
-from webapp.booking.inventory import TIME_TO_GIVE_BACK, free_for_head, give_back_until
+from webapp.booking.inventory import TIME_TO_GIVE_BACK, give_back_until
 from webapp.booking.listing import LINES, WHOLE, Line, read_in_order
 from webapp.booking.open_questions import Question, question_of
 from webapp.booking.ranks import rank_of
+from webapp.booking.takeable import NOTHING, Takeable, takeable_by_head
+from webapp.booking.type_queries import read_types
 from webapp.errors import BookingNotFound, DomainError, EventNotFound, LinkReplaced
 from webapp.extensions import PerApp
 from webapp.storage.batcher import Batcher
@@ -121,14 +123,23 @@ def locate(reference: str) -> tuple[int, int]:
     return place
 
 
-def free_now(found: BookingView) -> int:
-    """Tickets that a booking could take at once in place of those it waits for.
+def takeable_now(found: BookingView) -> Takeable:
+    """What a booking could take at once in place of all it waits for.
 
-    Only the head of the waiting list can; for every other booking it is 0.
+    Where tickets are all alike only the head of the waiting list can, and nothing is read.
     """
-    if found.rank != 1:
-        return 0
-    return free_for_head(found.event, found.booking.tickets, clock.now())
+    if found.rank is None:
+        return NOTHING
+    if found.event.types:
+        return read_types(found.event.id).takeable(found.booking)
+    if found.rank > 1:
+        return NOTHING
+    return takeable_by_head(found.event, found.booking.tickets, clock.now())
+
+
+def free_now(found: BookingView) -> int:
+    """How many tickets that are."""
+    return takeable_now(found).tickets
 
 
 def may_leave_until(booking: BookingRow, event: LockedEvent) -> datetime | None:

@@ -1,5 +1,7 @@
 """What the history tells of an event's revisions: who wrote one, and what was edited since."""
 
+from typing import Any
+
 from sqlalchemy import Connection, select
 
 from webapp.booking.load import lock_event
@@ -21,12 +23,29 @@ def is_committed(connection: Connection, event_id: int, *, revision: int, batch:
 
 def edited_since(connection: Connection, event: LockedEvent, seen: int) -> set[str]:
     """The columns of an event that were edited after the revision `seen` of it."""
+    return {column for details in _edits_since(connection, event, seen) for column in details}
+
+
+def part_edited_since(
+    connection: Connection, event: LockedEvent, seen: int, part: tuple[str, int]
+) -> set[str]:
+    """The same of a part of an event by its kind and number, such as `("ticket_type", 2)`."""
+    kind, number = part
+    edited: set[str] = set()
+    for details in _edits_since(connection, event, seen):
+        before, after = details.get(kind) or (None, None)
+        if before and after and after["number"] == number:
+            edited.update(name for name in after if after[name] != before[name])
+    return edited
+
+
+def _edits_since(connection: Connection, event: LockedEvent, seen: int) -> list[dict[str, Any]]:
     if seen == event.revision:
-        return set()
+        return []
     query = select(activities.c.details).where(
         activities.c.event_id == event.id,
         activities.c.position.is_(None),
         # A revision that is still to come was seen in a database that was restored since.
         activities.c.revision > (seen if seen < event.revision else 0),
     )
-    return {column for details in connection.execute(query).scalars() for column in details or ()}
+    return [details for details in connection.execute(query).scalars() if details]

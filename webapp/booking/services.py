@@ -60,7 +60,7 @@ def book_tickets(
         past_sale,
         only_now,
         text_of(wants or {}),
-        as_kept(code) if code else None,
+        as_kept(code or "") or None,
     )
     details = BookingDetails(new_ticket_code(), name, email, language, is_told)
     outcome = submit(Request(event_id, command, actor, key, details, must_answer))

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Select, and_, bindparam, func, literal, or_, 
 
 from webapp.booking.commands import Claim, Status, Term, TermKind
 from webapp.booking.inventory import has_started
+from webapp.booking.load import claim_columns, claim_of
 from webapp.config import current_settings
 from webapp.storage.rows import LockedEvent
 from webapp.storage.tables import bookings, terms
@@ -36,15 +37,7 @@ _open = (
     terms.c.lapses_at.is_not(None),
 )
 _earliest: Select[Any] = (
-    select(
-        bookings.c.position,
-        bookings.c.attendee_id,
-        bookings.c.tickets,
-        bookings.c.status,
-        bookings.c.reference,
-        terms.c.kind,
-        terms.c.lapses_at,
-    )
+    select(*claim_columns, terms.c.kind, terms.c.lapses_at)
     .join(bookings, _of_booking)
     .where(*_open, bookings.c.active == 1)
     .order_by(terms.c.lapses_at, terms.c.position)
@@ -134,9 +127,7 @@ def find_over(connection: Connection, event_id: int, now: datetime) -> Over:
         after = {"after": over[-1].lapses_at, "last": over[-1].position}
         values = {"event_id": event_id, "by": now - GRACE, **after}
         first_over = connection.execute(_first_over, values).scalar()
-    lapsing = [
-        (Claim(row[0], row[1], row[2], Status(row[3]), row[4]), TermKind(row.kind)) for row in over
-    ]
+    lapsing = [(claim_of(row), TermKind(row.kind)) for row in over]
     return Over(lapsing, first_over, left[0].lapses_at if left else None)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
+from functools import partial
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -25,9 +26,19 @@ from webapp.booking.change import EventChange
 from webapp.booking.commands import Actor, Outcome, Refusal, SetLimits, Status
 from webapp.booking.inventory import Closure
 from webapp.booking.refusals import error_of
+from webapp.booking.revisions import part_edited_since
 from webapp.booking.services import log_promotions
-from webapp.errors import EventClosed, InvalidInput, Problem, TypeInUse, TypeNotFound
+from webapp.errors import (
+    EditConflict,
+    EventClosed,
+    InvalidInput,
+    Problem,
+    TypeInUse,
+    TypeNotFound,
+)
 from webapp.logs import log_event
+from webapp.storage import idempotency
+from webapp.storage.idempotency import IdempotencyKey
 from webapp.storage.rows import TicketTypeRow
 from webapp.storage.tables import bookings, code_types, queues, ticket_types
 
@@ -59,16 +70,23 @@ def details_of_type(row: TicketTypeRow) -> TypeDetails:
     return TypeDetails(**{field.name: getattr(row, field.name) for field in fields(TypeDetails)})
 
 
-def add_type(event_id: int, details: TypeDetails, *, actor: Actor) -> int:
+def add_type(
+    event_id: int, details: TypeDetails, *, actor: Actor, key: IdempotencyKey | None = None
+) -> int:
     """Give an event one more ticket type; its number.
 
     The first one takes over all that is booked. Raises `EventNotFound`, `EventClosed` when the
-    event is cancelled, `InvalidInput` (name, quota, maxTickets, salesCloseAt), `Unavailable`.
+    event is cancelled, `InvalidInput` (name, quota, maxTickets, salesCloseAt),
+    `IdempotencyConflict`, `Unavailable`.
     """
     _check(details)
 
     def decide(connection: Connection, change: EventChange, now: datetime) -> int:
-        _refuse_cancelled(change)
+        add = partial(make, connection, change)
+        return int(idempotency.run_once(connection, key, event_id, add)["type"])
+
+    def make(connection: Connection, change: EventChange) -> dict[str, int]:
+        refuse_cancelled(change)
         types = _types(connection, event_id)
         _check_name(types, details.name, number=None)
         if len(types) >= MAX_TYPES:
@@ -81,7 +99,7 @@ def add_type(event_id: int, details: TypeDetails, *, actor: Actor) -> int:
         connection.execute(insert(ticket_types), {**asdict(details), **row})
         change.columns = {"types": number}
         change.history = [_line("type_added", actor, number, {}, asdict(details))]
-        return number
+        return {"type": number}
 
     number = batch.change_event(event_id, actor, decide)
     log_event("type added", event_id=event_id, type=number, actor=actor)
@@ -94,17 +112,21 @@ def edit_type(
     details: TypeDetails | Callable[[TicketTypeRow], TypeDetails],
     *,
     actor: Actor,
+    seen: int | None = None,
 ) -> dict[int, str]:
     """Give a type other details and promote whom a larger quota reaches: `{position: reference}`.
 
     `details` may be a function that makes them from the type's row, which is locked meanwhile.
+    With `seen`, a revision of the event, nothing is set if what would change of the type has been
+    edited since.
     Raises `EventNotFound`, `EventClosed` when the event is cancelled, `TypeNotFound`,
-    `InvalidInput` (as for `add_type`; quota also where it is less than what is taken or than the
-    largest party that waits for the type wants), `Unavailable`.
+    `EditConflict` (its row is the event's), `InvalidInput` (as for `add_type`; quota also where it
+    is less than what is taken or than the largest party that waits for the type wants),
+    `Unavailable`.
     """
 
     def decide(connection: Connection, change: EventChange, now: datetime) -> Outcome:
-        _refuse_cancelled(change)
+        refuse_cancelled(change)
         types = _types(connection, event_id)
         row = _one(types, number)
         wanted = details(row) if callable(details) else details
@@ -114,6 +136,10 @@ def edit_type(
         changed = {name: value for name, value in after.items() if value != before[name]}
         if not changed:
             return Outcome()
+        if seen is not None:
+            edited = part_edited_since(connection, change.event, seen, ("ticket_type", number))
+            if edited := edited & changed.keys():
+                raise EditConflict({name: before[name] for name in edited}, row=change.event)
         outcome = Outcome()
         if "quota" in changed:
             limits = SetLimits(change.event.capacity, quotas={number: wanted.quota})
@@ -142,7 +168,7 @@ def order_types(event_id: int, numbers: Sequence[int], *, actor: Actor) -> None:
     """
 
     def decide(connection: Connection, change: EventChange, now: datetime) -> None:
-        _refuse_cancelled(change)
+        refuse_cancelled(change)
         types = _types(connection, event_id)
         wanted = list(dict.fromkeys([_one(types, number).number for number in numbers]))
         before = [row.number for row in types]
@@ -167,7 +193,7 @@ def remove_type(event_id: int, number: int, *, actor: Actor) -> None:
     """
 
     def decide(connection: Connection, change: EventChange, now: datetime) -> None:
-        _refuse_cancelled(change)
+        refuse_cancelled(change)
         types = _types(connection, event_id)
         row = _one(types, number)
         booked = select(bookings.c.position).where(
@@ -213,7 +239,8 @@ def _take_over(connection: Connection, change: EventChange, details: TypeDetails
     return inventory.confirmed
 
 
-def _refuse_cancelled(change: EventChange) -> None:
+def refuse_cancelled(change: EventChange) -> None:
+    """Raise `EventClosed` for an event whose types and codes cannot change any more."""
     if change.event.status == "cancelled":
         raise EventClosed(Closure.CANCELLED)
 

@@ -63,6 +63,9 @@ def wanted(
         if command.code:
             return Refusal(Reason.UNKNOWN_CODE)
         return Refusal(Reason.NO_TYPES) if command.wants else ""
+    # First of all: what else is told must not differ with a code that is over or used up.
+    if command.code and not (code and code.is_usable):
+        return Refusal(Reason.UNKNOWN_CODE)
     access = access_of(inventory, who, code, past_sale=command.past_sale)
     wants = wants_of(command.wants)
     if not wants:
@@ -119,6 +122,8 @@ def refuse_more(
         return refusal
     if code is None:
         return None
+    if not code.is_valid:
+        return Refusal(Reason.UNKNOWN_CODE)
     return refuse_with_code(code, command.tickets, more=command.tickets - claim.tickets)
 
 

@@ -81,7 +81,10 @@ class SeenScan(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """A booking of which somebody is in; `by` is empty where the organizer let them in."""
+    """A booking of which somebody is in; `by` is empty where the organizer let them in.
+
+    `wants` is as in `Claim`.
+    """
 
     position: int
     reference: str
@@ -90,6 +93,7 @@ class Arrival(NamedTuple):
     admitted: int
     first_at: datetime
     by: str
+    wants: str = ""
 
 
 def door_list(event_id: int, *, since: int | None = None) -> DoorList:
@@ -203,6 +207,7 @@ def arrivals(event_id: int, *, after: int = 0, limit: int = 50) -> list[Arrival]
                 row.admitted,
                 row.at,
                 names.get(row.actor, ""),
+                row.wants,
             )
             for row in rows
         ]

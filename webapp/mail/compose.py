@@ -14,7 +14,7 @@ from webapp import clock
 from webapp.accounts.contacts import contact_of
 from webapp.booking.commands import Status, TermKind, is_active
 from webapp.booking.links import Purpose
-from webapp.booking.queries import find_event, free_now, may_leave_until
+from webapp.booking.queries import find_event, may_leave_until
 from webapp.booking.terms import QUESTIONS
 from webapp.config import Settings, current_settings
 from webapp.mail import announcements, facts, limits, opting_out, summaries
@@ -23,6 +23,7 @@ from webapp.mail.content import Entry, Fact, Link, Mail, Reason
 from webapp.mail.facts import CurrentBooking
 from webapp.mail.failures import NothingToSend
 from webapp.mail.links import booking_link, event_link, keep_link, link, press_link
+from webapp.mail.offers import offer_to
 from webapp.mail.rendering import language_for, paragraphs_of, render, words_of
 from webapp.mail.summaries import EventSummary
 from webapp.storage.rows import BookingRow, DeliveryRow, EventRow, EventTimes
@@ -89,7 +90,7 @@ def _booking_mail(delivery: DeliveryRow) -> Mail:
         booking=booking,
         event=event,
         rank=rank,
-        free=free_now(found),
+        **(offer_to(found) if delivery.what == "free_now" else {}),
         may_change=not ended and (until is None or clock.now() < until),
         until=until and in_words(until, event.time_zone, language),
         ending=ending,

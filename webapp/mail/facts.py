@@ -21,7 +21,7 @@ from webapp.booking.commands import (
 )
 from webapp.booking.links import Purpose, state_of
 from webapp.booking.open_questions import Question
-from webapp.booking.queries import BookingView, free_now, row_of_event
+from webapp.booking.queries import BookingView, row_of_event, takeable_now
 from webapp.booking.ranks import rank_of
 from webapp.booking.terms import QUESTIONS, end_of, may_ask
 from webapp.events.services import FIELDS_ATTENDEES_HEAR_OF
@@ -124,7 +124,7 @@ def facts_for(delivery: DeliveryRow) -> BookingView:
             raise NothingToSend
     question = Question(kind, booking.lapses_at) if kind else None
     found = BookingView(booking, event, rank, question)
-    if delivery.what == "free_now" and not free_now(found):
+    if delivery.what == "free_now" and not takeable_now(found):
         raise NothingToSend
     if delivery.what in SUPERSEDED_BY and _is_superseded(delivery):
         raise NothingToSend

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from pymysql.constants import FIELD_TYPE
 from pymysql.converters import conversions
-from sqlalchemy import URL, Connection, NullPool, create_engine, event
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
 
 from webapp.storage.engines import SQLITE, WAIT_SECONDS, prepare_mysql, prepare_sqlite
 
@@ -36,6 +37,13 @@ def snapshot(url: URL, *, as_kept: bool = False) -> Iterator[Connection]:
 
     With `as_kept` the driver's rows hold moments as text, on every database the same.
     """
+    with _engine(url, as_kept=as_kept).connect() as connection:
+        yield connection
+
+
+# A look at a database is taken again and again; its statements are put together once.
+@lru_cache(maxsize=8)
+def _engine(url: URL, *, as_kept: bool) -> Engine:
     options: dict[str, Any]
     prepare: Callable[[Any, Any], None]
     if url.get_backend_name() == SQLITE:
@@ -50,8 +58,7 @@ def snapshot(url: URL, *, as_kept: bool = False) -> Iterator[Connection]:
     engine = create_engine(url, poolclass=NullPool, hide_parameters=True, **options)
     event.listen(engine, "connect", prepare)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
-    with engine.connect() as connection:
-        yield connection
+    return engine
 
 
 def _prepare_offline(connection: Any, _: object) -> None:

@@ -41,6 +41,10 @@ SENTENCES = {
         "Answer our mail first: only then the ticket is yours to give to somebody else."
     ),
     "booking_not_found": "There is no such booking. Check that the link or the ids are complete.",
+    "code_in_use": (
+        "Somebody has booked with this code, so it stays. End it by its date or its limit instead."
+    ),
+    "code_not_found": "There is no such code.",
     "edit_conflict": "This was changed after you read it. Read it again, then send your change.",
     "edit_conflict.form": (
         "This was changed after you opened it, and nothing of yours is saved yet. Take over what"
@@ -159,6 +163,7 @@ PROBLEMS = {
         " starts."
     ),
     "after_the_end": "This is after the end of the event.",
+    "all_codes_made": "An event has at most %(limit)s codes.",
     "all_types_made": "An event has at most %(limit)s ticket types.",
     "another_address": "Leave it out, or repeat the address of userId.",
     "at_least": "Use a number of at least %(limit)s.",
@@ -174,7 +179,11 @@ PROBLEMS = {
         "This lies in the past, so nobody could book. Correct it, or go on all the same below."
     ),
     "code_alone": "Leave it out, or leave out the code.",
+    "code_limit_too_low": "Keep at least %(limit)s: so many tickets are had with this code.",
+    "code_taken": "Another code of this event reads like this.",
+    "code_text": "Use 1 to %(limit)s printable characters without spaces.",
     "code_used_up": "Only %(limit)s more can be had with this code.",
+    "codes_need_types": "Add a ticket type first: a code is for ticket types.",
     "control_characters": "Use plain text without control characters.",
     "cursor": "Use the nextCursor of the page before.",
     "date_and_time": "Use a date and time such as 2027-05-03T19:30.",
@@ -200,8 +209,10 @@ PROBLEMS = {
     "most_tokens": "You have %(limit)s tokens. Revoke one that is not used any more.",
     "needs_mail": "Set up mails first (MAIL_URL): nobody could be asked.",
     "no_picture": "This is no picture that can be read. Use a JPEG, PNG, WebP or GIF file.",
+    "no_such_type": "This event has no ticket type %(type)s.",
     "no_types": "This event has no ticket types: ask for tickets alone.",
     "nobody_in_line": "There is neither a name nor an address.",
+    "not_the_sum": "Leave it out, or send the sum of the items: %(limit)s.",
     "not_json": "This is not JSON that we can read.",
     "not_json_constant": "%(name)s is not JSON.",
     "notice_address_missing": "Fill in the address to write to.",
@@ -253,6 +264,7 @@ PROBLEMS = {
     "too_short": "Use at least %(limit)s characters.",
     "true_or_false": "Use true or false.",
     "twice_in_list": "The same person stands in line %(line)s.",
+    "type_twice": "Send ticket type %(type)s once.",
     "type_not_on_sale": "Ticket type %(type)s is not on sale now.",
     "unknown_code": "This code is not valid. Check it, or go on without it.",
     "unknown_field": "This field is not known.",
@@ -262,6 +274,7 @@ PROBLEMS = {
     "user_id": "Use 1 to %(limit)s characters with no white space around them.",
     "username": "Use 1 to %(limit)s printable characters and no colon.",
     "uuid": "Use a random UUID such as 6f1c1c9e-3a53-4b0e-9a43-0f0b8a1f4d2c.",
+    "valid_until_before_from": "It has to end after it begins.",
     "whole_number": "Use a whole number.",
     "wrong_password": "This is not your password.",
     "year": "Use a year from %(first)s to %(last)s.",
@@ -282,6 +295,8 @@ HEADINGS = {
     "booking_closed": "Too late to change",
     "booking_not_found": "Booking not found",
     "choose_ticket_type": "Choose a ticket type",
+    "code_in_use": "Code in use",
+    "code_not_found": "Code not found",
     "edit_conflict": "Changed meanwhile",
     "event_closed": "Not open for booking",
     "event_not_found": "Event not found",

@@ -16,6 +16,7 @@ from webapp.booking.commands import TAKING_TICKETS, ActivityKind, Status, is_act
 from webapp.storage.columns import UtcDateTime
 from webapp.storage.tables import activities, bookings, events
 from webapp.verify.checks import Broken, Findings, stream
+from webapp.verify.type_rules import read_wants
 
 RULES = {
     "never oversold at any commit": (
@@ -29,15 +30,31 @@ RULES = {
     "each line is a possible step": "a line of history is a step that the rules allow",
     "history leads to the present": "the last line of a booking's history is what its row says",
     "nobody overtakes": (
-        "by its history no booking was confirmed while an earlier one went on waiting"
+        "by its history no booking was confirmed while an earlier one went on waiting, where there"
+        " are no types"
     ),
     "more only while nobody waits": (
-        "by its history no booking got more tickets while another one went on waiting"
+        "by its history no booking got more tickets while another one went on waiting, where there"
+        " are no types"
     ),
     "edits lead to the present": (
         "the edits of an event follow one another and lead to what it says now"
     ),
 }
+
+# The first ticket type of an event takes over what was booked before.
+FIRST_TYPE = 1
+# What changes who has tickets, and of which types.
+MOVING = (
+    ActivityKind.BOOKED,
+    ActivityKind.PROMOTED,
+    ActivityKind.CANCELLED,
+    ActivityKind.LAPSED,
+    ActivityKind.REDUCED,
+    ActivityKind.RAISED,
+)
+# These tell of a type, or of all, under the name of a column of the event.
+OF_TYPES = ("type_added", "type_edited", "type_removed", "types_ordered")
 
 
 def replay(connection: Connection) -> list[Broken]:
@@ -76,6 +93,7 @@ def _replay_commits(connection: Connection, findings: Findings) -> None:
             func.sum(left),
             func.max(raised),
             events.c.waiting,
+            events.c.types,
         )
         .join(events, events.c.id == activities.c.event_id)
         .group_by(
@@ -84,13 +102,15 @@ def _replay_commits(connection: Connection, findings: Findings) -> None:
             events.c.capacity,
             events.c.confirmed,
             events.c.waiting,
+            events.c.types,
         )
         .order_by(activities.c.event_id, activities.c.revision.desc())
     )
     for event, commits in groupby(stream(connection, query), key=itemgetter(0)):
         free = waiting = None
         batches: set[str] = set()
-        for _, revision, first, last, used, free_now, joins, leaves, raises, waiting_now in commits:
+        for _, revision, first, last, used, free_now, *moved, waiting_now, types in commits:
+            joins, leaves, raises = moved
             free = free_now if free is None else free
             waiting = waiting_now if waiting is None else waiting
             if free < 0:
@@ -100,7 +120,7 @@ def _replay_commits(connection: Connection, findings: Findings) -> None:
             free += int(used)
             # Now without those who joined in this commit, maybe behind who got more.
             waiting -= int(joins)
-            if raises and waiting > 0:
+            if raises and waiting > 0 and not types:
                 findings.note(
                     "more only while nobody waits", event=event, revision=revision, waiting=waiting
                 )
@@ -125,8 +145,10 @@ def _replay_bookings(connection: Connection, findings: Findings) -> None:
             *(activities.c[name] for name in ("event_id", "position", "id", "revision", "what")),
             *(activities.c[name] for name in ("status_before", "tickets_before")),
             *(activities.c[name] for name in ("status_after", "tickets_after")),
+            *(activities.c[name] for name in ("wants_before", "wants_after")),
             bookings.c.status,
             bookings.c.tickets,
+            bookings.c.wants,
         )
         .join(bookings, of_booking, isouter=True)
         .where(activities.c.position.is_not(None), activities.c.what.in_(tuple(ActivityKind)))
@@ -137,12 +159,13 @@ def _replay_bookings(connection: Connection, findings: Findings) -> None:
             activities.c.id,
         )
     )
+    typed = set(connection.execute(select(events.c.id).where(events.c.types > 0)).scalars())
     for event, lines in groupby(stream(connection, query), key=itemgetter(0)):
         # The last revision at which somebody with an earlier position was still in the list.
         awaited = 0.0
         for position, of_one in groupby(lines, key=itemgetter(1)):
             confirmed_at, left_at = _replay_booking(event, position, of_one, findings)
-            if confirmed_at is not None and confirmed_at < awaited:
+            if confirmed_at is not None and confirmed_at < awaited and event not in typed:
                 findings.note(
                     "nobody overtakes", event=event, position=position, revision=confirmed_at
                 )
@@ -160,24 +183,31 @@ def _replay_booking(
     told: tuple[Any, Any] | None = None
     confirmed_at: int | None = None
     left_at = 0.0
-    line_id, row = 0, (None, None)
-    for _, _, line_id, revision, what, *step, status, tickets in lines:
+    line_id, row, wanted, kept = 0, (None, None), None, ""
+    for _, _, line_id, revision, what, *step, status, tickets, wants in lines:
         before, after = (step[0], step[1]), (step[2], step[3])
         named = {**booking, "activity": line_id, "what": what}
         if (what == ActivityKind.BOOKED) != (told is None):
             findings.note("booked once and first", **named)
         elif told is not None and told != before:
             findings.note("each line follows the last", **named, told=told, before=before)
+        elif told is not None and step[4] not in (None, wanted or f"{FIRST_TYPE}:{told[1]}"):
+            findings.note("each line follows the last", **named, told=wanted, before=step[4])
         if not _possible(what, *before, *after):
             findings.note("each line is a possible step", **named, before=before, after=after)
+        elif (wanted or step[5]) and not _possible_wants(what, before[1], after[1], *step[4:]):
+            findings.note("each line is a possible step", **named, before=step[4], after=step[5])
         if takes_tickets(after[0]) and confirmed_at is None:
             confirmed_at = revision
         if before[0] == Status.WAITING and after[0] != Status.WAITING:
             left_at = revision
-        told, row = after, (status, tickets)
+        told, row, wanted, kept = after, (status, tickets), step[5] or wanted, wants
+    line = {**booking, "activity": line_id}
     if told != row:
-        line = {**booking, "activity": line_id}
         findings.note("history leads to the present", **line, told=told, row=row)
+    # What was booked before the first type was made has become of that type.
+    elif (kept or wanted) and kept != (wanted or f"{FIRST_TYPE}:{row[1]}"):
+        findings.note("history leads to the present", **line, told=wanted, row=kept)
     return confirmed_at, float("inf") if told and told[0] == Status.WAITING else left_at
 
 
@@ -211,10 +241,33 @@ def _possible(what: str, status: Any, tickets: Any, status_after: Any, tickets_a
             return bool(status_after == status and 1 <= tickets_after < tickets)
 
 
+def _possible_wants(
+    what: str, tickets: Any, tickets_after: Any, wants: str | None, wants_after: str | None
+) -> bool:
+    """Whether a line of an event with types says of which types the tickets are."""
+    if wants_after is None:
+        # What moves no tickets need not tell.
+        return what not in MOVING
+    had, has = read_wants(wants or ""), read_wants(wants_after)
+    if sum(has.values()) != tickets_after or sum(had.values()) != (tickets or 0):
+        return False
+    if what == ActivityKind.BOOKED:
+        return True
+    changes = [has.get(number, 0) - had.get(number, 0) for number in {**had, **has}]
+    match what:
+        case ActivityKind.RAISED:
+            return all(change >= 0 for change in changes)
+        case ActivityKind.REDUCED:
+            return all(change <= 0 for change in changes)
+    return not any(changes)
+
+
 def _replay_edits(connection: Connection, findings: Findings) -> None:
     """Newest first: what an edit left behind is what the next one found, or the event says."""
     query = (
-        select(activities.c.revision.label("told_at"), activities.c.details, events)
+        select(
+            activities.c.revision.label("told_at"), activities.c.what, activities.c.details, events
+        )
         .join(events, events.c.id == activities.c.event_id)
         .where(activities.c.position.is_(None), activities.c.details.is_not(None))
         .order_by(events.c.id, activities.c.revision.desc(), activities.c.id.desc())
@@ -223,7 +276,11 @@ def _replay_edits(connection: Connection, findings: Findings) -> None:
     for event, edits in groupby(rows, key=itemgetter("id")):
         found: dict[str, Any] = {}
         for edit in edits:
-            for name, (before, after) in edit["details"].items():
+            told = {} if edit["what"] in OF_TYPES else edit["details"]
+            for name, (before, after) in told.items():
+                if name not in events.c:
+                    # Of something that belongs to the event, such as a code.
+                    continue
                 if found.get(name, edit[name]) != _value(name, after):
                     findings.note(
                         "edits lead to the present",

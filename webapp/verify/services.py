@@ -12,7 +12,15 @@ from webapp.extensions import db
 from webapp.storage.snapshot import snapshot
 from webapp.storage.tables import activities, bookings, events
 from webapp.storage.transaction import Fault, fault_of
-from webapp.verify import code_rules, door_rules, history_rules, list_rules, term_rules
+from webapp.verify import (
+    code_rules,
+    door_rules,
+    history_rules,
+    list_rules,
+    term_rules,
+    type_history,
+    type_rules,
+)
 from webapp.verify.checks import Broken, broken_rules
 from webapp.verify.state_rules import state_checks
 
@@ -26,6 +34,7 @@ SLOWER = {
     "every booking is told",
     "a promotion has its cause",
     "no term outlives the start",
+    "a booking's code exists",
 }
 
 
@@ -84,7 +93,8 @@ def verify_on(connection: Connection) -> Report:
     started = time.monotonic()
     report = _sizes(connection)
     # Taken after the snapshot: what it holds was decided before this moment.
-    for check in state_checks(clock.now()):
+    now = clock.now()
+    for check in state_checks(now):
         report.rules += len(check.rules)
         report.broken += broken_rules(connection, check)
     report.rules += len(history_rules.RULES) + len(code_rules.RULES)
@@ -95,6 +105,9 @@ def verify_on(connection: Connection) -> Report:
     report.broken += list_rules.check_lists(connection)
     report.rules += len(door_rules.RULES)
     report.broken += door_rules.replay_door(connection)
+    report.rules += len(type_rules.RULES) + len(type_history.RULES)
+    report.broken += type_rules.check_types(connection, now)
+    report.broken += type_history.replay_types(connection)
     report.seconds = round(time.monotonic() - started, 2)
     return report
 

@@ -34,6 +34,7 @@ from webapp.storage.tables import (
 from webapp.verify.checks import Check, Rule, single_rule
 from webapp.verify.code_rules import gifts, replacements
 from webapp.verify.door_rules import door_checks
+from webapp.verify.type_rules import type_checks
 
 
 def state_checks(now: datetime) -> list[Check]:
@@ -54,6 +55,7 @@ def state_checks(now: datetime) -> list[Check]:
         _pictures(),
         _summaries(now),
         *door_checks(),
+        *type_checks(),
     ]
 
 
@@ -155,14 +157,16 @@ def _figures(now: datetime) -> Check:
             ),
             Rule(
                 "confirmed before waiting",
-                "every confirmed position lies before every waiting one",
-                held.c.last_confirmed > held.c.head,
+                "every confirmed position lies before every waiting one, where there are no types",
+                and_(events.c.types == 0, held.c.last_confirmed > held.c.head),
                 ("event", "last_confirmed", "head"),
             ),
             Rule(
                 "the head does not fit",
-                "while promotion runs, the head of the waiting list needs more than is free",
+                "while promotion runs, the head of the waiting list needs more than is free, where"
+                " there are no types",
                 and_(
+                    events.c.types == 0,
                     promotes,
                     head.c.tickets <= events.c.capacity - confirmed,
                     not_(func.coalesce(lapses, false())),

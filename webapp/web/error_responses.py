@@ -45,6 +45,8 @@ KINDS = {
     "booking_closed": Kind(409, "Too late to change"),
     "booking_not_found": Kind(404, "Booking not found"),
     "choose_ticket_type": Kind(400, "Choose a ticket type"),
+    "code_in_use": Kind(409, "Code in use"),
+    "code_not_found": Kind(404, "Code not found"),
     "edit_conflict": Kind(409, "Changed meanwhile"),
     "event_closed": Kind(409, "Not open for booking"),
     "event_not_found": Kind(404, "Event not found"),

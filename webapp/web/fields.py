@@ -24,6 +24,7 @@ from webapp.web.paging import is_number
 
 MAX_TICKETS = 1_000
 MAX_USER_ID = 64
+MAX_TYPED_CODE = 80
 
 
 def wrong(code: str, **parameters: object) -> PydanticCustomError:
@@ -160,6 +161,8 @@ UserId = Annotated[
         }
     ),
 ]
+# What somebody types as a code: what is kept of it is shorter, mostly.
+Code = Annotated[StrictStr, Field(max_length=MAX_TYPED_CODE), BeforeValidator(clean_line)]
 Tickets = Annotated[int, Field(ge=1, le=MAX_TICKETS), Digits]
 Reference = Annotated[StrictStr, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 Zone = Annotated[StrictStr, AfterValidator(known_zone)]

@@ -19,6 +19,7 @@ from limits import parse_many
 from werkzeug.exceptions import TooManyRequests
 
 from webapp.config import Settings
+from webapp.errors import UnknownCode
 from webapp.storage.idempotency import IdempotencyKey, find
 from webapp.storage.transaction import read
 from webapp.web.counters import Counters
@@ -153,6 +154,8 @@ TRIAL_MAILS = RateLimit("trial mail/account", "5 per 15 minutes")
 CHECKS_OF_SITE = RateLimit("checks/account", "5 per 15 minutes")
 # Only what is no pass of anybody's.
 WRONG_DOOR_PASSES = RateLimit("wrong door pass/client", "10 per 15 minutes")
+# Only what is no use: who comes beyond it learns nothing of right ones either.
+WRONG_CODES = RateLimit("wrong code/client", "20 per 15 minutes")
 # A caller is a door pass: a device that scans asks for figures and changes as well.
 DOOR_PASS_CALLS = RateLimit("door pass", times=30)
 # Of passwords only those that are wrong are counted; `passwords` says for whom.
@@ -200,6 +203,30 @@ class FreeTickets:
 
     def _count(self, tickets: int) -> LimitState | None:
         return TICKETS_BOOKED_FREELY.hit(self._caller, tickets) if tickets else None
+
+
+class CodeTry:
+    """The client of this request uses a code of an event; only wrong ones count.
+
+    Whoever has tried too many is refused before it is looked at. An `UnknownCode` that leaves the
+    block is counted. Right ones are not even while they are looked at: those of a school behind one
+    address come at the same moment. Without a code nothing happens.
+    """
+
+    def __init__(self, code: str | None) -> None:
+        self._caller = client() if code else ""
+
+    def __enter__(self) -> "CodeTry":
+        state = WRONG_CODES.hit(self._caller, 0) if self._caller else None
+        if state is not None and state.left <= 0:
+            raise state.refusal()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._caller and kind is UnknownCode:
+            state = WRONG_CODES.hit(self._caller)
+            if state is not None:
+                state.refuse_if_exceeded()
 
 
 def admit_new_address(booking: str) -> None:

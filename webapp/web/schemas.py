@@ -27,14 +27,10 @@ from webapp.storage.door_tables import MAX_PASS_NAME
 from webapp.web.fields import (
     Digits,
     Email,
-    EventId,
-    LanguageCode,
     Line,
     Moment,
-    Reference,
     RequiredLine,
     Tickets,
-    UserId,
     Zone,
     clean_email,
     clean_text,
@@ -59,36 +55,6 @@ class Input(BaseModel):
     """The base of all input: nothing unknown, and the names of the JSON contract."""
 
     model_config = ConfigDict(extra="forbid")
-
-
-class BookRequest(Input):
-    """An integration books for an attendee."""
-
-    userId: UserId
-    eventId: EventId
-    tickets: Tickets = 1
-    name: Line = ""
-    email: Email | None = None
-    language: Annotated[LanguageCode | None, LEFT_OUT] = None
-    pastSale: Annotated[bool | None, LEFT_OUT] = None
-
-
-class CancelRequest(Input):
-    """The booking of an attendee (for the organizer), or the one of a reference."""
-
-    userId: UserId | None = None
-    eventId: EventId | None = None
-    bookingReference: Reference | None = None
-
-    @model_validator(mode="after")
-    def names_one_booking(self) -> Self:
-        if self.bookingReference is None:
-            for field in ("userId", "eventId"):
-                if getattr(self, field) is None:
-                    raise InvalidInput({field: Problem("reference_or_ids")})
-        elif self.userId is not None or self.eventId is not None:
-            raise InvalidInput({"bookingReference": Problem("reference_alone")})
-        return self
 
 
 class PageBooking(Input):

@@ -20,7 +20,7 @@ from webapp.booking.commands import (
     takes_tickets,
 )
 from webapp.booking.guests import shown_id
-from webapp.booking.inventory import free_for_head, inventory_of
+from webapp.booking.inventory import inventory_of
 from webapp.booking.listing import Line
 from webapp.booking.open_questions import answers_of, may_have_asked, open_questions, question_of
 from webapp.booking.ranks import rank_of, ranks_of
@@ -81,7 +81,7 @@ def booking(event_id: int, position: int) -> ResponseReturnValue:
         event=g.event,
         booking=found,
         rank=rank,
-        free=free_for_head(g.event, found.tickets, now) if rank == 1 else 0,
+        free=queries.free_now(queries.BookingView(found, g.event, rank)),
         more=more if takes_tickets(found.status) else 0,
         question=question_of(g.event, found),
         lines=lines,
