@@ -505,8 +505,9 @@ def pages_of_types(owner: Person, here: str) -> Iterator[TestResponse]:
     more: dict[str, Any]
     for more in ({"quota": 99}, {"name": "Δ", **times}, {"name": "Ψ", "hidden": "true"}):
         assert owner.submit(types, **{**first, **more}).status_code == 303
-    for more in ({"minTickets": 2}, {"minTickets": 2, "maxTickets": 3}, {"maxTickets": 3}):
-        added = owner.submit(types, **{**first, "name": f"Γ{more}", **more})
+    of_size = ({"minTickets": 2}, {"minTickets": 2, "maxTickets": 3}, {"maxTickets": 3})
+    for name, more in zip("ΚΛΜ", of_size, strict=True):
+        added = owner.submit(types, **{**first, "name": name, **more})
         assert added.status_code == 303
     yield get(types)
     seen = forms_of(get(f"{types}/2"))[f"{types}/2"]

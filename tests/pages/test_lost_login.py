@@ -19,8 +19,8 @@ Book = Callable[..., str]
 TYPED = {
     "organizer.create_event": {"eventName": "Fair", "totalTickets": "7", "timeZone": "Asia/Tokyo"},
     "organizer.save": {"eventName": "Fair", "description": '<b>"Two"</b>\r\n& é'},
-    "organizer.add_booking": {"name": "Ada", "email": "ada@example.org", "tickets": "2"},
-    "organizer.change_booking": {"tickets": "1"},
+    "organizer.add_booking": {"name": "Ada", "email": "ada@example.org", "type-1": "2"},
+    "organizer.change_booking": {"type-1": "1"},
     "organizer.preview_message": {"audience": "all", "subject": "News", "text": "Bring a fork."},
     "organizer.send_message": {"audience": "all", "subject": "News", "text": "Bring a fork."},
     "organizer.set_notices": {"wants_summary": "yes"},
