@@ -186,7 +186,7 @@ def filled(counted_app: Flask, mariadb_server: MariaDB) -> tuple[int, Typed]:
 
 def typed_events(*, waiting: int) -> Typed:
     owner = organizer(accounts.id_of("counting"))
-    return Typed(make_typed_event(owner), make_typed_event(owner, waiting=waiting))
+    return Typed(make_typed_event(owner, booked=waiting), make_typed_event(owner, waiting=waiting))
 
 
 @pytest.fixture

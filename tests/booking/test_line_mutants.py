@@ -137,6 +137,7 @@ def first_who_waits_moves_up(event_id: int) -> bool:
     return list(cancel_booking(event_id, position=taken).promoted) == waiting[:1]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_head_that_is_read_from_the_wrong_end_is_noticed(
     in_app: Flask, make_event: MakeEvent, organizer_id: int
 ) -> None:

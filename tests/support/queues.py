@@ -23,15 +23,19 @@ WANTED = [
 ]
 
 
-def make_typed_event(actor: Actor, *, waiting: int = 0, more: int = 10_000) -> int:
+def make_typed_event(actor: Actor, *, booked: int = 0, waiting: int = 0, more: int = 10_000) -> int:
     """An event of three types: two of them are sold out, `more` of the third are for sale.
+
+    So many of the third are booked, by one booking each.
 
     So many wait for the two, in as many queues as there are in `WANTED`. It has a code.
     """
-    event_id = create_event(EventDetails("Typed", TAKEN + more), actor=actor, published=True)
+    event_id = create_event(
+        EventDetails("Typed", TAKEN + booked + more), actor=actor, published=True
+    )
     for name, quota in (("VIP", TAKEN // 2), ("Stage", TAKEN // 2), ("Standard", None)):
         add_type(event_id, TypeDetails(name, quota=quota), actor=actor)
-    taken = [(VIP, TAKEN // 2), (STAGE, TAKEN // 2)]
+    taken = [(VIP, TAKEN // 2), (STAGE, TAKEN // 2), *[(STANDARD, 1)] * booked]
     wanted = [WANTED[number % len(WANTED)] for number in range(waiting)]
     rows = [
         {
@@ -50,7 +54,7 @@ def make_typed_event(actor: Actor, *, waiting: int = 0, more: int = 10_000) -> i
             [*(f"{number}:{tickets}" for number, tickets in taken), *wanted], start=1
         )
     ]
-    figures = {"confirmed": TAKEN, "waiting": waiting, "next_position": len(rows) + 1}
+    figures = {"confirmed": TAKEN + booked, "waiting": waiting, "next_position": len(rows) + 1}
     queued = [
         {"event_id": event_id, "wants": wants, "waiting": count}
         for wants, count in Counter(wanted).items()
@@ -63,7 +67,7 @@ def make_typed_event(actor: Actor, *, waiting: int = 0, more: int = 10_000) -> i
             connection.execute(insert(queues), queued)
         connection.execute(insert(promo_codes), code)
         connection.execute(update(events).where(events.c.id == event_id).values(figures))
-        for number, tickets in taken:
+        for number, tickets in ((VIP, TAKEN // 2), (STAGE, TAKEN // 2), (STANDARD, booked)):
             of_type = (ticket_types.c.event_id == event_id, ticket_types.c.number == number)
             connection.execute(update(ticket_types).where(*of_type).values(confirmed=tickets))
     return event_id
