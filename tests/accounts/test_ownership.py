@@ -252,8 +252,10 @@ OF_AN_ACCOUNT = {
 OF_NOBODY = {
     "booking.guests.listed_guest_id",
     "booking.code_services.code_of",
+    "booking.load_types.heads_in",
     "booking.load_types.queues_of",
     "booking.save_types.end_queues",
+    "booking.type_offers.names_in",
     "booking.type_queries.read_types",
     "booking.type_queries.typed_event",
     "booking.queries.row_of_event",
