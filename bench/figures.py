@@ -72,6 +72,7 @@ class Goal:
 GOALS = (
     Goal("hot", "bookings, one hot event", "hot", "raw", "raw PyMySQL", Target(2)),
     Goal("hot", "bookings, one hot event", "hot", "route", "Flask route", Target(0.33)),
+    Goal("types", "bookings of three types", "typed", "hot", "plain bookings", Target(0.8)),
     Goal("many", "bookings over 50 events", "many", "raw many", "raw PyMySQL", Target(1)),
     Goal("cancel", "cancel + promotion", "cancel", "hot", "bookings", Target(0.5)),
     Goal("status", "status reads", "status", "route", "Flask route", Target(0.6)),

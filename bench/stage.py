@@ -6,7 +6,7 @@ import sys
 import urllib.error
 import urllib.request
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from email.message import Message
@@ -135,6 +135,18 @@ def new_event(server: AppServer, *, tickets: int, name: str = "Hot", **fields: o
     if answer.status != 201:
         raise RuntimeError(f"no event was made: {answer.status} {answer.body!r}")
     return int(answer.json()["id"])
+
+
+def add_types(server: AppServer, event_id: int, names: Iterable[str], *, quota: int) -> None:
+    """Give an event ticket types, numbered from 1."""
+    for name in names:
+        request = urllib.request.Request(
+            f"{server.url}/api/events/{event_id}/types",
+            data=json.dumps({"name": name, "quota": quota}).encode(),
+            headers={"Content-Type": "application/json", "Authorization": BASIC},
+        )
+        if (answer := ask(request)).status != 201:
+            raise RuntimeError(f"no type was made: {answer.status} {answer.body!r}")
 
 
 def book_one(server: AppServer, event_id: int, attendee: str) -> str:

@@ -10,7 +10,7 @@ from bench import fill, wrk
 from bench import visitors as people
 from bench.figures import Sample
 from bench.processes import Watch, cpu_seconds
-from bench.stage import Configuration, Stage, book_one, get, log_in, new_event
+from bench.stage import Configuration, Stage, add_types, book_one, get, log_in, new_event
 from bench.truth import Truth
 from bench.wrk import Load
 from tests.support.servers import MariaDB, wait_until
@@ -25,6 +25,7 @@ LISTED = 25
 AT_DESK = 500
 VIEWS = ("list", "confirmed", "waiting", "login", "desk")
 PLENTY = 1_000_000
+TYPES = ("VIP", "Standard", "Students")
 COUNTED = (
     *("Questions", "Com_commit", "Com_rollback", "Com_select", "Com_insert", "Com_update"),
     *("Innodb_data_fsyncs", "Innodb_os_log_fsyncs", "Innodb_rows_read"),
@@ -122,9 +123,18 @@ def many(now: Round, configuration: Configuration) -> Load:
     return _book(now, configuration, now.many_events(configuration))
 
 
-def _book(now: Round, configuration: Configuration, events: tuple[int, int]) -> Load:
+def typed(now: Round, configuration: Configuration) -> Load:
+    event_id = new_event(configuration.nextup, tickets=PLENTY)
+    add_types(configuration.nextup, event_id, TYPES, quota=PLENTY)
+    return _book(now, configuration, (event_id, event_id), types=len(TYPES))
+
+
+def _book(
+    now: Round, configuration: Configuration, events: tuple[int, int], *, types: int | None = None
+) -> Load:
     load = wrk.book(
         configuration.nextup.url,
+        types=types,
         events=events,
         first_user=now.stage.new_users(),
         seconds=now.seconds,
@@ -223,6 +233,7 @@ def page(now: Round, configuration: Configuration) -> Load:
 
 TASKS: dict[str, Task] = {
     "hot": hot,
+    "typed": typed,
     "raw": raw,
     "route": route,
     "many": many,

@@ -60,15 +60,19 @@ def book(
     seconds: float,
     connections: int = 64,
     count: int | None = None,
+    types: int | None = None,
 ) -> Load:
     """Book one ticket with each request, for new users from `first_user` on.
 
-    `events` are the first and last id of the events that are booked in turn. Every answer is
-    waited for, so the bookings of `confirmed` and `waiting` are all there are.
+    `events` are the first and last id of the events that are booked in turn; where they have so
+    many `types`, these are as well. Every answer is waited for, so the bookings of `confirmed` and
+    `waiting` are all there are.
     """
     options = {"events": f"{events[0]}-{events[1]}", "first": first_user, "seconds": seconds}
     if count is not None:
         options["count"] = count
+    if types is not None:
+        options["types"] = types
     return start(url, "book.lua", connections, seconds, options=options).finish()
 
 

@@ -2,11 +2,12 @@
 
 A test that takes `app`, `client` or `database_url` runs once per database: SQLite, a private
 MariaDB and, where TEST_DATABASE_URL names one, a further server. In the rooms and files that
-ON_SQLITE names it runs on SQLite alone, unless it is marked with `every_database` or the long tier
-runs.
+ON_SQLITE names it runs on SQLite alone, and one marked with `on_servers` on servers alone, unless
+it is marked with `every_database` or the long tier runs.
 """
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -37,6 +38,12 @@ pytest_plugins = ["tests.support.budget", "tests.support.fixtures"]
 SERVERS = ("mariadb", "redis", "galera", "chromium", "wrk", "nginx", "haproxy", "caddy")
 EXTRA_DATABASE_URL = os.environ.get("TEST_DATABASE_URL")
 DATABASES = ["sqlite", "mariadb", *(["extra"] if EXTRA_DATABASE_URL else [])]
+# For tests that choose theirs: the others are looked at in the long tier alone.
+NORMALLY_SQLITE = [
+    *DATABASES[:1],
+    *(pytest.param(d, marks=pytest.mark.long) for d in DATABASES[1:]),
+]
+NORMALLY_SERVERS = [pytest.param("sqlite", marks=pytest.mark.long), *DATABASES[1:]]
 DATABASE_NAME = f"nextup_test_{os.getpid()}"
 # What pages, the API and mails say is the same on every database; the rooms below run on each.
 ON_SQLITE = {
@@ -46,6 +53,7 @@ ON_SQLITE = {
     *("test_offers.py", "test_ownership.py", "test_questions.py", "test_times.py"),
     *("test_transports.py", "test_complaints.py", "test_reaching.py", "test_mailing.py"),
 }
+MEMORY, MEMORY_NEEDED = Path("/dev/shm"), 4 * 1024**3
 # How often the long tier runs a race.
 RACES = 100
 # Begun first, so that no process is left alone with one of them at the end of a run.
@@ -78,8 +86,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     chosen = {mark.args[0] for mark in test.iter_markers("parametrize")}
     if "database_url" in metafunc.fixturenames and "database_url" not in chosen:
         everywhere = long or test.get_closest_marker("every_database")
-        alone = not ON_SQLITE.isdisjoint(test.path.parts) and not everywhere
-        names = ["sqlite"] if alone else DATABASES
+        names = DATABASES
+        if not everywhere and test.get_closest_marker("on_servers"):
+            names = DATABASES[1:]
+        elif not everywhere and not ON_SQLITE.isdisjoint(test.path.parts):
+            names = ["sqlite"]
         metafunc.parametrize("database_url", names, indirect=True, scope="session")
 
 
@@ -129,7 +140,18 @@ def quick_hashes() -> Iterator[pytest.MonkeyPatch]:
 
 @pytest.fixture(scope="session")
 def server_folder() -> Iterator[Path]:
-    """A folder with a short name: MariaDB's socket lives in it."""
+    """A folder with a short name: MariaDB's socket lives in it.
+
+    In memory where there is room: every commit on SQLite waits for the disk.
+    """
+    roomy = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > MEMORY_NEEDED
+    with tempfile.TemporaryDirectory(prefix="nextup-", dir=MEMORY if roomy else None) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def disk_folder() -> Iterator[Path]:
+    """The same for servers that are to take as long as on a disk."""
     with tempfile.TemporaryDirectory(prefix="nextup-") as folder:
         yield Path(folder)
 

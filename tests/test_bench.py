@@ -23,7 +23,7 @@ from webapp.booking.services import book_tickets, cancel_booking
 from webapp.events.services import EventDetails, create_event
 
 TRUE = "What was sold is what was answered, by every rule."
-SELLING = ("many", "cancel", "sqlite", "visitors")
+SELLING = ("many", "types", "cancel", "sqlite", "visitors")
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from sqlalchemy import event as sqlalchemy_event
 
 from bench import fill
 from tests.conftest import dispose, make_settings
+from tests.support.queues import CODE, make_typed_event
 from tests.support.servers import ROOT, MariaDB
 from tests.support.tools import event_bookings
 from webapp import create_app
@@ -61,6 +62,14 @@ class Counts:
     rows: int
 
 
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """Events with ticket types: for the `awaited` one many wait in many queues."""
+
+    quiet: int
+    awaited: int
+
+
 @dataclass(slots=True)
 class World:
     """The application, with an event that some booked and some wait for; `mariadb` counts."""
@@ -69,6 +78,7 @@ class World:
     client: FlaskClient
     token: str
     event_id: int
+    typed: "Typed"
     mariadb: MariaDB | None = None
 
     def get(self, path: str, **headers: str) -> None:
@@ -162,20 +172,29 @@ def counted_app(mariadb_server: MariaDB, server_folder: Path) -> Iterator[Flask]
 
 
 @pytest.fixture(scope="module")
-def filled(counted_app: Flask, mariadb_server: MariaDB) -> int:
+def filled(counted_app: Flask, mariadb_server: MariaDB) -> tuple[int, Typed]:
     event_id = fill.fill_event(mariadb_server, DATABASE, confirmed=CONFIRMED, waiting=WAITING)
+    with counted_app.app_context():
+        typed = typed_events(waiting=WAITING)
     fill.fill_events(mariadb_server, DATABASE, EVENTS)
     # The optimizer's own sampling in the background would choose other plans now and then.
     with mariadb_server.connect(DATABASE) as connection, connection.cursor() as cursor:
         for table in LARGE_TABLES:
             cursor.execute(f"ANALYZE TABLE {table}")
-    return event_id
+    return event_id, typed
+
+
+def typed_events(*, waiting: int) -> Typed:
+    owner = organizer(accounts.id_of("counting"))
+    return Typed(make_typed_event(owner), make_typed_event(owner, waiting=waiting))
 
 
 @pytest.fixture
-def world(counted_app: Flask, filled: int, mariadb_server: MariaDB) -> Iterator[World]:
+def world(
+    counted_app: Flask, filled: tuple[int, Typed], mariadb_server: MariaDB
+) -> Iterator[World]:
     with counted_app.app_context():
-        yield World(counted_app, *logged_in(counted_app), filled, mariadb_server)
+        yield World(counted_app, *logged_in(counted_app), *filled, mariadb_server)
 
 
 @pytest.fixture
@@ -186,6 +205,7 @@ def small_world(tmp_path: Path) -> Iterator[World]:
     with app.app_context():
         upgrade(directory=str(ROOT / "migrations"))
         owner = accounts.create_organizer(username="counting", password="long enough")
+        typed = typed_events(waiting=60)
         for _ in range(40):
             events.create_event(EventDetails("Other", 9), actor=organizer(owner), published=True)
         event_id = events.create_event(
@@ -193,7 +213,7 @@ def small_world(tmp_path: Path) -> Iterator[World]:
         )
         for number in range(60):
             bookings.book_tickets(event_id, attendee_id=f"small-{number}")
-        yield World(app, *logged_in(app), event_id)
+        yield World(app, *logged_in(app), event_id, typed)
     dispose(app)
 
 
@@ -220,7 +240,13 @@ class Case:
 
 
 def booking(
-    count: int, *, email: str | None = None, spread: bool = False
+    count: int,
+    *,
+    email: str | None = None,
+    spread: bool = False,
+    of: Callable[[World], int] = lambda world: world.event_id,
+    wants: str = "",
+    code: str | None = None,
 ) -> Callable[[World], Action]:
     """A batch of so many bookings, as group commit makes it of bookings that come together.
 
@@ -228,13 +254,13 @@ def booking(
     """
 
     def prepare(world: World) -> Action:
-        event_ids = [world.event_id] * count
+        event_ids = [of(world)] * count
         if spread:
             event_ids = [event.id for event in own_events(1, limit=count)]
         requests = [
             decisions.Request(
                 event_id,
-                BookTickets(f"counted-{number}", 1, new_reference()),
+                BookTickets(f"counted-{number}", 1, new_reference(), wants=wants, code=code),
                 key=idempotency.bind_key("book", caller="page", key=f"key-{number}")
                 if email
                 else None,
@@ -306,6 +332,21 @@ def reading(path: str, **headers: str) -> Callable[[World], Action]:
     return prepare
 
 
+def quiet(world: World) -> int:
+    return world.typed.quiet
+
+
+def awaited(world: World) -> int:
+    return world.typed.awaited
+
+
+def giving_back_a_type(world: World) -> Action:
+    """One ticket of a type is given back, and the first who waits for it moves up."""
+    event_id = world.typed.awaited
+    left = event_bookings(event_id, limit=1)[0].tickets - 1
+    return lambda: bookings.change_tickets(event_id, position=1, wants={1: left})
+
+
 PARTIAL = {"HX-Request-Type": "partial"}
 CASES = [
     Case("one booking", booking(1), Counts(1, 6, 5)),
@@ -318,6 +359,13 @@ CASES = [
     Case("leaving the line", leaving_the_line, Counts(1, 8, 90)),
     Case("one more ticket", raising_capacity, Counts(1, 14, 90)),
     Case("a new event", making_an_event, Counts(1, 4, 1)),
+    # Types are read and counted; queues only where somebody waits or comes to, codes where named.
+    Case("one of a type", booking(1, of=quiet, wants="3:1"), Counts(1, 8, 15)),
+    Case("32 of a type", booking(32, of=quiet, wants="3:1"), Counts(1, 8, 80)),
+    Case("32 with a code", booking(32, of=quiet, wants="3:1", code=CODE), Counts(1, 10, 90)),
+    Case("32 while others wait", booking(32, of=awaited, wants="3:1"), Counts(1, 9, 150)),
+    Case("32 who come to wait", booking(32, of=awaited, wants="1:1"), Counts(1, 9, 150)),
+    Case("one ticket given back", giving_back_a_type, Counts(1, 10, 120)),
     Case("status", reading("/api/events/status/{event}"), Counts(0, 1, 1)),
     Case("rank by the API", reading("/api/bookings/{head}"), Counts(0, 3, 3)),
     Case("event by the API", reading("/api/events/{event}"), Counts(0, 1, 1)),

@@ -218,24 +218,30 @@ def test_more_tickets_count_as_booked_freely_but_for_the_organizer(
 
 
 def test_address_that_has_a_booking_is_told_what_others_are_told_by_type(
-    api: Api, organizer: dict[str, str], asking: int
+    api: Api, organizer: dict[str, str]
 ) -> None:
     """Of whatever types and codes it asks for, though it could have none of it."""
-    types, codes = (f"/events/{asking}/{what}" for what in ("types", "codes"))
-    for body in ({"name": "Seat"}, {"name": "Friends", "hidden": True}):
-        assert api.post(types, body, headers=organizer).status_code == 201
-    for body in ({"code": "CHOIR", "types": [2], "limit": 1}, {"code": "GONE", "limit": 1}):
-        assert api.post(codes, body, headers=organizer).status_code == 201
-    one = [{"type": number, "tickets": 1} for number in (1, 2, 9)]
-    assert ask(api, asking, items=one[:1], code="gone").status_code == 202
-    asked: list[dict[str, Any]] = [{}, {"tickets": 99}, {"items": [{"type": 1, "tickets": 99}]}]
-    asked += [{"items": [item], **more} for item in one for more in ({}, {"code": "NO"})]
-    asked += [{"items": [item], "code": code} for item in one for code in ("CHOIR", "GONE")]
+    event_id = api.event(organizer, asksAddress=True, waitingListLimit=0)
+    types, codes = (f"/events/{event_id}/{what}" for what in ("types", "codes"))
+    kinds = ({"name": "Box", "quota": 1}, {"name": "Seat"}, {"name": "Choir", "hidden": True})
+    for kind in kinds:
+        assert api.post(types, kind, headers=organizer).status_code == 201
+    pairs = {"code": "PAIR", "types": [3], "maxPerBooking": 2}
+    for made in (pairs, {"code": "GONE", "limit": 1}):
+        assert api.post(codes, made, headers=organizer).status_code == 201
+    one = [{"type": number, "tickets": 1} for number in (1, 2, 3, 9)]
+    assert ask(api, event_id, items=one[:1], code="gone").status_code == 202
+    asked: list[dict[str, Any]] = [{}, {"tickets": 99}, {"items": [{"type": 3, "tickets": 3}]}]
+    asked = [*asked, *({"items": [item]} for item in one)]
     found = set()
+    asked = [{**each, **code} for each in asked for code in ({}, {"code": "pair"})]
     for number, more in enumerate(asked):
-        answers = [ask(api, asking, who, **more) for who in (f"new{number}@example.org", ADA)]
-        # The first to use a code uses it up.
-        if more.get("code") != "CHOIR" or answers[0].status_code == 400:
-            assert len({answer.get_data() for answer in answers}) == 1, more
+        new = f"new{number}@example.org"
+        answers = [ask(api, event_id, who, **more) for who in (new, ADA)]
+        assert len({answer.get_data() for answer in answers}) == 1, more
         found.add((answers[0].status_code, answers[0].get_json().get("code")))
-    assert found == {(202, None), (400, "unknown_code"), (400, "invalid_input")}
+    refusals = ("choose_ticket_type", "unknown_code", "invalid_input")
+    assert found == {(202, None), (409, "sold_out"), *((400, code) for code in refusals)}
+    for code in ("GONE", "NO"):
+        answers = [ask(api, event_id, who, items=one[1:2], code=code) for who in ("x@y.org", ADA)]
+        assert len({answer.get_data() for answer in answers}) == 1

@@ -345,7 +345,9 @@ def test_status_of_a_typed_event_is_cheap(desk: Desk, monkeypatch: pytest.Monkey
 
     def first_and_then_all() -> None:
         # The first leads a read of its own; all who ask meanwhile share the next.
-        while len(reads._queues.get(desk.event_id, ())) < 7:
+        tries = 0
+        while len(reads._queues.get(desk.event_id, ())) < 7 and tries < LONG * 100:
+            tries += 1
             assert not go.wait(0.01)
         go.set()
 

@@ -1,7 +1,9 @@
 """A book kept in memory by the ledger, written after each batch as the database would be."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from webapp.booking.commands import (
     ATTENDEE,
@@ -25,8 +27,9 @@ from webapp.booking.commands import (
     is_active,
     organizer,
 )
-from webapp.booking.inventory import Inventory
+from webapp.booking.inventory import Closure, Inventory
 from webapp.booking.ledger import Ledger
+from webapp.booking.ticket_types import CodeFigures, TypeFigures
 
 ORGANIZER = organizer(1)
 
@@ -39,6 +42,8 @@ class ByOrganizer:
 
 
 Given = Command | ByOrganizer
+Key = TypeVar("Key")
+Figures = TypeVar("Figures", TypeFigures, CodeFigures)
 
 
 def command_of(given: Given) -> tuple[Command, Actor]:
@@ -47,30 +52,52 @@ def command_of(given: Given) -> tuple[Command, Actor]:
     return given, ATTENDEE
 
 
+def _copied(figures: Mapping[Key, Figures]) -> dict[Key, Figures]:
+    return {key: replace(one) for key, one in figures.items()}
+
+
 @dataclass
 class KeptBook:
-    """What the event and booking tables would hold, and the history they came from."""
+    """What the tables of an event would hold, and the history that they came from.
+
+    `queues` are the counters of those who wait for the same, `{wants: bookings}`. `opens` is the
+    ledger that decides.
+    """
 
     inventory: Inventory
     claims: dict[int, Claim] = field(default_factory=dict)
     history: list[HistoryLine] = field(default_factory=list)
     moved_up_lately: set[int] = field(default_factory=set)
+    codes: dict[str, CodeFigures] = field(default_factory=dict)
+    queues: Counter[str] = field(default_factory=Counter)
+    opens: Callable[..., Any] = Ledger
 
-    def run(self, *given: Given, over: Iterable[int] = ()) -> list[Outcome | Refusal]:
+    def run(
+        self, *given: Given, over: Iterable[int] = (), at_once: int = 500
+    ) -> list[Outcome | Refusal]:
         """Decide the commands as one batch and write what came of it.
 
-        Before that those lapse of the positions `over` who are still there.
+        Before that the first `at_once` lapse of the positions `over` who are still there.
         """
         commands = [command_of(one) for one in given]
-        ledger = Ledger(
-            replace(self.inventory),
+        more = {"queues": self._in_queues, "codes": _copied(self.codes)}
+        ledger = self.opens(
+            replace(self.inventory, types=_copied(self.inventory.types)),
             [replace(claim) for claim in self._named([command for command, _ in commands])],
             (replace(claim) for claim in self.waiting()),
             moved_up_lately=self.moved_up_lately.__contains__,
+            **(more if self.inventory.types else {}),
         )
-        lapsing = [self.claims[position] for position in self._active_of(over)]
+        due = [self.claims[position] for position in self._active_of(over)]
+        lapsing, left = due[:at_once], due[at_once:]
         if lapsing:
-            ledger.lapse([(replace(claim), TermKind.ADDRESS) for claim in lapsing])
+            ledger.lapse(
+                [(replace(claim), TermKind.ADDRESS) for claim in lapsing],
+                first_over=min(
+                    (claim.position for claim in left if claim.status is Status.WAITING),
+                    default=None,
+                ),
+            )
         outcomes = [ledger.decide(self._measured(command), actor) for command, actor in commands]
         self.inventory = ledger.inventory
         for claim in ledger.journal.created:
@@ -78,6 +105,7 @@ class KeptBook:
             self.claims[claim.position] = replace(claim)
         for position, claim in ledger.journal.resized.items():
             self.claims[position].tickets = claim.tickets
+            self.claims[position].wants = claim.wants
         for position in ledger.journal.promoted:
             self.claims[position].status = Status.CONFIRMED
         for position in ledger.journal.lapsed:
@@ -91,11 +119,37 @@ class KeptBook:
             for claim in self.claims.values():
                 if is_active(claim.status):
                     claim.status = Status.CANCELLED
+        self._count(ledger.journal)
         self.history += lines
         self.moved_up_lately.update(
             line.position for line in ledger.journal.history if line.what is ActivityKind.PROMOTED
         )
         return outcomes
+
+    def _count(self, journal: Any) -> None:
+        """Move the counters of queues and codes, or count anew what a set statement has ended."""
+        if not self.inventory.types:
+            return
+        ended = journal.list_end or self.inventory.closure is Closure.CANCELLED
+        if ended:
+            self.queues.clear()
+        else:
+            self.queues.update(journal.queues)
+        for code in self.codes.values():
+            code.used = self.had_with(code) if ended else code.used + journal.codes[code.number]
+
+    def had_with(self, code: CodeFigures) -> int:
+        """Tickets of active bookings that were made with a code."""
+        active = [c for c in self.claims.values() if is_active(c.status)]
+        return sum(claim.tickets for claim in active if claim.code == code.number)
+
+    def _in_queues(self) -> Mapping[str, Iterator[Claim]]:
+        """The waiting list as the counters of its queues lead to it."""
+        return {
+            wants: iter([replace(claim) for claim in self.waiting() if claim.wants == wants])
+            for wants, waiting in self.queues.items()
+            if waiting
+        }
 
     def _end_list(self, end: ListEnd, lines: list[HistoryLine]) -> list[HistoryLine]:
         """What the set statement does, and the lines with those that it writes."""
@@ -104,24 +158,33 @@ class KeptBook:
         told = []
         for claim in lapsing:
             claim.status = Status.LAPSED
-            step = (Status.WAITING, Status.LAPSED, claim.tickets, claim.tickets)
-            told.append(
-                HistoryLine(ActivityKind.LAPSED, SYSTEM, claim.position, *step, cause=end.cause)
+            line = HistoryLine(
+                ActivityKind.LAPSED,
+                SYSTEM,
+                claim.position,
+                *(Status.WAITING, Status.LAPSED, claim.tickets, claim.tickets),
+                cause=end.cause,
             )
+            line.wants_before = line.wants_after = claim.wants or None
+            told.append(line)
         return [*lines[: end.after], *told, *lines[end.after :]]
 
-    def told(self, *given: Given, over: Iterable[int] = ()) -> list[tuple[object, ...]]:
+    def told(
+        self, *given: Given, over: Iterable[int] = (), at_once: int = 500
+    ) -> list[tuple[object, ...]]:
         """The same, with the outcomes in the words of the model."""
-        outcomes = self.run(*given, over=over)
+        outcomes = self.run(*given, over=over, at_once=at_once)
         return [
             self._plain(command_of(one)[0], outcome)
             for one, outcome in zip(given, outcomes, strict=True)
         ]
 
-    def told_of_lapse(self, over: Iterable[int], *given: Given) -> list[tuple[object, ...]]:
+    def told_of_lapse(
+        self, over: Iterable[int], *given: Given, at_once: int = 500
+    ) -> list[tuple[object, ...]]:
         """The same where terms are over: first who lapsed and who moved up, then the outcomes."""
-        lapsed, lines = self._active_of(over), len(self.history)
-        told = self.told(*given, over=over)
+        lapsed, lines = self._active_of(over)[:at_once], len(self.history)
+        told = self.told(*given, over=over, at_once=at_once)
         promoted = [
             line.position
             for line in self.history[lines:]

@@ -181,9 +181,21 @@ def complain(complaints: list[str], kind: str, text: str) -> None:
         complaints.append(text)
 
 
-@pytest.fixture(params=[True, False], ids=["htmx", "plain"])
+# Of what is done most, also in the normal tier.
+in_both_ways = pytest.mark.parametrize("scripts", [True, False], ids=["htmx", "plain"])
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(True, id="htmx"),
+        pytest.param(False, id="plain", marks=pytest.mark.long),
+    ]
+)
 def scripts(request: pytest.FixtureRequest) -> bool:
-    """With scripts and without: everything works in both ways."""
+    """With scripts and without: everything works in both ways.
+
+    Outside of the long tier tests/pages shows most of the second, with a client that has none.
+    """
     return bool(request.param)
 
 

@@ -68,7 +68,7 @@ def site(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     server.server_close()
 
 
-def look(page: Page, path: str) -> None:
+def look(page: Page, path: str, *, closely: bool) -> None:
     """Fail where a page says something in English, is too wide, or breaks a rule of axe."""
     page.goto(path)
     page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
@@ -77,7 +77,9 @@ def look(page: Page, path: str) -> None:
     assert not english_left(said), path
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width == page.evaluate("innerWidth"), f"{path} is {width} px wide"
-    check(page, path)
+    # The same pages are checked in English.
+    if closely:
+        check(page, path)
 
 
 @pytest.mark.parametrize(("code", "viewport"), WALKS)
@@ -89,7 +91,7 @@ def test_attendees_pages_have_room_for_longer_words(
     few = FEW | {f"/events/{seen.free}", f"/bookings/{seen.ticket}", f"/bookings/{seen.waiting}"}
     for path in seen.paths:
         if long or path in few:
-            look(page, path)
+            look(page, path, closely=long)
 
 
 @pytest.mark.parametrize(("code", "viewport"), WALKS)
@@ -107,4 +109,4 @@ def test_organizers_pages_have_room_for_longer_words(
     for path in paths:
         # The documentation of the API is English.
         if path != "/api/docs" and (long or path in few):
-            look(page, path)
+            look(page, path, closely=long)

@@ -74,7 +74,11 @@ def link_in_mail(server: AppServer, what: str, path: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("scripts", "locale"), [(True, "en-GB"), (False, "de-DE")], ids=["htmx", "plain-german"]
+    ("scripts", "locale"),
+    [
+        pytest.param(True, "en-GB", id="htmx"),
+        pytest.param(False, "de-DE", id="plain-german", marks=pytest.mark.long),
+    ],
 )
 def test_organizer_keeps_the_account_without_a_terminal(
     server: AppServer, arrive: Callable[..., Page], scripts: bool, locale: str

@@ -5,6 +5,7 @@ import contextlib
 import pytest
 from flask import Flask
 
+from tests.support.busy import add_friends_code
 from tests.support.fixtures import MakeEvent
 from tests.support.tools import rows, together
 from webapp.booking import codes
@@ -12,6 +13,7 @@ from webapp.booking.commands import organizer
 from webapp.booking.links import replace_link_of
 from webapp.booking.queries import find_event
 from webapp.booking.services import book_tickets
+from webapp.booking.type_services import TypeDetails, add_type
 from webapp.errors import EventClosed, EventNotFound
 from webapp.events import samples
 from webapp.events.queries import own_events
@@ -30,6 +32,16 @@ def test_event_with_a_booking_stays(
     with pytest.raises(EventClosed):
         delete_event(event_id, actor=organizer(organizer_id))
     assert find_event(event_id).confirmed == 1
+
+
+def test_types_and_codes_go_with_their_event(make_event: MakeEvent, organizer_id: int) -> None:
+    event_id, me = make_event(), organizer(organizer_id)
+    for name in ("VIP", "Standard", "Friend"):
+        add_type(event_id, TypeDetails(name), actor=me)
+    add_friends_code(event_id)
+    delete_event(event_id, actor=me)
+    for table in ("ticket_type", "code", "code_type"):
+        assert rows(f"SELECT * FROM {table}") == []
 
 
 @pytest.mark.every_database

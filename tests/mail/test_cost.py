@@ -32,8 +32,8 @@ class Cost(NamedTuple):
 
 
 @pytest.fixture
-def durable(server_folder: Path) -> Iterator[MariaDB]:
-    with MariaDB(server_folder / "cost", durable=True) as server:
+def durable(disk_folder: Path) -> Iterator[MariaDB]:
+    with MariaDB(disk_folder / "cost", durable=True) as server:
         yield server
 
 

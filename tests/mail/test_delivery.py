@@ -449,6 +449,27 @@ def counted_commits() -> Iterator[Counter[str]]:
             sqlalchemy_event.remove(engine, "commit", count)
 
 
+def test_file_is_noted_before_a_long_wait_for_the_next_turn(app: Flask) -> None:
+    put(2)
+    channel = Memory()
+    deliverer = Deliverer(channel, per_second=1000)
+    noted: list[list[str]] = []
+
+    class Impatient(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            if channel.got:
+                noted.append([row.state for row in rows()])
+            return self.is_set()
+
+    deliverer.stop = Impatient()
+    deliverer.send_batch()
+    put(2)
+    deliverer.per_second = 1
+    deliverer.send_batch()
+    assert noted[0] == ["pending", "pending"], "its turn comes at once"
+    assert noted[-1] == ["sent", "sent", "sent", "pending"]
+
+
 def test_change_behind_the_look_ahead_is_told_as_it_is(
     app: Flask, make_event: MakeEvent, book: Book, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

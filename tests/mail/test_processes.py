@@ -10,16 +10,17 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from urllib.parse import urlencode
 
 import httpx
 import pytest
-from sqlalchemy import create_engine, delete, text
+from sqlalchemy import delete, text
 
 from tests.mail.conftest import BASE_URL, Book, MakeEvent
 from tests.support.changes import set_capacity
 from tests.support.mail import Mailbox, SmtpServer
-from tests.support.servers import ROOT, AppServer, wait_until
+from tests.support.servers import ROOT, AppServer, plain_engine, wait_until
 from webapp.extensions import db
 from webapp.storage.tables import deliveries
 
@@ -48,6 +49,7 @@ def run_deliverer(
     )
 
 
+@pytest.mark.on_servers
 def test_two_processes_send_each_mail_once(
     make_event: MakeEvent,
     book: Book,
@@ -71,6 +73,7 @@ def test_two_processes_send_each_mail_once(
     assert Counter(mailbox.recipients) == {f"guest{n}@example.org": 1 for n in range(50)}
 
 
+@pytest.mark.on_servers
 def test_killed_deliverer_loses_nothing(
     make_event: MakeEvent,
     book: Book,
@@ -86,12 +89,11 @@ def test_killed_deliverer_loses_nothing(
     assert wait_until(lambda: len(mailbox.contents) >= 10, timeout=60, every=0.001)
     first.kill()
     first.wait()
-    engine = create_engine(database_url)
+    engine = plain_engine(database_url)
     with engine.begin() as connection:  # as if the lease had run out
         connection.execute(
             text("UPDATE delivery SET next_try_at = created_at WHERE state = 'pending'")
         )
-    engine.dispose()
     second = run_deliverer(database_url, smtp, tmp_path)
     try:
         everybody = {f"guest{number}@example.org" for number in range(60)}
@@ -104,6 +106,7 @@ def test_killed_deliverer_loses_nothing(
     assert len({message["Message-ID"] for message in mailbox.messages}) == 60
 
 
+@pytest.mark.on_servers
 @pytest.mark.parametrize(
     ("count", "processes"),
     [(50, 1), *(pytest.param(10_000, n, marks=pytest.mark.long) for n in (1, 2))],
@@ -187,32 +190,31 @@ def deliverer_of(server: AppServer) -> int | None:
     return None
 
 
-def test_promoted_attendee_is_told_within_seconds(server: AppServer, mailbox: Mailbox) -> None:
+def test_promoted_attendee_is_told_within_seconds_and_a_dead_deliverer_is_started_again(
+    server: AppServer, mailbox: Mailbox
+) -> None:
+    killed = wait_for_deliverer(server)
     with httpx.Client(base_url=server.url) as client:
         event_id = make_event_by_api(client, tickets=1)
         first = book_on_page(client, event_id, "ada@example.org")
         book_on_page(client, event_id, "bob@example.org")
-        assert wait_until(lambda: len(mailbox.contents) == 2, timeout=10)
+        assert wait_until(lambda: len(mailbox.contents) == 2, timeout=30)
         reference = first.rpartition("/")[2]
         cancelled = client.post("/api/events/cancel", json={"bookingReference": reference})
         assert cancelled.status_code == 200
         assert wait_until(lambda: len(mailbox.to("bob@example.org")) == 2, timeout=5)
-    assert "You moved up" in mailbox.to("bob@example.org")[1]["Subject"]
-
-
-def test_dead_deliverer_is_started_again(server: AppServer, mailbox: Mailbox) -> None:
-    assert wait_until(lambda: deliverer_of(server) is not None, timeout=5)
-    time.sleep(1)
-    killed = deliverer_of(server)
-    assert killed is not None
-    os.kill(killed, signal.SIGKILL)
-    with httpx.Client(base_url=server.url) as client:
-        book_on_page(client, make_event_by_api(client, tickets=1), "ada@example.org")
-    assert wait_until(lambda: len(mailbox.contents) == 1, timeout=10)
+        assert "You moved up" in mailbox.to("bob@example.org")[1]["Subject"]
+        os.kill(killed, signal.SIGKILL)
+        book_on_page(client, event_id, "eve@example.org")
+    assert wait_until(lambda: len(mailbox.to("eve@example.org")) == 1, timeout=30)
     assert deliverer_of(server) not in (killed, None)
+    assert server.stop() == 0
+    assert deliverer_of(server) is None
 
 
-def test_killed_server_has_told_what_was_committed(server: AppServer, mailbox: Mailbox) -> None:
+def test_killed_server_takes_its_deliverer_along_and_the_next_tells_what_was_committed(
+    server: AppServer, mailbox: Mailbox
+) -> None:
     deliverer = wait_for_deliverer(server)
     os.kill(deliverer, signal.SIGSTOP)
     with httpx.Client(base_url=server.url) as client:
@@ -221,35 +223,33 @@ def test_killed_server_has_told_what_was_committed(server: AppServer, mailbox: M
     os.kill(deliverer, signal.SIGKILL)
     assert not mailbox.contents
     server.start()
-    assert wait_until(lambda: len(mailbox.contents) == 1, timeout=10)
+    assert wait_until(lambda: len(mailbox.contents) == 1, timeout=30)
+    assert deliverer_of(server) is not None
+    os.kill(server.pid, signal.SIGKILL)
+    assert wait_until(lambda: deliverer_of(server) is None, timeout=30)
 
 
 def wait_for_deliverer(server: AppServer) -> int:
-    assert wait_until(lambda: deliverer_of(server) is not None, timeout=5)
+    assert wait_until(lambda: deliverer_of(server) is not None, timeout=20)
     pid = deliverer_of(server)
     assert pid is not None
     return pid
 
 
-def test_deliverer_ends_with_its_server(server: AppServer) -> None:
-    wait_for_deliverer(server)
-    assert server.stop() == 0
-    assert deliverer_of(server) is None
-    server.start()
-    wait_for_deliverer(server)
-    time.sleep(1)
-    os.kill(server.pid, signal.SIGKILL)
-    assert wait_until(lambda: deliverer_of(server) is None, timeout=10)
-
-
 def test_hanging_mail_server_holds_up_neither_bookings_nor_the_stop(
     server: AppServer, mailbox: Mailbox
 ) -> None:
-    mailbox.at_content = lambda address: "hang"
+    hanging = Event()
+
+    def hang(address: str) -> str:
+        hanging.set()
+        return "hang"
+
+    mailbox.at_content = hang
     with httpx.Client(base_url=server.url) as client:
         event_id = make_event_by_api(client, tickets=50)
         book_on_page(client, event_id, "ada@example.org")
-        time.sleep(2)
+        assert hanging.wait(10)
         started = time.monotonic()
         for number in range(10):
             book_on_page(client, event_id, f"guest{number}@example.org")

@@ -13,8 +13,6 @@ from flask import Flask
 from sqlalchemy import (
     Connection,
     LargeBinary,
-    NullPool,
-    create_engine,
     func,
     insert,
     inspect,
@@ -29,7 +27,7 @@ from tests.conftest import (
     make_settings,
 )
 from tests.support.busy import Busy, fill
-from tests.support.servers import ROOT
+from tests.support.servers import ROOT, plain_engine
 from webapp import clock, create_app
 from webapp.extensions import Base, db
 from webapp.storage.columns import UtcDateTime
@@ -61,7 +59,7 @@ def start(url: str, folder: Path, *words: object) -> "subprocess.Popen[str]":
 
 def rows_of(url: str | Path) -> Rows:
     """Every row of every table that is there, with what is generated, but for the heartbeat."""
-    engine = create_engine(f"sqlite:///{url}" if isinstance(url, Path) else url, poolclass=NullPool)
+    engine = plain_engine(f"sqlite:///{url}" if isinstance(url, Path) else url)
     with engine.connect() as connection:
         there = inspect(connection).get_table_names()
         return {

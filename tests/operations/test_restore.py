@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy import text
 
 from tests.operations.conftest import KEY, EmptyDatabase, MakeSite, rows_of, run, start
 from tests.storage.test_upgrades import COMMITS, STORED, ask
 from tests.support.dump import load
 from tests.support.fixtures import MakeEvent
-from tests.support.servers import AppServer, wait_until
+from tests.support.servers import AppServer, plain_engine, wait_until
 from webapp.booking.commands import organizer
 from webapp.booking.services import book_tickets
 from webapp.events.services import EventDetails, create_event
@@ -137,7 +137,7 @@ def test_database_that_is_not_empty_is_refused_and_left_as_it_is(
 ) -> None:
     url = empty_database(kind)
     site = make_site(url)
-    engine = create_engine(url, poolclass=NullPool)
+    engine = plain_engine(url)
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE post (id INTEGER PRIMARY KEY)"))
     refused = run(site, "restore", file)
@@ -220,7 +220,7 @@ def test_id_of_what_was_deleted_before_is_not_given_out_again(
     owner = organizer(organizer_id)
     for name in ("first", "last"):
         last_id = create_event(EventDetails(name, 3), actor=owner, published=True)
-    engine = create_engine(database_url, poolclass=NullPool)
+    engine = plain_engine(database_url)
     with engine.begin() as connection:
         for table, column in (("activity", "event_id"), ("event", "id")):
             statement = text(f"DELETE FROM {table} WHERE {column} = :id")

@@ -14,6 +14,9 @@ from werkzeug.test import TestResponse
 from tests.pages.conftest import PASSWORD, Person, text_of
 from webapp import clock
 from webapp.accounts import services as accounts
+from webapp.booking.commands import organizer
+from webapp.booking.services import book_tickets
+from webapp.booking.type_services import TypeDetails, add_type
 from webapp.mail.announcements import Undelivered
 from webapp.pages.organizer.attention import Kind, needs_of, still_told
 from webapp.storage.engines import write_engine
@@ -268,3 +271,17 @@ def test_proxy_that_is_not_named_is_told_with_how_to_make_sure(
     told = owner.get("/organizer").text
     assert "All visitors look like one" in told
     assert "nobody can reach Nextup past it" in told
+
+
+def test_list_of_an_event_with_types_that_stands_still_says_what_could_be_had(
+    app: Flask, owner: Person, owner_id: int, make_event: MakeEvent
+) -> None:
+    event_id, me = make_event("Gala", tickets=9), organizer(owner_id)
+    with app.app_context():
+        add_type(event_id, TypeDetails("VIP", quota=3), actor=me)
+        add_type(event_id, TypeDetails("Standard"), actor=me)
+        for who, wants in {"a": {1: 2}, "b": {1: 2, 2: 1}}.items():
+            book_tickets(event_id, attendee_id=who, wants=wants)
+    said = "waits for 2 × VIP, 1 × Standard and could have 1 × VIP, 1 × Standard at once."
+    for path in ("/organizer", f"/organizer/events/{event_id}"):
+        assert said in text_of(owner.get(path))

@@ -200,6 +200,7 @@ def test_codes_of_a_cancelled_event_are_only_shown(
     assert code.details.text == "BAND"
 
 
+@pytest.mark.every_database
 def test_draft_with_types_and_codes_can_be_deleted(
     app: Flask, owner: Person, make_event: MakeEvent, give_type: Callable[[int], None]
 ) -> None:

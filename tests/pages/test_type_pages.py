@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 
 from tests.pages.conftest import Person, forms_of, text_of
 from webapp import clock
+from webapp.booking.code_services import CodeDetails, add_code, codes_of_event
 from webapp.booking.commands import organizer
 from webapp.booking.services import book_tickets
 from webapp.booking.type_queries import read_types
@@ -287,12 +288,14 @@ def test_fewer_tickets_in_all_are_refused_with_the_number(owner: Person, gala: i
     assert "The event has only 2." in text_of(owner.get(path_of(gala)))
 
 
+@pytest.mark.every_database
 def test_event_like_another_has_its_types_and_nothing_of_them_is_taken(
     app: Flask, owner: Person, gala: int, owner_id: int
 ) -> None:
     later = clock.now() + timedelta(days=9)
     with app.app_context():
         me = organizer(owner_id)
+        add_code(gala, CodeDetails("CHOIR"), actor=me)
         edit_type(
             gala, FRIENDS, TypeDetails("Friends", "Us", 20, 2, 4, later, None, True), actor=me
         )
@@ -309,7 +312,8 @@ def test_event_like_another_has_its_types_and_nothing_of_them_is_taken(
     assert (friends.description, friends.quota, friends.max_tickets) == ("Us", 20, 4)
     assert (friends.hidden, friends.sales_open_at) == (True, None)
     with app.app_context():
-        assert own_event(copy, organizer_id=owner_id).types == 3
+        assert (new := own_event(copy, organizer_id=owner_id)).types == 3
+        assert codes_of_event(new, actor=me) == []
         assert book_tickets(copy, attendee_id="a", wants={VIP: 2}).wants == "1:2"
 
 

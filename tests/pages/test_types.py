@@ -215,6 +215,29 @@ def test_code_shows_hidden_type_to_who_has_it_alone(app: Flask, gala: int) -> No
     assert "Secret" not in without.text
 
 
+def test_form_from_before_the_types_is_shown_anew_with_them(
+    app: Flask, make_event: MakeEvent, owner_id: int, person: Person
+) -> None:
+    event_id = make_event("Gala")
+    page = GALA.format(event_id)
+    typed = {**fields_of(person, page), "name": "Ada", "email": "ada@example.org"}
+    add_types(app, owner_id, event_id, TypeDetails("A"), TypeDetails("B"))
+    refused = person.client.post(page, data=typed)
+    assert refused.status_code == 400
+    assert "Please look at the marked fields." in text_of(refused)
+    assert forms_of(refused)[page]["name"] == "Ada"
+    again = {**forms_of(refused)[page], "type-2": "1"}
+    assert person.client.post(page, data=again).status_code == 303
+
+
+@pytest.mark.parametrize("code", ["%00", "%F0%9F%98%80" * 99, "%ED%A0%80", "%22%3E%3Cb%3E", " "])
+def test_strange_code_is_none(gala: int, person: Person, code: str) -> None:
+    page = person.get(f"{GALA.format(gala)}?code={code}")
+    assert page.status_code == 200
+    assert "Secret" not in page.text
+    assert "<b>" not in page.text.replace("<b>Sold", "")
+
+
 def test_wrong_code_is_told_by_the_one_sentence(app: Flask, gala: int, person: Person) -> None:
     page = person.get(f"{GALA.format(gala)}?code=GUESS")
     assert page.status_code == 200
@@ -257,7 +280,9 @@ def test_only_type_that_can_be_had_is_chosen(
     assert re.search(r"Late From (?:\w+,? )?3 May 2099", text)
 
 
-def test_open_page_learns_what_its_mix_leads_to(app: Flask, gala: int, person: Person) -> None:
+def test_open_page_learns_what_its_mix_leads_to(
+    app: Flask, gala: int, owner_id: int, person: Person
+) -> None:
     asked = f"/events/{gala}/availability?form=yes&shown=1,2&type-1={{}}&type-2={{}}"
     part = person.get(asked.format(1, 2), fragment=True)
     assert "Book 3 tickets" in part.text
@@ -272,7 +297,7 @@ def test_open_page_learns_what_its_mix_leads_to(app: Flask, gala: int, person: P
     assert "Ask for at most 10." in person.get(asked.format(0, 11), fragment=True).text
     # A type less is another form: the rows come anew, with what was chosen.
     with app.app_context():
-        edit_type(gala, VIP, TypeDetails("VIP", quota=2, hidden=True), actor=organizer(1))
+        edit_type(gala, VIP, TypeDetails("VIP", quota=2, hidden=True), actor=organizer(owner_id))
     part = person.get(asked.format(0, 2), fragment=True)
     assert 'hx-target="#types"' in part.text
     assert 'value="2"' in part.text
@@ -451,3 +476,19 @@ def test_stranger_learns_nothing_of_a_booking_of_types(
 def test_plain_page_has_nothing_of_types(app: Flask, make_event: MakeEvent, person: Person) -> None:
     page = person.get(f"/events/{make_event('Plain')}-plain?code=CREW").text
     assert not re.search(r"type-\d|I have a code|name=\"waits", page)
+
+
+def test_those_ahead_who_want_something_else_do_not_count(
+    app: Flask, make_event: MakeEvent, owner_id: int, person: Person
+) -> None:
+    event_id = make_event("Gala", tickets=9)
+    add_types(app, owner_id, event_id, TypeDetails("A", quota=1), TypeDetails("B", quota=1))
+    book(app, event_id, "ada", {1: 1, 2: 1})
+    for who in ("bob", "cleo"):
+        book(app, event_id, who, {1: 1})
+    both = person.get(f"/bookings/{book(app, event_id, 'dora', {1: 1, 2: 1})}")
+    shown = text_of(both)
+    assert "2 ahead of you want A too. You are next for B . You get all of them at once" in shown
+    last = person.get(f"/bookings/{book(app, event_id, 'eve', {2: 1})}")
+    assert "<title>1 ahead of you · Gala" in last.text
+    assert "1 ahead of you wants B too." in text_of(last)

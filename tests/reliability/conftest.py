@@ -18,9 +18,9 @@ from tests.support.site import ENVIRON, Site
 
 
 @pytest.fixture(scope="package")
-def durable_server(server_folder: Path) -> Iterator[MariaDB]:
+def durable_server(disk_folder: Path) -> Iterator[MariaDB]:
     """A MariaDB of our own, that keeps what it has committed whatever happens to it."""
-    with MariaDB(server_folder / "durable", durable=True) as server:
+    with MariaDB(disk_folder / "durable", durable=True) as server:
         yield server
 
 
@@ -54,9 +54,9 @@ def empty_database(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture(scope="package")
-def galera_server(server_folder: Path) -> Iterator[Cluster]:
+def galera_server(disk_folder: Path) -> Iterator[Cluster]:
     """Three nodes of Galera, all of which take writes."""
-    with Cluster(server_folder / "galera") as cluster:
+    with Cluster(disk_folder / "galera") as cluster:
         yield cluster
 
 

@@ -14,12 +14,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy import text
 
+from tests.conftest import NORMALLY_SERVERS
 from tests.support import mutants
 from tests.support.history import Client, History
 from tests.support.proxy import Cut, Proxy
-from tests.support.servers import MariaDB, wait_until
+from tests.support.servers import MariaDB, plain_engine, wait_until
 from tests.support.site import Load, Site, longest_silence, now, port_of, through
 
 CAPACITY = 100
@@ -83,6 +84,7 @@ def test_a_killed_single_worker_on_sqlite_loses_nothing_told(
     assert longest_silence(history, since=began, until=ended) < LONGEST_SILENCE
 
 
+@pytest.mark.parametrize("any_url", NORMALLY_SERVERS, indirect=True)
 def test_a_repeat_after_a_crash_between_commit_and_answer_is_answered_the_same(
     any_url: str, tmp_path: Path, start_site: StartSite
 ) -> None:
@@ -171,7 +173,7 @@ def test_a_lock_held_by_a_stranger_turns_clients_away_in_time(
 ) -> None:
     site = start_site(server_url, WORKERS="1")
     history = site.make_event(CAPACITY)
-    engine = create_engine(server_url, poolclass=NullPool)
+    engine = plain_engine(server_url)
     with engine.connect() as stranger, Client(site.server.port, history) as client:
         stranger.execute(text("SELECT id FROM event FOR UPDATE"))
         turned_away = client.book("early")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.conftest import NORMALLY_SERVERS, NORMALLY_SQLITE
 from tests.reliability.test_crashes import StartSite, loaded
 from tests.support import mutants
 from tests.support.history import Client, run_clients
@@ -19,6 +20,7 @@ ENOUGH = 500
 ROUNDS = 12
 
 
+@pytest.mark.parametrize("any_url", NORMALLY_SERVERS, indirect=True)
 def test_history_of_several_processes_fits_the_rules(any_url: str, start_site: StartSite) -> None:
     """Of one process on SQLite, which is made for that. People book alone, or in parties of 4."""
     site = start_site(any_url, WORKERS="1" if any_url.startswith("sqlite") else "3")
@@ -29,6 +31,7 @@ def test_history_of_several_processes_fits_the_rules(any_url: str, start_site: S
         assert site.judge(history) == [], f"in parties of {party}"
 
 
+@pytest.mark.parametrize("any_url", NORMALLY_SQLITE, indirect=True)
 def test_twenty_equal_requests_at_once_have_one_effect_and_one_answer(
     any_url: str, start_site: StartSite
 ) -> None:

@@ -109,7 +109,7 @@ class Container(AppServer):
 
 
 def test_image_serves_with_the_settings_of_compose(
-    mariadb_server: MariaDB, redis_server: Redis, server_folder: Path
+    mariadb_server: MariaDB, redis_server: Redis, disk_folder: Path
 ) -> None:
     mariadb_server.create_database("container")
     mariadb_server.execute("DROP USER IF EXISTS nextup@'127.0.0.1'")
@@ -126,7 +126,7 @@ def test_image_serves_with_the_settings_of_compose(
         "RATELIMIT_STORAGE_URI": redis_server.url,
     }
     assert settings["RATELIMIT_STORAGE_URI"] == "redis://redis:6379"
-    container = Container(server_folder / "container", environ={**settings, **elsewhere})
+    container = Container(disk_folder / "container", environ={**settings, **elsewhere})
     before = sorted(container.directory.rglob("*"))
     try:
         container.start()

@@ -1,13 +1,16 @@
 """Our reading of results gives what PyMySQL's own gives."""
 
+import ssl
 from contextlib import closing
+from pathlib import Path
 
 import pymysql
 import pytest
 
+from tests.support.mail import make_certificate
 from tests.support.servers import MariaDB
 from webapp.storage import fast_mysql
-from webapp.storage.fast_mysql import QuickConnection
+from webapp.storage.fast_mysql import PlainConnection, QuickConnection
 
 QUERIES = (
     "SELECT 1, -5000000000, NULL, 'a', '', 'ü🎟', x'00ff', 1.5e0, 1.25, DATE '2031-07-01',"
@@ -74,3 +77,20 @@ def test_columns_that_are_remembered_are_bounded(
         for number in range(20):
             cursor.execute(f"SELECT {number} AS column_{number}")
     assert len(fast_mysql._known) <= 4
+
+
+def test_shared_tls_is_what_pymysql_makes_for_each_and_a_certificate_is_still_checked(
+    tmp_path: Path,
+) -> None:
+    certificate, _ = make_certificate(tmp_path)
+    own = pymysql.Connection(defer_connect=True).ctx
+    shared = QuickConnection(defer_connect=True)
+    assert shared.ctx is PlainConnection(defer_connect=True).ctx
+    assert not shared._ssl_required
+    for name in ("verify_mode", "check_hostname", "options", "minimum_version", "protocol"):
+        assert getattr(shared.ctx, name) == getattr(own, name), name
+    assert shared.ctx.get_ciphers() == own.get_ciphers()
+    checking = QuickConnection(defer_connect=True, ssl={"ca": str(certificate)})
+    assert checking._ssl_required
+    assert checking.ctx.verify_mode is ssl.CERT_REQUIRED
+    assert checking.ctx is not shared.ctx

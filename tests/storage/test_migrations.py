@@ -175,6 +175,16 @@ ROWS: dict[str, dict[str, object]] = {
     "mail_slot": {"recipient": "a@example.org", "number": 1, "delivery_id": 1},
     "pace": {"receiver": "mail", "free_at": MOMENT},
     "heartbeat": {"id": 1, "beat_at": MOMENT},
+    "ticket_type": {
+        "event_id": 1, "number": 1, "name": "VIP", "description": "", "place": 1, "quota": 3,
+        "confirmed": 2, "min_tickets": 1, "max_tickets": 2,
+    },
+    "queue": {"event_id": 1, "wants": "1:2", "waiting": 1},
+    "code": {
+        "event_id": 1, "number": 1, "text": "FRIENDS", "ticket_limit": 4, "used": 3,
+        "max_per_booking": 2,
+    },
+    "code_type": {"event_id": 1, "code": 1, "type": 1},
 }  # fmt: skip
 
 
@@ -194,6 +204,14 @@ class Violation:
 def booking(**values: object) -> dict[str, object]:
     """Another booking that collides with the first in nothing but `values`."""
     return {"position": 2, "attendee_id": "bob", "reference": "r2", "ticket_code": "c2", **values}
+
+
+def another_type(**values: object) -> dict[str, object]:
+    return {"number": 2, "name": "V", **values}
+
+
+def another_code(**values: object) -> dict[str, object]:
+    return {"number": 2, "text": "OTHERS", **values}
 
 
 def event(**values: object) -> dict[str, object]:
@@ -288,6 +306,30 @@ VIOLATIONS = [
     Violation("pk_pace", "pace", {}),
     Violation("pk_heartbeat", "heartbeat", {}),
     Violation("ck_heartbeat_id", "heartbeat", {"id": 2}),
+    Violation("pk_ticket_type", "ticket_type", {"name": "V"}),
+    Violation("fk_ticket_type_event_id", "ticket_type", {"event_id": 9}),
+    Violation("uq_ticket_type_event_id_name", "ticket_type", {"number": 2}),
+    Violation("ck_ticket_type_number", "ticket_type", {"name": "V", "number": 0}),
+    Violation("ck_ticket_type_quota", "ticket_type", another_type(quota=0, confirmed=0)),
+    Violation("ck_ticket_type_confirmed", "ticket_type", another_type(confirmed=4)),
+    Violation("ck_ticket_type_confirmed", "ticket_type", another_type(confirmed=-1)),
+    Violation("ck_ticket_type_confirmed", "ticket_type", another_type(confirmed=-1, quota=None)),
+    Violation("ck_ticket_type_min_tickets", "ticket_type", another_type(min_tickets=0)),
+    Violation("ck_ticket_type_min_tickets", "ticket_type", another_type(min_tickets=3)),
+    Violation("pk_queue", "queue", {"waiting": 2}),
+    Violation("fk_queue_event_id", "queue", {"event_id": 9}),
+    Violation("ck_queue_waiting", "queue", {"wants": "1:1", "waiting": -1}),
+    Violation("pk_code", "code", {"text": "OTHERS"}),
+    Violation("fk_code_event_id", "code", {"event_id": 9}),
+    Violation("uq_code_event_id_text", "code", {"number": 2}),
+    Violation("ck_code_used", "code", another_code(used=5)),
+    Violation("ck_code_used", "code", another_code(used=-1)),
+    Violation("ck_code_used", "code", another_code(used=-1, ticket_limit=None)),
+    Violation("ck_code_ticket_limit", "code", another_code(ticket_limit=0, used=0)),
+    Violation("ck_code_max_per_booking", "code", another_code(max_per_booking=0)),
+    Violation("pk_code_type", "code_type", {}),
+    Violation("fk_code_type_event_id_code", "code_type", {"code": 2}),
+    Violation("fk_code_type_event_id_type", "code_type", {"type": 2}),
 ]  # fmt: skip
 
 ALLOWED = [
@@ -309,6 +351,12 @@ ALLOWED = [
     ("mail_slot", {"number": 0}),
     ("mail_slot", {"recipient": "A@example.org"}),
     ("organizer", {"id": 2, "username": "Olga"}),
+    ("ticket_type", another_type(quota=None, confirmed=9, max_tickets=None)),
+    ("ticket_type", another_type(name="vip")),
+    ("ticket_type", another_type(quota=2)),
+    ("queue", {"wants": "1:1", "waiting": 0}),
+    ("code", another_code(ticket_limit=None, used=9, max_per_booking=None)),
+    ("code", another_code(used=4)),
 ]
 
 

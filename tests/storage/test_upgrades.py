@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy import text
 
 from tests.conftest import (
     DATABASE_NAME,
     DATABASES,
+    NORMALLY_SERVERS,
+    NORMALLY_SQLITE,
     create_extra_database,
     dispose,
     drop_extra_database,
@@ -25,7 +27,7 @@ from tests.conftest import (
 )
 from tests.support.cut_upgrade import KILLED, Upgrades, upgrades
 from tests.support.dump import load
-from tests.support.servers import ROOT, AppServer, MariaDB, ServerFailed
+from tests.support.servers import ROOT, AppServer, MariaDB, ServerFailed, plain_engine
 from tests.support.tables import index_order, tables_of
 from webapp import create_app
 from webapp.accounts.services import check_login
@@ -116,18 +118,18 @@ def empty(url: str) -> None:
 
 
 def ask(url: str, query: str) -> list[tuple[Any, ...]]:
-    with create_engine(url, poolclass=NullPool).connect() as connection:
+    with plain_engine(url).connect() as connection:
         return [tuple(row) for row in connection.execute(text(query))]
 
 
 def execute(url: str, *statements: str) -> None:
-    with create_engine(url, poolclass=NullPool).begin() as connection:
+    with plain_engine(url).begin() as connection:
         for statement in statements:
             connection.execute(text(statement))
 
 
 def made(url: str) -> Made:
-    with create_engine(url, poolclass=NullPool).connect() as connection:
+    with plain_engine(url).connect() as connection:
         return tables_of(connection), index_order(connection)
 
 
@@ -249,7 +251,9 @@ def test_upgrade_cut_off_leaves_a_file_as_it_was(
     assert ask(sqlite_url, "PRAGMA integrity_check") == [("ok",)]
 
 
-@pytest.mark.parametrize("statement", [1, 5, 12])
+@pytest.mark.parametrize(
+    "statement", [5, *(pytest.param(n, marks=pytest.mark.long) for n in (1, 12))]
+)
 def test_full_disk_leaves_a_file_as_it_was(
     sqlite_url: str, upgrading: Upgrades, tmp_path: Path, statement: int
 ) -> None:
@@ -269,7 +273,11 @@ HALF_DONE = [
 ]
 
 
-@pytest.mark.parametrize("statements", range(1, len(HALF_DONE) + 1))
+@pytest.mark.parametrize(
+    "statements",
+    # The last of them has met whatever is in the way of the others.
+    [*(pytest.param(n, marks=pytest.mark.long) for n in range(1, 4)), len(HALF_DONE)],
+)
 def test_file_that_an_earlier_release_left_half_upgraded_is_started(
     sqlite_url: str, start_server: Callable[..., AppServer], statements: int
 ) -> None:
@@ -288,6 +296,7 @@ def test_file_that_an_earlier_release_left_half_upgraded_is_started(
     assert rows_of(sqlite_url) == before
 
 
+@pytest.mark.parametrize("kind", NORMALLY_SERVERS)
 def test_start_finishes_an_upgrade_that_was_cut_off(
     url: str, expected: Made, upgrading: Upgrades, tmp_path: Path, start_server: Any
 ) -> None:
@@ -297,7 +306,9 @@ def test_start_finishes_an_upgrade_that_was_cut_off(
     assert made(url) == expected
 
 
-def test_several_upgrades_at_once_do_no_harm(url: str, expected: Made, tmp_path: Path) -> None:
+def test_several_upgrades_at_once_do_no_harm(
+    url: str, expected: Made, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     fill(url, "a812fad")
     starts = [
         subprocess.Popen(
@@ -306,10 +317,10 @@ def test_several_upgrades_at_once_do_no_harm(url: str, expected: Made, tmp_path:
             env=environ(url, tmp_path),
             stderr=subprocess.PIPE,
         )
-        for _ in range(3)
+        for _ in range(3 if request.config.getoption("--long") else 2)
     ]
     said = [start.communicate()[1] for start in starts]
-    assert [start.returncode for start in starts] == [0, 0, 0], said
+    assert [start.returncode for start in starts] == [0] * len(starts), said
     assert made(url) == expected
 
 
@@ -329,6 +340,7 @@ def flask_db(command: str, url: str, folder: Path) -> int:
     return result.exit_code
 
 
+@pytest.mark.parametrize("kind", NORMALLY_SQLITE)
 def test_newer_database_is_refused_in_one_line(
     url: str, start_server: Callable[..., AppServer], tmp_path: Path
 ) -> None:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from threading import Lock, Thread
 from typing import Any, Self
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
+
+from tests.support.servers import plain_engine
 
 # Statuses after which a client does not know what became of its request.
 UNKNOWN = {0, 503}
@@ -173,10 +175,9 @@ def run_clients(number: int, work: Callable[[int], None]) -> Callable[[], None]:
 
 def rows_of(database_url: str, event_id: int) -> list[Row]:
     """The bookings of an event as the database has them."""
-    engine = create_engine(database_url)
+    engine = plain_engine(database_url)
     query = "SELECT position, attendee_id, status, tickets, reference FROM booking"
     with engine.connect() as connection:
         found = connection.execute(text(f"{query} WHERE event_id = {event_id} ORDER BY position"))
         rows = [Row(*row) for row in found]
-    engine.dispose()
     return rows

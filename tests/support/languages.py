@@ -6,6 +6,7 @@ letters are not Latin ones, so that dates are not taken for English.
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from html.parser import HTMLParser
 from zoneinfo import available_timezones
 
@@ -29,15 +30,24 @@ NOT_SHOWN = {"data-cdn", "data-copy", "data-integrity"}
 VOID = {"br", "hr", "img", "input", "link", "meta"}
 
 
+@cache
 def made_up(code: str) -> Language:
     """A language with the letters and the direction of `code`, and three forms for numbers."""
+    return Language(
+        code, all_bracketed(), lambda number: 0 if number == 1 else 1 if number < 5 else 2
+    )
+
+
+@cache
+def all_bracketed() -> dict[Key, tuple[str, ...]]:
+    """Every text of ours, once a process: to find them takes seconds."""
     texts: dict[Key, tuple[str, ...]] = {}
     for message in extracted():
         one, *many = [message.id] if isinstance(message.id, str) else message.id
         if one:
             forms = (one, *many * 2)
             texts[(message.context, one) if message.context else one] = (*map(bracketed, forms),)
-    return Language(code, texts, lambda number: 0 if number == 1 else 1 if number < 5 else 2)
+    return texts
 
 
 def bracketed(text: str) -> str:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pymysql
 from flask_migrate import upgrade
-from sqlalchemy import Engine, create_engine, update
+from sqlalchemy import Engine, update
 
-from tests.support.servers import ROOT, MariaDB
+from tests.support.servers import ROOT, MariaDB, plain_engine
 from webapp import clock, create_app
 from webapp.config import Settings
 from webapp.extensions import db
@@ -36,9 +36,7 @@ def migrated_file(path: Path, folder: Path) -> str:
 
 
 def empty(url: str) -> None:
-    engine = create_engine(url)
-    empty_tables(engine)
-    engine.dispose()
+    empty_tables(plain_engine(url))
 
 
 def migrate(url: str, folder: Path) -> None:

@@ -21,6 +21,7 @@ from typing import Self
 
 import pymysql
 import redis
+from sqlalchemy import Engine, NullPool, create_engine, make_url
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -256,6 +257,8 @@ class MariaDB(Server):
             password="app",
             database=database,
             autocommit=True,
+            # It reads all certificates of the system, which takes longer than the rest.
+            ssl_disabled=True,
         )
 
     def ready(self) -> bool:
@@ -277,6 +280,13 @@ class MariaDB(Server):
 
     def url(self, database: str) -> str:
         return f"mysql+pymysql://app:app@127.0.0.1:{self.port}/{database}?charset=utf8mb4"
+
+
+def plain_engine(url: str) -> Engine:
+    """To look at a database once; for TLS the driver would read certificates each time."""
+    server = make_url(url).get_backend_name() != "sqlite"
+    options = {"ssl_disabled": True} if server else {}
+    return create_engine(url, poolclass=NullPool, connect_args=options)
 
 
 class Redis(Server):

@@ -14,7 +14,9 @@ from tests.support.fixtures import Clock, MakeEvent
 from tests.support.terms import go, mails_configured, send_mails
 from tests.support.tools import booking_at, history
 from webapp.booking import lapses
-from webapp.booking.commands import organizer
+from webapp.booking.commands import CancelBooking, organizer
+from webapp.booking.foresight import would_move_up
+from webapp.booking.giving import give_ticket
 from webapp.booking.queries import BookingView, find_event, takeable_now
 from webapp.booking.ranks import rank_of
 from webapp.booking.services import book_tickets, cancel_booking, change_tickets, take_free
@@ -52,7 +54,14 @@ def test_history_of_an_event_with_types_is_in_order(
             )
 
         def cancel() -> None:
-            cancel_booking(event_id, position=dice.randint(1, made))
+            position = dice.randint(1, made)
+            told = would_move_up(find_event(event_id), CancelBooking(position), actor=me)
+            outcome = cancel_booking(event_id, position=position, actor=me)
+            assert outcome.repeated or list(outcome.promoted) == list(told)
+
+        def give() -> None:
+            position = dice.randint(1, made)
+            give_ticket(event_id, position=position, name="G", email=f"g{made}@example.org")
 
         def change() -> None:
             position = dice.randint(1, made)
@@ -88,17 +97,18 @@ def test_history_of_an_event_with_types_is_in_order(
             lapses.settle_due()
 
         steps: list[Callable[[], None]] = [
-            *[book] * 8, *[ask_somebody] * 2, *[cancel] * 4, *[change] * 6, take, limit, enlarge,
-            *[wait_a_while] * 2,
+            *[book] * 8, *[ask_somebody] * 2, *[cancel] * 4, *[change] * 6, take, give, limit,
+            enlarge, *[wait_a_while] * 2,
         ]  # fmt: skip
         for number in range(6):
-            book_tickets(event_id, attendee_id=f"p{number}", tickets=dice.randint(1, 4))
+            book_tickets(event_id, attendee_id=f"p{number}", tickets=dice.randint(1, 3))
         cancel_booking(event_id, position=2)
         made, quota = 6, find_event(event_id).confirmed + 1
         add_type(event_id, TypeDetails("VIP", quota=quota), actor=me)
         add_type(event_id, TypeDetails("Standard"), actor=me)
         add_type(event_id, TypeDetails("Friend", quota=3, hidden=True), actor=me)
         add_friends_code(event_id)
+        change_tickets(event_id, position=1, tickets=booking_at(event_id, 1).tickets + 1)
         for number in range(STEPS):
             with suppress(DomainError):
                 dice.choice(steps)()
@@ -111,7 +121,7 @@ def test_history_of_an_event_with_types_is_in_order(
         event = find_event(event_id)
         assert event.waiting
         # The list ends, and goes on when the start is moved.
-        larger = replace(details_of(event), capacity=event.capacity + 9)
+        larger = replace(details_of(event), capacity=event.capacity + 200)
         edit_event(event_id, larger, actor=me)
         edit_type(event_id, 2, TypeDetails("Standard"), actor=me)
         now.moment = event.starts_at or now.moment

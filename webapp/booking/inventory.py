@@ -59,8 +59,9 @@ class Inventory:
     def take(self, tickets: int, wants: str, *, sign: int = 1) -> None:
         """Count tickets as taken, or as given back where `sign` is -1."""
         self.confirmed += sign * tickets
-        for number, count in wants_of(wants).items():
-            self.types[number].confirmed += sign * count
+        if wants:
+            for number, count in wants_of(wants).items():
+                self.types[number].confirmed += sign * count
 
     @property
     def free(self) -> int:

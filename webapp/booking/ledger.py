@@ -123,7 +123,8 @@ class Ledger:
         if tickets > inventory.most:
             return Refusal(Reason.TOO_MANY_TICKETS, inventory.most)
         code = self.codes.get(command.code) if command.code else None
-        wants = wanted(command, inventory, code, actor)
+        is_plain = not (inventory.types or command.wants or command.code)
+        wants = "" if is_plain else wanted(command, inventory, code, actor)
         if isinstance(wants, Refusal):
             return wants
         held = self._latest.get(command.attendee_id)

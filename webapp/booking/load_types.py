@@ -110,15 +110,20 @@ def codes_of(
 
     Nothing is read where there are none.
     """
-    wanted = [
-        and_(promo_codes.c.event_id == request.event_id, promo_codes.c.text == request.command.code)
+    # A code that many name at once is asked for once.
+    named = {
+        (request.event_id, promo_codes.c.text, request.command.code)
         for request in requests
         if isinstance(request.command, BookTickets) and request.command.code
-    ] + [
-        and_(promo_codes.c.event_id == event_id, promo_codes.c.number == claim.code)
+    } | {
+        (event_id, promo_codes.c.number, claim.code)
         for event_id, known in claims.items()
         for claim in known
         if claim.code is not None
+    }
+    wanted = [
+        and_(promo_codes.c.event_id == event_id, column == value)
+        for event_id, column, value in named
     ]
     return read_codes(connection, wanted, now) if wanted else {}
 

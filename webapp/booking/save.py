@@ -124,17 +124,19 @@ def save_rows(connection: Connection, changes: Sequence[EventChange], *, now: da
     for change in changes:
         _write_changed_bookings(connection, change)
         _end_list(connection, change, now)
-    created = [
-        _booking(change.event.id, claim, change.details[claim.position], now)
-        for change in changes
-        for claim in change.ledger.journal.created
-    ]
-    if created:
+    claims = [(change, claim) for change in changes for claim in change.ledger.journal.created]
+    if claims:
+        created = [
+            _booking(change.event.id, claim, change.details[claim.position], now)
+            for change, claim in claims
+        ]
         # One statement for all of them names a column for all or for none.
-        for column in ("language", "wants", "code"):
-            if not any(row[column] for row in created):
-                for row in created:
-                    del row[column]
+        if not any(row["language"] for row in created):
+            for row in created:
+                del row["language"]
+        if any(change.event.types for change in changes):
+            for (_, claim), row in zip(claims, created, strict=True):
+                row["wants"], row["code"] = claim.wants, claim.code
         connection.execute(_insert_bookings, created)
     asked = [
         {"event_id": change.event.id, "position": position, "kind": TermKind.ADDRESS}
@@ -213,8 +215,9 @@ def _write_history(connection: Connection, changes: Sequence[EventChange], now: 
 def _write_lines(connection: Connection, lines: list[dict[str, Any]]) -> None:
     if lines:
         # One statement for all of them names a column for all or for none.
-        names = {name for line in lines for name in line} if len(lines) > 1 else ()
-        if any(len(line) < len(names) for line in lines):
+        # Lines of one length name the same: what some have besides are columns of different number.
+        if len(set(map(len, lines))) > 1:
+            names = {name for line in lines for name in line}
             lines = [{**dict.fromkeys(names), **line} for line in lines]
         connection.execute(_insert_history, lines)
 
@@ -342,7 +345,5 @@ def _booking(event_id: int, claim: Claim, details: BookingDetails, now: datetime
         "name": details.name,
         "email": details.email,
         "language": details.language,
-        "wants": claim.wants,
-        "code": claim.code,
         "created_at": now,
     }

@@ -39,14 +39,17 @@ def save_queues_and_codes(connection: Connection, changes: Iterable[EventChange]
 
     Raises `InconsistentLedger` when a queue or a code is not there.
     """
+    typed = [change for change in changes if change.event.types]
+    if not typed:
+        return
     queued: dict[tuple[int, str], int] = {}
     used: dict[tuple[int, int], int] = {}
-    for change in changes:
+    for change in typed:
         event_id, journal = change.event.id, change.ledger.journal
         queued.update({(event_id, wants): by for wants, by in journal.queues.items() if by})
         if journal.list_end is None:
             used.update({(event_id, number): by for number, by in journal.codes.items() if by})
-        elif change.event.types:
+        else:
             end_queues(connection, event_id)
     shrunk = {key: by for key, by in queued.items() if by < 0}
     grown = {key: by for key, by in queued.items() if by > 0}

@@ -77,8 +77,9 @@ class TypeFigures:
     @property
     def most(self) -> int | None:
         """Tickets of it that one booking may have; `None` for as many as the event allows."""
-        limits = [limit for limit in (self.max_tickets, self.quota) if limit is not None]
-        return min(limits, default=None)
+        if self.max_tickets is None or self.quota is None:
+            return self.quota if self.max_tickets is None else self.max_tickets
+        return min(self.max_tickets, self.quota)
 
 
 Types = Mapping[int, TypeFigures]
@@ -120,8 +121,9 @@ def refuse_count(kind: TypeFigures, tickets: int) -> Refusal | None:
     """Why a booking cannot have so many tickets of a type."""
     if tickets < kind.min_tickets:
         return Refusal(Reason.TOO_FEW_OF_TYPE, kind.min_tickets, ticket_type=kind.name)
-    if kind.most is not None and tickets > kind.most:
-        return Refusal(Reason.TOO_MANY_OF_TYPE, kind.most, ticket_type=kind.name)
+    most = kind.most
+    if most is not None and tickets > most:
+        return Refusal(Reason.TOO_MANY_OF_TYPE, most, ticket_type=kind.name)
     return None
 
 

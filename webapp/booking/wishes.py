@@ -30,7 +30,7 @@ from webapp.booking.ticket_types import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Access:
     """Which types somebody may have: by a code, as the organizer, past the doors of sale."""
 
@@ -75,7 +75,7 @@ def wanted(
         wants = {only: command.tickets}
     if command.code and (refusal := refuse_code(code, wants)):
         return refusal
-    return _refuse_types(types, wants, access) or text_of(wants)
+    return _refuse_types(types, wants, access) or command.wants or text_of(wants)
 
 
 def only_choice(types: Types, access: Access) -> int | None:

@@ -117,7 +117,6 @@ def wire_address(address: str) -> str:
     Raises `PermanentFailure`.
     """
     try:
-        valid = checked_address(address)
+        return checked_address(address).for_servers
     except EmailNotValidError as error:
         raise PermanentFailure(DELIVERY_PROBLEMS["no_address"]) from error
-    return valid.ascii_email or f"{valid.local_part}@{valid.ascii_domain}"

@@ -4,7 +4,7 @@ import hashlib
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from icalendar import Calendar, Event, vCalAddress, vDDDTypes, vText
+from icalendar import Calendar, Event, vCalAddress, vText
 from icalendar.parser import Contentline
 
 from webapp.accounts.contacts import NOBODY, Contact
@@ -53,13 +53,24 @@ def calendar_file(
         cancelled=cancelled,
         tickets=tickets,
     )
-    own = {SEQUENCE: str(event.revision), STAMP: vDDDTypes(now).to_ical().decode(), UID: uid}
+    own = {SEQUENCE: str(event.revision), STAMP: f"{now:{MOMENT}}", UID: uid}
     for name, value in own.items():
-        line = Contentline(f"{name}:{value}").to_ical()  # type: ignore[no-untyped-call]
+        line = _line(f"{name}:{value}")
         file = file.replace(b"\r\n%b:%b\r\n" % (name.encode(), SAME[name]), b"\r\n%b\r\n" % line)
     return file
 
 
+def _line(text: str) -> bytes:
+    """A line of a file; most are short enough as they are, which icalendar looks at for long."""
+    if text.isascii() and len(text) <= LONGEST_LINE:
+        return text.encode("ascii")
+    return bytes(Contentline(text).to_ical())  # type: ignore[no-untyped-call]
+
+
+# As in all files; in UTC.
+MOMENT = "%Y%m%dT%H%M%SZ"
+# In bytes; what is longer is folded.
+LONGEST_LINE = 74
 UID, STAMP, SEQUENCE = "UID", "DTSTAMP", "SEQUENCE"
 # What stands in a file in place of what each booking has for itself.
 SAME = {UID: b"same", STAMP: b"20000101T000000Z", SEQUENCE: b"0"}

@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 # No channel takes longer over one row; a row is begun only while the lease outlasts that.
 LONGEST_SEND_SECONDS = 75.0
 LOOK_SECONDS = 1.0
+# What was sent is noted before a longer wait for the next one's turn.
+LONGEST_UNNOTED_SECONDS = 0.1
 MINUTE, HOUR = 60.0, 3600.0
 # Much less than the longest silence after which a deliverer counts as away.
 BEAT_SECONDS = 30.0
@@ -201,9 +203,10 @@ class Deliverer:
         self._look_ahead(rows)
         try:
             for done, delivery in enumerate(rows):
-                if (too_early := turn - time.monotonic()) > 0:
+                too_early = max(0.0, turn - time.monotonic())
+                if too_early > LONGEST_UNNOTED_SECONDS:
                     self._mark_sent(lease_ends)
-                    self.stop.wait(too_early)
+                self.stop.wait(too_early)
                 turn += pause
                 too_late = time.monotonic() + LONGEST_SEND_SECONDS > lease_ends
                 if self.stop.is_set() or too_late:

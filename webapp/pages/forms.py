@@ -16,7 +16,14 @@ from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException, TooManyRequests
 
 from webapp.booking.commands import is_active
-from webapp.errors import DomainError, EditConflict, InvalidInput, Problem, Unavailable
+from webapp.errors import (
+    ChooseTicketType,
+    DomainError,
+    EditConflict,
+    InvalidInput,
+    Problem,
+    Unavailable,
+)
 from webapp.pages import missing_cookie, types
 from webapp.storage import idempotency
 from webapp.storage.idempotency import IdempotencyKey
@@ -193,7 +200,7 @@ def form_on(page: str) -> Callable[[View], View]:
 
 def _show_again(error: DomainError) -> Response:
     sent = request.form.keys() | request.files.keys()
-    if types.has_rows(request.form):
+    if types.has_rows(request.form) or isinstance(error, ChooseTicketType):
         sent |= {types.ALL_ROWS}
     all_shown = isinstance(error, InvalidInput) and error.problems.keys() <= sent
     look_again = _("Please look at the marked fields.")

@@ -19,7 +19,10 @@ from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, text
 
 from webapp.clock import now
-from webapp.storage import repeatable_ddl  # noqa: F401  # makes the operations repeatable
+from webapp.storage import (
+    fast_mysql,
+    repeatable_ddl,  # noqa: F401  # makes the operations repeatable
+)
 from webapp.storage.engines import SQLITE, begin_writing
 
 LOCK_SECONDS = 300.0
@@ -37,6 +40,8 @@ def migration_engine(url: URL) -> Engine:
     if url.drivername == SQLITE:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", begin_writing)
+    else:
+        event.listen(engine, "do_connect", fast_mysql.connect_plainly)
     return engine
 
 

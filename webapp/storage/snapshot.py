@@ -11,6 +11,7 @@ from pymysql.constants import FIELD_TYPE
 from pymysql.converters import conversions
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
 
+from webapp.storage import fast_mysql
 from webapp.storage.engines import SQLITE, WAIT_SECONDS, prepare_mysql, prepare_sqlite
 
 # Whole tables are read; the answers of a page would have been given up long before.
@@ -37,13 +38,13 @@ def snapshot(url: URL, *, as_kept: bool = False) -> Iterator[Connection]:
 
     With `as_kept` the driver's rows hold moments as text, on every database the same.
     """
-    with _engine(url, as_kept=as_kept).connect() as connection:
+    with _engine(url, as_kept).connect() as connection:
         yield connection
 
 
-# A look at a database is taken again and again; its statements are put together once.
-@lru_cache(maxsize=8)
-def _engine(url: URL, *, as_kept: bool) -> Engine:
+@lru_cache(maxsize=4)
+def _engine(url: URL, as_kept: bool) -> Engine:
+    """It knows the statements that it has compiled, and keeps no connection."""
     options: dict[str, Any]
     prepare: Callable[[Any, Any], None]
     if url.get_backend_name() == SQLITE:
@@ -56,6 +57,8 @@ def _engine(url: URL, *, as_kept: bool) -> Engine:
         arguments = {**limits, "conv": AS_TEXT} if as_kept else limits
         options = {"isolation_level": "REPEATABLE READ", "connect_args": arguments}
     engine = create_engine(url, poolclass=NullPool, hide_parameters=True, **options)
+    if engine.dialect.name != SQLITE:
+        event.listen(engine, "do_connect", fast_mysql.connect_plainly)
     event.listen(engine, "connect", prepare)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
     return engine

@@ -67,6 +67,8 @@ def tidy_line(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Any text fit for a header: whatever cannot stand in one line becomes a space."""
+    if text.isascii() and text.isprintable():
+        return tidy_line(text)
     return tidy_line(
         "".join(" " if has_controls(char) or char in "\r\n" else char for char in text)
     )

@@ -133,6 +133,8 @@ class _Replay:
         # Who waits, and for each wants the positions of those, those that have left among them.
         self.waiting: dict[int, str] = {}
         self.queues: dict[str, list[int]] = {}
+        # The first of each who want the same, in order; none while that is unknown.
+        self.heads: list[tuple[int, Wants]] | None = None
         # Whether somebody may be next whom the last commit has not left so.
         self.moved = False
 
@@ -201,7 +203,8 @@ class _Replay:
         if waited == told:
             return
         # Whoever joins others who want the same is no more next than they are.
-        self.moved |= waited is not None or told not in self.queues
+        if waited is not None or told not in self.queues:
+            self.moved, self.heads = True, None
         if told is None:
             self.waiting.pop(position, None)
         else:
@@ -210,15 +213,17 @@ class _Replay:
 
     def _line(self, *last: tuple[int, Wants]) -> list[tuple[int, Wants]]:
         """The first of each who want the same, in order, and who comes behind them."""
-        first: list[tuple[int, Wants]] = []
-        for wants, queue in list(self.queues.items()):
-            while queue and self.waiting.get(queue[0]) != wants:
-                heappop(queue)
-            if queue:
-                first.append((queue[0], read_wants(wants)))
-            else:
-                del self.queues[wants]
-        return [*sorted(first, key=itemgetter(0)), *last]
+        if self.heads is None:
+            self.heads = []
+            for wants, queue in list(self.queues.items()):
+                while queue and self.waiting.get(queue[0]) != wants:
+                    heappop(queue)
+                if queue:
+                    self.heads.append((queue[0], read_wants(wants)))
+                else:
+                    del self.queues[wants]
+            self.heads.sort(key=itemgetter(0))
+        return [*self.heads, *last]
 
     def _left(self) -> dict[int, int]:
         quotas = self.quotas.items()

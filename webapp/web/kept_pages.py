@@ -10,6 +10,8 @@ the rest is kept apart from them.
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from threading import Lock
 from types import MappingProxyType
@@ -38,7 +40,18 @@ is_marked = re.compile(f"{_mark}([a-z_]+);")
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 _lock = Lock()
-_pages: PerApp[dict[Any, list[str]]] = PerApp(dict)
+_pages: PerApp[dict[Any, "Kept"]] = PerApp(dict)
+
+
+@dataclass(slots=True)
+class Kept:
+    """A page as text, with the name of what stands there at every other place.
+
+    `latest` is the same with its live blocks, and all that these were drawn from.
+    """
+
+    parts: list[str]
+    latest: tuple[dict[str, Any], list[str]] | None = None
 
 
 def init_app(app: Flask) -> None:
@@ -89,8 +102,9 @@ def show_kept(
     """What `show` does; `context` has to hold, as values that can be compared, all that is shown.
 
     A page that says something to its visitor alone is drawn for them. The blocks `live` are drawn
-    each time; the rest of the page gets in place of values of `context` those in `lasting`, which
-    do not change as often, and is kept under them. `own` are the values behind `stands_for`.
+    anew when `context` changes; the rest of the page gets in place of values of `context` those in
+    `lasting`, which do not change as often, and is kept under them. `own` are the values behind
+    `stands_for`, of a page whose blocks `live` also have what is its visitor's alone.
     """
     tells = "_flashes" in session and "flashes" not in live
     is_own = current_login() is not None or tells or "refused_form" in g
@@ -98,17 +112,17 @@ def show_kept(
         return show(template, block=block, **context)
     shown = {**context, **lasting}
     pages, key = _pages.own, (template, language().code, *shown.items())
-    parts = pages.get(key)
-    if parts is None:
-        parts = _drawn(template, shown, live)
-        if sum(map(len, parts[::2])) <= LONGEST:
+    kept = pages.get(key)
+    if kept is None:
+        kept = Kept(_drawn(template, shown, live))
+        if sum(map(len, kept.parts[::2])) <= LONGEST:
             with _lock:
                 while len(pages) >= KEPT:
                     del pages[next(iter(pages))]
-                pages[key] = parts
+                pages[key] = kept
+    whole = [*(kept.parts if own or not live else _latest(kept, template, live, context))]
     filled = {name: escape(value) for name, value in own.items()}
-    around = _context(template, context) if live else None
-    whole = [*parts]
+    around = _context(template, context) if own and live else None
     for number in range(1, len(whole), 2):
         name = whole[number]
         if name in live and around:
@@ -118,14 +132,37 @@ def show_kept(
     return make_response("".join(whole))
 
 
+def _latest(kept: Kept, template: str, live: Sequence[str], context: dict[str, Any]) -> list[str]:
+    """The parts of a page with its blocks `live`, which all visitors see alike."""
+    latest = kept.latest
+    if latest is None or latest[0] != context:
+        around = _context(template, context)
+        whole = [*kept.parts]
+        with _for_all():
+            for number in range(1, len(whole), 2):
+                name = whole[number]
+                whole[number] = (
+                    "".join(around.blocks[name][0](around)) if name in live else stands_for(name)
+                )
+        latest = kept.latest = (context, is_marked.split("".join(whole)))
+    return latest[1]
+
+
 def _drawn(template: str, context: dict[str, Any], live: Sequence[str]) -> list[str]:
     """A page as text, and at every other place the name of what stands there."""
     around = _context(template, context)
     for name in live:
         around.blocks[name] = [partial(_marking, name)]
+    with _for_all():
+        return is_marked.split("".join(_template(template).root_render_func(around)))
+
+
+@contextmanager
+def _for_all() -> Iterator[None]:
+    """Has what differs from visitor to visitor left out of what is drawn."""
     g.draws_for_all = True
     try:
-        return is_marked.split("".join(_template(template).root_render_func(around)))
+        yield
     finally:
         g.draws_for_all = False
 

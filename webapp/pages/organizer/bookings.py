@@ -60,7 +60,7 @@ def event(event_id: int) -> ResponseReturnValue:
         "organizer/event.html",
         block="main" if "refused_form" in g else "bookings",
         event=g.event,
-        types=types_at_a_glance([g.event]).get(event_id),
+        types_taken=types_at_a_glance([g.event]).get(event_id),
         standstill=standstills([g.event], actor=me()).get(event_id),
         answers=answers_of(g.event, actor=me()),
         **_listed(event_id),

@@ -217,7 +217,7 @@ def figures(event_id: int) -> ResponseReturnValue:
         "organizer/event.html",
         "figures",
         event=g.event,
-        types=types_at_a_glance([g.event]).get(event_id),
+        types_taken=types_at_a_glance([g.event]).get(event_id),
         standstill=standstills([g.event], actor=me()).get(event_id),
         answers=answers_of(g.event, actor=me()),
     )
