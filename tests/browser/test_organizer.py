@@ -64,7 +64,7 @@ def test_draft_is_published(page: Page) -> None:
     page.goto("/organizer/events/new")
     page.get_by_label("Name").fill("Secret Party")
     page.get_by_label("Tickets in all").fill("3")
-    page.get_by_role("button", name="Save as a draft").click()
+    page.get_by_role("button", name="Save as a draft", exact=True).click()
     expect(page.get_by_text("Only you can see this draft.")).to_be_visible()
     page.get_by_role("button", name="Publish").click()
     expect(page.get_by_text("Share this link")).to_be_visible()

@@ -324,6 +324,7 @@ def test_any_form_of_an_organizer_is_answered_with_a_page(
             "delivery_id": number,
             "token_id": number,
             "pass_id": number,
+            "number": number,
         }
         path = app.url_map.bind("").build(
             rule.endpoint, {name: values[name] for name in rule.arguments}, method="POST"
