@@ -13,7 +13,14 @@ from webapp.booking.commands import Status, organizer
 from webapp.booking.services import book_tickets, cancel_booking, change_tickets
 from webapp.booking.type_queries import read_types
 from webapp.booking.type_services import TypeDetails, add_type, edit_type, remove_type
-from webapp.errors import ChooseTicketType, EditConflict, InvalidInput, Problem, TypeInUse
+from webapp.errors import (
+    ChooseTicketType,
+    EditConflict,
+    InvalidInput,
+    NotFree,
+    Problem,
+    TypeInUse,
+)
 from webapp.storage.idempotency import bind_key
 from webapp.storage.tables import events, queues, ticket_types
 from webapp.storage.transaction import read
@@ -106,6 +113,17 @@ def test_party_gives_back_by_type(gala: int) -> None:
     assert change_tickets(gala, position=1, wants={VIP: 1, STANDARD: 3}).tickets == 4
     assert taken(gala) == {VIP: 2, STANDARD: 3}
     assert set(statuses(gala)) == {Status.CONFIRMED}
+
+
+def test_refusal_of_more_says_what_of_it_is_free(gala: int) -> None:
+    book(gala, "a", {VIP: 1})
+    book(gala, "b", {VIP: 1})
+    with pytest.raises(NotFree) as refused:
+        change_tickets(gala, position=1, wants={VIP: 2, STANDARD: 3})
+    assert refused.value.parameters == {"free": 3}
+    with pytest.raises(NotFree) as refused:
+        change_tickets(gala, position=1, wants={VIP: 2})
+    assert refused.value.kind == "not_free.none"
 
 
 def test_what_an_event_with_types_offers(gala: int) -> None:

@@ -107,10 +107,21 @@ class Inventory:
         )
 
     def free_for(self, wants: str) -> int:
-        """Tickets that nobody holds, of the one type that is wanted or of any."""
+        """Tickets that nobody holds: of the one type that is wanted, of any where none is named.
+
+        Of several types no more of each than are wanted.
+        """
         wanted = wants_of(wants)
-        lefts = [self.types[number].left for number in wanted] if len(wanted) == 1 else []
-        return min([self.free, *(left for left in lefts if left is not None)])
+        if not wanted:
+            return self.free
+        # Of a type without a quota there are as many as there are seats.
+        left = {
+            number: self.free if (left := self.types[number].left) is None else left
+            for number in wanted
+        }
+        if len(wanted) > 1:
+            left = {number: min(left[number], tickets) for number, tickets in wanted.items()}
+        return min(self.free, sum(left.values()))
 
     def limit(self, command: SetLimits, waiting: Iterable[str]) -> Refusal | None:
         """Set capacity and quotas, unless they are less than what is taken or somebody waits for.
