@@ -4,24 +4,30 @@ Each node has an application server of its own, which knows no other node. A loc
 node only, so every rule rests on what the nodes find out when they commit.
 """
 
+import base64
 import contextlib
+import random
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine import ExceptionContext
 
 from tests.conftest import dispose, make_settings
 from tests.reliability.test_crashes import LONGEST_WAIT, StartSite
 from tests.support import mutants
+from tests.support.client import Answer, Call, at_once, cancel
 from tests.support.cluster import Cluster
+from tests.support.fair import unfair
 from tests.support.history import Client, History, rows_of
 from tests.support.proxy import Cut, Proxy
 from tests.support.servers import wait_until
-from tests.support.site import Load, Site, through
+from tests.support.site import ORGANIZER, PASSWORD, Load, Site, through
 from webapp import create_app
 from webapp.booking import load
 from webapp.booking.services import book_tickets
@@ -37,6 +43,8 @@ ENOUGH = 300
 ENOUGH_WITHOUT_ONE = 60
 ROUNDS = 20
 SECRET_KEY = "a key that all machines share"
+
+LOGIN = "Basic " + base64.b64encode(f"{ORGANIZER}:{PASSWORD}".encode()).decode()
 
 StartSites = Callable[..., list[Site]]
 
@@ -88,6 +96,60 @@ def test_nodes_that_book_at_once_keep_every_rule_while_one_is_killed_and_rejoins
         load.until_done(ENOUGH)
     assert judge(galera_server, sites, history) == []
     assert history.longest < LONGEST_WAIT
+
+
+def sell_three_types(
+    cluster: Cluster, sites: Sequence[Site], people: int, chance: random.Random
+) -> list[str]:
+    """Have a crowd book and cancel at all nodes, and say what was wrong with what came of it."""
+    event_id = sites[0].make_event(people // 5).event_id
+    quotas = {1: people // 8, 2: people // 16, 3: people // 16}
+    types = f"/api/events/{event_id}/types"
+    for number, quota in quotas.items():
+        call = Call("POST", types, {"name": f"Type {number}", "quota": quota}, LOGIN)
+        assert at_once(sites[0].server.port, [call])[0].status == 201
+    cluster.catch_up()
+
+    def crowd(n: int) -> list[Answer]:
+        """Those who are at one node: some of them give back what they have been told of."""
+        port, answers = sites[n].server.port, []
+        for who in range(n, people, len(sites)):
+            wanted = chance.sample(sorted(quotas), chance.choice([1, 1, 2]))
+            items = [{"type": number, "tickets": chance.randint(1, 2)} for number in wanted]
+            body = {"userId": f"user {who}", "eventId": event_id, "items": items}
+            [booked] = at_once(port, [Call("POST", "/api/events/book", body)])
+            answers.append(booked)
+            if booked.status == 201 and chance.random() < 0.4:
+                answers += at_once(port, [cancel(booked["bookingReference"])])
+        return answers
+
+    with ThreadPoolExecutor() as pool:
+        # Several clients of each node, so that a batch of one meets that of another.
+        answers = [a for told in pool.map(crowd, [*range(len(sites))] * 2) for a in told]
+    cluster.catch_up()
+    engine = create_engine(sites[0].database_url)
+    with engine.connect() as connection:
+        wrong = unfair(connection, event_id, people // 5, quotas)
+    engine.dispose()
+    if {answer.status for answer in answers} - {200, 201, 409, 503}:
+        wrong.append(f"answered {Counter(answer.status for answer in answers)}")
+    return [*wrong, *(rule for site in sites for rule in site.broken_rules())]
+
+
+def test_nodes_that_sell_three_types_keep_one_fair_line(
+    galera_server: Cluster, start_sites: StartSites
+) -> None:
+    sites, before = start_sites(), galera_server.conflicts()
+    assert sell_three_types(galera_server, sites, 240, random.Random(3)) == []
+    assert galera_server.conflicts() > before
+
+
+def test_types_without_lock_and_guard_are_noticed(
+    galera_server: Cluster, start_sites: StartSites
+) -> None:
+    sites = start_sites(**mutants.environ_of(mutants.without_lock_and_guard))
+    chance = random.Random(3)
+    assert any(sell_three_types(galera_server, sites, 120, chance) for _ in range(ROUNDS))
 
 
 def test_conflict_is_told_at_commit_and_the_work_is_run_again(
