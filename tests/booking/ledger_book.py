@@ -73,7 +73,7 @@ class KeptBook:
     opens: Callable[..., Any] = Ledger
 
     def run(
-        self, *given: Given, over: Iterable[int] = (), at_once: int = 500
+        self, *given: Given, over: Sequence[int] = (), at_once: int = 500
     ) -> list[Outcome | Refusal]:
         """Decide the commands as one batch and write what came of it.
 
@@ -90,7 +90,7 @@ class KeptBook:
         )
         due = [self.claims[position] for position in self._active_of(over)]
         lapsing, left = due[:at_once], due[at_once:]
-        if lapsing:
+        if over:
             ledger.lapse(
                 [(replace(claim), TermKind.ADDRESS) for claim in lapsing],
                 first_over=min(
@@ -170,7 +170,7 @@ class KeptBook:
         return [*lines[: end.after], *told, *lines[end.after :]]
 
     def told(
-        self, *given: Given, over: Iterable[int] = (), at_once: int = 500
+        self, *given: Given, over: Sequence[int] = (), at_once: int = 500
     ) -> list[tuple[object, ...]]:
         """The same, with the outcomes in the words of the model."""
         outcomes = self.run(*given, over=over, at_once=at_once)
@@ -180,7 +180,7 @@ class KeptBook:
         ]
 
     def told_of_lapse(
-        self, over: Iterable[int], *given: Given, at_once: int = 500
+        self, over: Sequence[int], *given: Given, at_once: int = 500
     ) -> list[tuple[object, ...]]:
         """The same where terms are over: first who lapsed and who moved up, then the outcomes."""
         lapsed, lines = self._active_of(over)[:at_once], len(self.history)

@@ -97,7 +97,12 @@ class Hall:
             if not lacks and not self.has_left(party.wants):
                 return None
             lacking |= lacks
-        held_up = self.first_over is not None and (before is None or before >= self.first_over)
+        somebody = next(self.numbered("waiting"), None)
+        held_up = (
+            somebody is not None
+            and self.first_over is not None
+            and (before is None or before >= self.first_over)
+        )
         return None if held_up else lacking
 
     def next_party(self) -> int | None:
@@ -300,4 +305,4 @@ class Hall:
         for position in due[:at_once]:
             self.parties[position - 1].status = "lapsed"
         self.first_over = min(left, default=None) if due else None
-        return "lapsed", due[:at_once], self.settle() if due else []
+        return "lapsed", due[:at_once], self.settle()

@@ -109,6 +109,24 @@ def test_who_does_not_answer_lapses_and_the_next_moves_up(asking: int, now: Cloc
     assert verify().broken == []
 
 
+def test_who_stands_behind_one_that_left_before_it_could_lapse_moves_up(
+    asking: int, now: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More are over than lapse in one batch, and the one that is left cancels in that batch."""
+    monkeypatch.setattr(terms, "AT_ONCE", 1)
+    ask(asking, "ada")
+    bob = ask(asking, "bob")
+    cleo = ask(asking, "cleo")
+    send_mails()
+    answer(asking, cleo)
+    go(now, minutes=31)
+    cancel_booking(asking, position=bob.position)
+    assert statuses(asking) == ["lapsed", "cancelled", "waiting"]
+    lapses.settle(asking)
+    assert statuses(asking) == ["lapsed", "cancelled", "confirmed"]
+    assert verify().broken == []
+
+
 def test_term_is_over_five_seconds_after_the_moment_that_was_told(asking: int, now: Clock) -> None:
     booked = ask(asking, "ada")
     send_mails()

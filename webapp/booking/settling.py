@@ -35,7 +35,9 @@ def settle_terms(connection: Connection, change: EventChange, now: datetime) -> 
     if over.lapsing and not heartbeat.is_fresh(connection, now):
         return Settled()
     change.next_lapse_at = over.next_lapse_at
+    # The list is walked even if nobody lapses: who was over may have left by themselves since a
+    # batch that kept those behind them back.
+    change.ledger.lapse(over.lapsing, first_over=over.first_over)
     if over.lapsing:
-        change.ledger.lapse(over.lapsing, first_over=over.first_over)
         save_first_part(connection, change, now=now)
     return Settled(len(over.lapsing), now)
