@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
+from operator import attrgetter
 
 import pytest
 from sqlalchemy import func, select, update
@@ -12,6 +13,7 @@ from tests.mail.conftest import Clock
 from tests.test_counts import (
     CONFIRMED,
     EVENTS,
+    Counts,
     World,
     counted_app,
     filled,
@@ -84,6 +86,12 @@ def want_everything() -> None:
         connection.execute(update(organizers).values(**wishes))
 
 
+def look_of(world: World) -> Counts:
+    """What a look costs: the lesser of two, as the server counts whoever else connects to it."""
+    looks = [world.count(scheduled.write_due) for _ in range(2)]
+    return min(looks, key=attrgetter("statements"))
+
+
 def written(what: str) -> int:
     query = select(func.count()).where(deliveries.c.what == what)
     with db.engine.connect() as connection:
@@ -93,7 +101,7 @@ def written(what: str) -> int:
 def test_reminders_that_are_written_cost_next_to_nothing(reminding: World) -> None:
     scheduled.write_due()
     assert written("reminder") == CONFIRMED
-    counts = reminding.count(scheduled.write_due)
+    counts = look_of(reminding)
     assert counts.commits == 0, "a lock for nothing"
     assert counts.statements <= STATEMENTS, counts
     assert counts.rows <= ROWS, counts
@@ -104,7 +112,7 @@ def test_notices_that_are_written_cost_a_look_at_what_is_to_come(reminding: Worl
     want_everything()
     scheduled.write_due()
     assert (written("sold_out"), written("summary")) == (1, 1)
-    counts = reminding.count(scheduled.write_due)
+    counts = look_of(reminding)
     assert counts.commits == 0, "a lock for nothing"
     assert counts.statements <= STATEMENTS, counts
     assert counts.rows <= EVENTS + ROWS, counts
