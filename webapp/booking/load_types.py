@@ -42,24 +42,17 @@ first_of_queue = (
     .correlate(queues)
     .scalar_subquery()
 )
-heads_statement: Select[Any] = (
+_heads: Select[Any] = (
     select(*claim_columns)
     .select_from(queues)
     .join(
         bookings,
         and_(bookings.c.event_id == queues.c.event_id, bookings.c.position == first_of_queue),
     )
-    .where(queues.c.event_id == bindparam("event_id"), queues.c.waiting > 0)
+    .where(queues.c.waiting > 0)
 )
-_heads_in = (
-    select(*claim_columns)
-    .select_from(queues)
-    .join(
-        bookings,
-        and_(bookings.c.event_id == queues.c.event_id, bookings.c.position == first_of_queue),
-    )
-    .where(queues.c.event_id.in_(bindparam("event_ids", expanding=True)), queues.c.waiting > 0)
-)
+heads_statement = _heads.where(queues.c.event_id == bindparam("event_id"))
+_heads_in = _heads.where(queues.c.event_id.in_(bindparam("event_ids", expanding=True)))
 _behind = (
     select(*claim_columns)
     .with_hint(bookings, BY_WANTS, "mysql")

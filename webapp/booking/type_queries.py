@@ -83,11 +83,6 @@ class TypedEvent:
         shown = [kind for kind in self.inventory.types.values() if not kind.hidden]
         return min(self.inventory.free, sum(self.available_of(kind.number) for kind in shown))
 
-    def would_confirm(self, wants: str) -> bool:
-        """Whether a newcomer who wants this would have it at once; else it would wait."""
-        tickets = sum(wants_of(wants).values())
-        return self.walk.copy().reaches(tickets, wants)
-
     def takeable(self, booking: BookingRow | Claim) -> Takeable:
         """What a booking that waits could have at once in place of all it waits for."""
         ahead = walk_ahead_of(booking.position, self.heads, self.inventory)
