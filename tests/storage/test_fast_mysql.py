@@ -69,7 +69,7 @@ def test_error_behind_the_first_row_is_raised_and_the_connection_goes_on(
 def test_columns_that_are_remembered_are_bounded(
     mariadb_server: MariaDB, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fast_mysql, "KNOWN_COLUMNS", 4)
+    monkeypatch.setattr(fast_mysql, "KNOWN_RESULTS", 4)
     with (
         closing(connection(mariadb_server, QuickConnection)) as quick,
         quick.cursor() as cursor,
