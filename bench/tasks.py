@@ -12,6 +12,7 @@ from bench.figures import Sample
 from bench.processes import Watch, cpu_seconds
 from bench.stage import Configuration, Stage, add_types, book_one, get, log_in, new_event
 from bench.truth import Truth
+from bench.visitor import BOOKED
 from bench.wrk import Load
 from tests.support.servers import MariaDB, wait_until
 
@@ -209,7 +210,7 @@ def visitors(now: Round, configuration: Configuration) -> Load:
         seconds=now.seconds,
     )
     now.truth(configuration).booked((event_id, event_id), load)
-    return load.expect(people.BOOKED)
+    return load.expect(BOOKED)
 
 
 def bare(now: Round, configuration: Configuration) -> Load:

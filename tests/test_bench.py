@@ -14,7 +14,7 @@ from bench import opening
 from bench.figures import Sample, cost
 from bench.stage import settings
 from bench.truth import Truth
-from bench.visitors import BOOKED, visit
+from bench.visitor import BOOKED, visit
 from bench.wrk import Load
 from tests.support.servers import ROOT, find_program
 from webapp.accounts.services import create_organizer
