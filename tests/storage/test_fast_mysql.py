@@ -2,7 +2,9 @@
 
 import ssl
 from contextlib import closing
+from io import DEFAULT_BUFFER_SIZE, BufferedReader
 from pathlib import Path
+from socket import SocketIO
 
 import pymysql
 import pytest
@@ -22,6 +24,11 @@ QUERIES = (
     "SELECT seq FROM seq_1_to_3 WHERE seq > 3",
     "SELECT CAST('0000-00-00 00:00:00' AS DATETIME)",
     "DO 1",
+    # Alike at first, and other columns after that.
+    "SELECT 1 AS one, 2 AS two",
+    "SELECT 1 AS one, 'a' AS two",
+    # More columns than fit into what is received at once.
+    "SELECT " + ", ".join(f"{number} AS a_rather_long_name_{number}" for number in range(400)),
 )
 
 
@@ -34,12 +41,15 @@ def connection(server: MariaDB, kind: type) -> "pymysql.Connection":
     return made
 
 
-def test_results_are_those_of_pymysql(mariadb_server: MariaDB) -> None:
+@pytest.mark.parametrize("buffer_size", [DEFAULT_BUFFER_SIZE, 1, 100])
+def test_results_are_those_of_pymysql(mariadb_server: MariaDB, buffer_size: int) -> None:
+    """However much of a result is there when its columns are looked at."""
     with (
         closing(connection(mariadb_server, pymysql.Connection)) as plain,
         closing(connection(mariadb_server, QuickConnection)) as quick,
     ):
-        for query in QUERIES:
+        quick._rfile = BufferedReader(SocketIO(quick._sock, "r"), buffer_size)
+        for query in QUERIES * 2:
             found = []
             for each in (plain, quick):
                 with each.cursor() as cursor:
