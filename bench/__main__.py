@@ -134,7 +134,7 @@ class Run:
     def sample(self, task: str, now: Round, configuration: Configuration, *, keep: bool) -> None:
         what = f"{configuration.name}: {task}"
         sample = self.attempt(
-            what, lambda now: tasks.run(task, now, configuration), now, tell=False
+            what, lambda now: tasks.run(task, now, configuration), now, tell=False, counts=keep
         )
         if sample is not None and keep:
             self.samples.add(configuration.name, task, sample)
@@ -144,15 +144,25 @@ class Run:
         return growth.grow(now, self.plan.sizes, self.samples, rounds=self.plan.rounds)
 
     def attempt(
-        self, what: str, measure: Callable[[Round], T], now: Round, *, tell: bool = True
+        self,
+        what: str,
+        measure: Callable[[Round], T],
+        now: Round,
+        *,
+        tell: bool = True,
+        counts: bool = True,
     ) -> T | None:
-        """What `measure` gives; a failure is noted and the others go on."""
+        """What `measure` gives; a failure is noted, unless it does not count, and the others go on.
+
+        A cold server may leave the first look at a page unanswered for longer than it warms up.
+        """
         if tell:
             print(f"Study: {what}", flush=True)
         try:
             return measure(now)
         except LoadFailed as error:
-            self.wrong.append(f"{what}: {error}")
+            if counts:
+                self.wrong.append(f"{what}: {error}")
             print(f"  {what} failed: {error}", flush=True)
             return None
 
