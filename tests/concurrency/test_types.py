@@ -128,6 +128,12 @@ def test_code_of_ten_tickets_is_had_by_ten_of_100(site: Site) -> None:
     assert hall.judge() == []
 
 
+def is_open(port: int) -> bool:
+    with suppress(ConnectionRefusedError), Connection(port):
+        return True
+    return False
+
+
 def can_be_killed(site: Site, told: list[Answer], many: int) -> bool:
     return len(told) > many and bool(site.server.worker_pids())
 
@@ -141,7 +147,8 @@ def test_killed_worker_leaves_types_and_queues_whole(site: Site) -> None:
 
     def client(mine: list[Call]) -> None:
         for call in mine:
-            # Who was at the worker that is killed hears nothing, and comes again by another way.
+            # Who was at the worker that is killed hears nothing; who comes next finds its heir.
+            assert wait_until(partial(is_open, site.port), timeout=60)
             with suppress(OSError, HTTPException), Connection(site.port) as connection:
                 told.append(connection.make(call))
 

@@ -37,7 +37,8 @@ first_of_queue = (
         bookings.c.status == Status.WAITING,
         bookings.c.wants == queues.c.wants,
     )
-    .order_by(bookings.c.position)
+    # By all columns of the index: MySQL sorts a whole queue where it is asked for the last alone.
+    .order_by(bookings.c.event_id, bookings.c.status, bookings.c.wants, bookings.c.position)
     .limit(1)
     .correlate(queues)
     .scalar_subquery()
