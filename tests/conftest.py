@@ -34,7 +34,7 @@ from webapp.extensions import db
 from webapp.text.templates import Templates
 from webapp.web.rate_limits import limiter
 
-pytest_plugins = ["tests.support.budget", "tests.support.fixtures"]
+pytest_plugins = ["tests.support.seconds", "tests.support.fixtures"]
 
 SERVERS = ("mariadb", "redis", "galera", "chromium", "wrk", "nginx", "haproxy", "caddy")
 EXTRA_DATABASE_URL = os.environ.get("TEST_DATABASE_URL")
