@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -137,13 +138,19 @@ def needed_servers(item: pytest.Item) -> set[str]:
     return databases | proxies | fixtures | browser
 
 
-@pytest.fixture(autouse=True)
-def quick_hashes() -> Iterator[pytest.MonkeyPatch]:
+@contextmanager
+def hashing_quickly() -> Iterator[pytest.MonkeyPatch]:
     """The same hashing, with so little work that the tests need not wait for it, until undone."""
     quick = partial(generate_password_hash, method="pbkdf2:sha256:1")
-    # A patch of its own: what a test patches has to be undone before its other fixtures end.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(accounts, "generate_password_hash", quick)
+        yield patch
+
+
+@pytest.fixture(autouse=True)
+def quick_hashes() -> Iterator[pytest.MonkeyPatch]:
+    # A patch of its own: what a test patches has to be undone before its other fixtures end.
+    with hashing_quickly() as patch:
         yield patch
 
 
