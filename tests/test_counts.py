@@ -7,6 +7,7 @@ thousands of bookings between thousands of events: what needs more has to say so
 
 import itertools
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from flask_migrate import upgrade
 from sqlalchemy import event as sqlalchemy_event
 
 from bench import fill
-from tests.conftest import dispose, make_settings
+from tests.conftest import dispose, hashing_quickly, make_settings
 from tests.support.queues import CODE, make_typed_event
 from tests.support.servers import ROOT, MariaDB
 from tests.support.tools import event_bookings
@@ -165,7 +166,7 @@ def counted_app(mariadb_server: MariaDB, server_folder: Path) -> Iterator[Flask]
     app.testing = True
     with app.app_context():
         upgrade(directory=str(ROOT / "migrations"))
-        accounts.create_organizer(username="counting", password="long enough")
+        counting_organizer()
     yield app
     dispose(app)
     mariadb_server.execute(f"DROP DATABASE {DATABASE}")
@@ -197,14 +198,14 @@ def world(
         yield World(counted_app, *logged_in(counted_app), *filled, mariadb_server)
 
 
-@pytest.fixture
-def small_world(tmp_path: Path) -> Iterator[World]:
+@pytest.fixture(scope="module")
+def small_file(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, Typed]:
     """The same on SQLite, with a few of everything."""
-    app = create_app(make_settings(f"sqlite:///{tmp_path / 'small.db'}", tmp_path))
-    app.testing = True
+    file = tmp_path_factory.mktemp("small") / "small.db"
+    app = create_app(make_settings(f"sqlite:///{file}", file.parent))
     with app.app_context():
         upgrade(directory=str(ROOT / "migrations"))
-        owner = accounts.create_organizer(username="counting", password="long enough")
+        owner = counting_organizer()
         typed = typed_events(waiting=60)
         for _ in range(40):
             events.create_event(EventDetails("Other", 9), actor=organizer(owner), published=True)
@@ -213,8 +214,25 @@ def small_world(tmp_path: Path) -> Iterator[World]:
         )
         for number in range(60):
             bookings.book_tickets(event_id, attendee_id=f"small-{number}")
+    dispose(app)
+    return file, event_id, typed
+
+
+@pytest.fixture
+def small_world(small_file: tuple[Path, int, Typed], tmp_path: Path) -> Iterator[World]:
+    """A copy of it."""
+    model, event_id, typed = small_file
+    file = shutil.copy(model, tmp_path)
+    app = create_app(make_settings(f"sqlite:///{file}", tmp_path))
+    app.testing = True
+    with app.app_context():
         yield World(app, *logged_in(app), event_id, typed)
     dispose(app)
+
+
+def counting_organizer() -> int:
+    with hashing_quickly():
+        return accounts.create_organizer(username="counting", password="long enough")
 
 
 def logged_in(app: Flask) -> tuple[FlaskClient, str]:

@@ -8,14 +8,13 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from io import BytesIO
 from typing import Any
 
 import pytest
-from PIL import Image
 from sqlalchemy import update
 
 import webapp
+from tests.support.drawing import drawing, give_picture
 from tests.support.fixtures import MakeEvent
 from tests.support.tools import rows
 from webapp.booking import batch, giving, lists, open_questions, queries
@@ -51,8 +50,6 @@ from webapp.storage.rows import EventRow
 from webapp.storage.tables import deliveries
 from webapp.storage.transaction import write
 
-PICTURE = BytesIO()
-Image.new("RGB", (60, 40)).save(PICTURE, "PNG")
 ASKING = {"actor", "organizer_id"}
 ROOMS = ("booking", "door", "events", "mail")
 TABLES = (
@@ -191,7 +188,7 @@ VERBS: dict[str, Callable[[EventRow, int], object]] = {
         event.id, actor=organizer(who)
     ),
     "events.pictures.set_picture": lambda event, who: pictures.set_picture(
-        event.id, PICTURE.getvalue(), description="A", actor=organizer(who)
+        event.id, drawing(), description="A", actor=organizer(who)
     ),
     "events.sales.sales_of": lambda event, who: sales.sales_of(event, actor=organizer(who)),
     "booking.foresight.would_move_up": lambda event, who: would_move_up(
@@ -320,9 +317,7 @@ def event(make_event: MakeEvent, organizer_id: int) -> EventRow:
     for name in ("ada", "bob"):
         email = f"{name}@example.org"
         bookings.book_tickets(event_id, attendee_id=email, email=email)
-    pictures.set_picture(
-        event_id, PICTURE.getvalue(), description="", actor=organizer(organizer_id)
-    )
+    give_picture(event_id, actor=organizer(organizer_id))
     announcements.send_message(
         event_id, audience=Audience.ALL, subject="A", text="A", actor=organizer(organizer_id)
     )

@@ -1,13 +1,12 @@
 """A small database in which everything that can happen to a booking has happened."""
 
-import io
 import uuid
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from PIL import Image
 from sqlalchemy import Connection, insert
 
+from tests.support.drawing import give_picture
 from tests.support.terms import answer, ask, end_terms, mails_configured, send_mails
 from webapp import clock
 from webapp.accounts.services import create_organizer
@@ -20,7 +19,6 @@ from webapp.booking.services import book_tickets, cancel_booking, change_tickets
 from webapp.booking.type_services import TypeDetails, add_type, edit_type
 from webapp.door.decide import Scan, What
 from webapp.door.services import scan
-from webapp.events.pictures import set_picture
 from webapp.events.services import (
     EventDetails,
     cancel_event,
@@ -72,14 +70,8 @@ def fill() -> Busy:
     cancel_event(made.ended, actor=organizer(owner))
     details = EventDetails("renamed draft", 7, starts_at=clock.now() + timedelta(days=9))
     edit_event(made.draft, details, actor=organizer(owner))
-    set_picture(made.draft, _drawing(), description="A square", actor=organizer(owner))
+    give_picture(made.draft, description="A square", actor=organizer(owner))
     return made
-
-
-def _drawing() -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (60, 40), "red").save(file, "PNG")
-    return file.getvalue()
 
 
 def _event(name: str, owner: int) -> int:

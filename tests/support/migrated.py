@@ -1,11 +1,13 @@
 """Databases with our tables, used again or copied: to migrate each anew takes seconds."""
 
+import itertools
 import shutil
+from functools import cache
 from pathlib import Path
 
 import pymysql
 from flask_migrate import upgrade
-from sqlalchemy import Engine, update
+from sqlalchemy import Dialect, Engine, update
 
 from tests.support.servers import ROOT, MariaDB, plain_engine
 from webapp import clock, create_app
@@ -48,11 +50,21 @@ def migrate(url: str, folder: Path) -> None:
             engine.dispose()
 
 
+@cache
+def names_of_tables(dialect: Dialect) -> list[str]:
+    """All but `heartbeats`, those that others refer to last."""
+    tables = [table for table in db.metadata.sorted_tables if table is not heartbeats]
+    return [dialect.identifier_preparer.quote(table.name) for table in reversed(tables)]
+
+
 def empty_tables(engine: Engine) -> None:
     """Delete all rows; the deliverer was here just now, as in a new database."""
+    names = names_of_tables(engine.dialect)
+    # Most of them are empty already.
+    filled = ", ".join(f"EXISTS (SELECT 1 FROM {name})" for name in names)
     with engine.begin() as connection:
-        for table in reversed(db.metadata.sorted_tables):
-            if table is not heartbeats:
-                connection.execute(table.delete())
+        found = connection.exec_driver_sql(f"SELECT {filled}").one()
+        for name in itertools.compress(names, found):
+            connection.exec_driver_sql(f"DELETE FROM {name}")
         new = {"beat_at": clock.now(), "resting": False, "backed_up_at": None}
         connection.execute(update(heartbeats).values(new))

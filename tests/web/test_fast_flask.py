@@ -16,6 +16,7 @@ from werkzeug.routing import BuildError
 from webapp.web import fast_flask
 from webapp.web.fast_flask import (
     FastFlask,
+    LateRule,
     SharedGlobalsEnvironment,
     of_csrf_tokens,
     of_sessions,
@@ -153,6 +154,20 @@ def test_default_that_a_request_sets_counts_in_each_request(ours: Flask) -> None
     for language in ("en", "de"):
         with ours.test_request_context(query_string={"language": language}):
             assert ours.url_for("one.list") == f"/one/list?language={language}"
+
+
+@pytest.mark.parametrize("append_unknown", [True, False])
+def test_address_is_the_same_each_time_and_after_a_rule_was_bound_again(
+    ours: Flask, plain: Flask, append_unknown: bool
+) -> None:
+    [rule], [other] = (list(app.url_map.iter_rules("one.item")) for app in (ours, plain))
+    assert isinstance(rule, LateRule)
+    for number in (1, 2, 3):
+        values = {"number": number, "self": "a&b"}
+        assert rule.build(values, append_unknown) == other.build(values, append_unknown)
+        if number == 2:
+            rule.refresh()
+            other.refresh()
 
 
 def test_address_that_cannot_be_made_is_an_error_each_time(ours: Flask) -> None:
