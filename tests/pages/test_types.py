@@ -388,6 +388,11 @@ def test_more_tickets_are_had_by_type(app: Flask, gala: int, person: Person) -> 
     refused = person.submit(mine, **chosen({1: 1, 2: 4}))
     assert refused.status_code == 400
     assert 'id="items-error"' in refused.text
+    # The same number once more is no change.
+    assert person.submit(mine, **chosen({1: 2, 2: 2})).status_code == 303
+    told = text_of(person.get(mine))
+    assert "The booking is for 4 tickets." in told
+    assert "Changed" not in told
     assert forms_of(refused)[mine]["type-2"] == "4"
     refused = person.submit(mine, **chosen({1: 2, 2: 5}))
     assert re.search(r'id="type-2-error">[^<]*at most 4 of Standard', refused.text)

@@ -264,13 +264,20 @@ def change(reference: str) -> ResponseReturnValue:
             )
             if outcome.repeated:
                 free.take_back()
-    flash(
-        ngettext(
-            "Changed: the booking is now for %(num)s ticket.",
-            "Changed: the booking is now for %(num)s tickets.",
-            tickets,
+    if outcome.repeated:
+        flash(
+            ngettext(
+                "The booking is for %(num)s ticket.", "The booking is for %(num)s tickets.", tickets
+            )
         )
-    )
+    else:
+        flash(
+            ngettext(
+                "Changed: the booking is now for %(num)s ticket.",
+                "Changed: the booking is now for %(num)s tickets.",
+                tickets,
+            )
+        )
     return move_to(url_for("attendee.booking", reference=reference))
 
 
