@@ -44,7 +44,7 @@ async function scan(ticket, { what = "in", count = 1 } = {}) {
   const { entry, said, row, surprises } = await take(ticket, { event, what, count });
   if (!keeps) rowsOfThisPage = [...rowsOfThisPage, row];
   const items = said.items ?? itemsOf(said.wants, typesNow());
-  view.show({ ...said, items, listAt: known.at }, choicesAfter(entry, said));
+  view.show({ ...said, what, items, listAt: known.at }, choicesAfter(entry, said));
   await changed();
   surprises.forEach(view.warn);
 }

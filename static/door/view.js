@@ -47,7 +47,9 @@ export function think() {
 // Shows and says what came of a scan; `choices` are {anyway} or {left, admit}.
 export function show(said, choices = {}) {
   const { verdict, light = "red", name, offline } = said;
-  const [word, advice] = texts.verdicts[verdict] ?? texts.verdicts.broken;
+  const isTakenBack = verdict === "too_many" && said.what === "out";
+  const told = isTakenBack ? "too_many_out" : verdict;
+  const [word, advice] = texts.verdicts[told] ?? texts.verdicts.broken;
   const facts = { ...said, time: time(said.firstAt), listTime: time(said.listAt) };
   facts.left = said.of - said.admitted;
   const parts = [
@@ -59,7 +61,9 @@ export function show(said, choices = {}) {
   if (said.of > 1 && said.admitted !== undefined) {
     parts.push(make("p", fill(texts.soMany, facts), { className: "count" }));
   }
-  const detail = verdict === "refused" ? said.says : fill(firstOf(said) ?? advice, facts);
+  // Only the server knows the name of another event.
+  const isServers = ["refused", "other_event"].includes(verdict);
+  const detail = isServers ? said.says : fill(firstOf(said) ?? advice, facts);
   if (detail) parts.push(make("p", detail, { className: "advice" }));
   if (offline) {
     const isKept = ["green", "calm"].includes(light);

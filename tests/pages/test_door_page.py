@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from tests.pages.conftest import Forms
+from tests.support.door import code_of
 from webapp.booking.commands import organizer
 from webapp.door.passes import create_pass
 from webapp.storage.engines import write_engine
@@ -121,3 +122,31 @@ def test_words_of_the_page_are_in_its_language(device: FlaskClient) -> None:
     texts = json.loads(found.group(1))["texts"]
     assert texts["verdicts"]["again"][0] == "Schon drin"
     assert texts["cameraStart"] == "Kamera benutzen"
+    # What is to be pressed, and what was done.
+    assert texts["anyway"] == "Trotzdem einlassen"
+    assert texts["verdicts"]["anyway"][0] == "Trotzdem eingelassen"
+
+
+def test_ticket_of_another_event_is_told_with_its_name(
+    send: Callable[..., str],
+    app: Flask,
+    device: FlaskClient,
+    make_event: Callable[..., int],
+    book: Callable[..., str],
+) -> None:
+    other = make_event("Matinee <b>", 10)
+    book(other, "Bo")
+    with app.app_context():
+        code = code_of(other, 1)
+    told = verdict_of(send(device.get("/door").text, 0, code=code))
+    assert told == "✕ Other event This ticket is for another event: Matinee &lt;b&gt;."
+
+
+def test_taking_back_more_than_are_in_is_not_told_as_letting_in(
+    send: Callable[..., str], device: FlaskClient, code: str
+) -> None:
+    first = send(device.get("/door").text, 0, code=code)
+    told = verdict_of(send(first, 1, count="2"))
+    assert told.startswith("✕ Too many Ada")
+    assert "nothing was changed" in told
+    assert "let in" not in told

@@ -60,6 +60,10 @@ def test_guest_list_has_everybody_with_tickets_by_name_and_who_waits_in_order(
     assert "Carl" not in page.text
     assert "20 tickets" in text_of(page)
     assert page.headers["Cache-Control"] == "private, no-store"
+    # The heading of a column is not the place where it happens.
+    headers = {"Accept-Language": "de"}
+    in_german = owner.client.get(f"/organizer/events/{party}/guests", headers=headers)
+    assert '<th scope="col">Platz</th>' in in_german.text
     # A box for each person, and a number for the rest of a large party.
     first = page.text.partition("Ädam")[2].partition("</tr>")[0]
     assert (first.count("<i>"), "+2" in first) == (10, True)

@@ -215,6 +215,17 @@ def test_code_shows_hidden_type_to_who_has_it_alone(app: Flask, gala: int) -> No
     assert "Secret" not in without.text
 
 
+def test_link_with_a_code_keeps_it_on_the_way_to_the_pages_address(
+    gala: int, person: Person
+) -> None:
+    for old in (f"/events/{gala}", f"/events/{gala}-as-it-was-called"):
+        answer = person.get(f"{old}?code=cr%C3%A9w%26x%0D&search=1")
+        assert answer.location == f"{GALA.format(gala)}?code=cr%C3%A9w%26x%0D"
+    assert (
+        "Secret seats" in person.client.get(f"/events/{gala}?code=CREW", follow_redirects=True).text
+    )
+
+
 def test_form_from_before_the_types_is_shown_anew_with_them(
     app: Flask, make_event: MakeEvent, owner_id: int, person: Person
 ) -> None:
@@ -377,6 +388,11 @@ def test_more_tickets_are_had_by_type(app: Flask, gala: int, person: Person) -> 
     refused = person.submit(mine, **chosen({1: 1, 2: 4}))
     assert refused.status_code == 400
     assert 'id="items-error"' in refused.text
+    # The same number once more is no change.
+    assert person.submit(mine, **chosen({1: 2, 2: 2})).status_code == 303
+    told = text_of(person.get(mine))
+    assert "The booking is for 4 tickets." in told
+    assert "Changed" not in told
     assert forms_of(refused)[mine]["type-2"] == "4"
     refused = person.submit(mine, **chosen({1: 2, 2: 5}))
     assert re.search(r'id="type-2-error">[^<]*at most 4 of Standard', refused.text)

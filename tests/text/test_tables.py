@@ -66,8 +66,13 @@ def test_cells_are_what_is_meant(text: str, expected: list[list[str]]) -> None:
          {"name": 1, "email": 2}),
         ("Ada Wu\ta@x.org\t2\nBo Li\tb@x.org\t1", False, {"name": 0, "email": 1, "tickets": 2}),
         ("a@x.org,Ada,Wu\nb@x.org,Bo,Li", False, {"email": 0, "first_name": 1, "last_name": 2}),
+        # One cell that is no number does not make one ticket of all the others.
+        ("Ada\ta@x.org\t2\nBo\tb@x.org\t-1\nCy\tc@x.org\t3", False,
+         {"name": 0, "email": 1, "tickets": 2}),
+        ("Ada,2\nBo,two\nCy,1000\nDi,1\nEd,4", False, {"name": 0, "tickets": 1}),
         # Lines that are numbered have no number of tickets there.
         ("1,Ada\n2,Bo\n3,Cy", False, {"name": 1}),
+        ("1,Ada\n2,Bo\n-,Cy\n4,Di", False, {"name": 1}),
         ("Wer,Wohin\nAda,a@x.org", True, {"name": 0, "email": 1}),
         ("Ada\nBo", False, {"name": 0}),
         ("a@x.org", False, {"email": 0}),

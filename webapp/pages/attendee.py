@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import groupby
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -101,7 +102,7 @@ def event(event_id: int, slug: str) -> ResponseReturnValue:
     except EventNotFound:
         return _preview(event_id)
     if request.method != "POST" and slug != formatting.slug(found.name):
-        return redirect(event_path(found), code=301)
+        return redirect(_with_code(event_path(found)), code=301)
     context = _on_offer(found, had_form=request.method == "POST")
     if context["choice"]:
         # What a code shows is for who has it.
@@ -112,12 +113,18 @@ def event(event_id: int, slug: str) -> ResponseReturnValue:
     return show_kept("attendee/event.html", live=LIVE, lasting=lasting, **context)
 
 
+def _with_code(path: str) -> str:
+    """The same with the code of the link that was followed, which may unlock ticket types."""
+    code = request.args.get("code")
+    return f"{path}?{urlencode({'code': code})}" if code else path
+
+
 @bp.get(f"{EVENT}/availability")
 def availability(event_id: int) -> ResponseReturnValue:
     """What is left, for a page that is open."""
     found = find_event(event_id)
     if not wants_fragment():
-        return redirect(event_path(found), code=303)
+        return redirect(_with_code(event_path(found)), code=303)
     had_form = request.args.get("form") != "no"
     context = _on_offer(found, had_form=had_form)
     # Booking has opened or closed meanwhile: the form has to come, or to go.
@@ -257,13 +264,20 @@ def change(reference: str) -> ResponseReturnValue:
             )
             if outcome.repeated:
                 free.take_back()
-    flash(
-        ngettext(
-            "Changed: the booking is now for %(num)s ticket.",
-            "Changed: the booking is now for %(num)s tickets.",
-            tickets,
+    if outcome.repeated:
+        flash(
+            ngettext(
+                "The booking is for %(num)s ticket.", "The booking is for %(num)s tickets.", tickets
+            )
         )
-    )
+    else:
+        flash(
+            ngettext(
+                "Changed: the booking is now for %(num)s ticket.",
+                "Changed: the booking is now for %(num)s tickets.",
+                tickets,
+            )
+        )
     return move_to(url_for("attendee.booking", reference=reference))
 
 

@@ -205,11 +205,10 @@ def _by_content(lines: Sequence[tuple[int, list[str]]], types: Collection[str]) 
             filled
         ):
             found[TYPE] = column
-        elif all(map(is_count, filled)):
-            numbers = [int(cell) for cell in filled]
-            is_numbering = len(numbers) > 2 and numbers == list(
-                range(numbers[0], numbers[0] + len(numbers))
-            )
+        elif 2 * len(counts := [row for row, cell in enumerate(filled) if is_count(cell)]) > len(
+            filled
+        ):
+            is_numbering = len(counts) > 2 and len({int(filled[row]) - row for row in counts}) == 1
             if TICKETS not in found and not is_numbering:
                 found[TICKETS] = column
         elif not addresses and any(any(map(str.isalpha, cell)) for cell in filled):

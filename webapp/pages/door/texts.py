@@ -4,6 +4,7 @@ What stands in braces is filled in by whoever shows the text.
 """
 
 from webapp.web.language import gettext as _
+from webapp.web.language import language
 
 
 def verdicts() -> dict[str, tuple[str, str]]:
@@ -14,6 +15,10 @@ def verdicts() -> dict[str, tuple[str, str]]:
         "too_many": (
             _("Too many"),
             _("Fewer people of this ticket are left than you asked for: nobody was let in."),
+        ),
+        "too_many_out": (
+            _("Too many"),
+            _("Fewer people of this ticket are in than should be taken back: nothing was changed."),
         ),
         "not_confirmed": (
             _("No ticket"),
@@ -43,7 +48,10 @@ def verdicts() -> dict[str, tuple[str, str]]:
             _("Not checked"),
             _("Without https this device cannot check a code. Search by name, or decide yourself."),
         ),
-        "anyway": (_("Let in anyway"), _("It is kept, and sent as that later.")),
+        "anyway": (
+            language().pgettext("verdict", "Let in anyway"),
+            _("It is kept, and sent as that later."),
+        ),
         "nothing_known": (
             _("No network"),
             _("The server does not answer, and this device has no list. Nothing was noted."),

@@ -134,7 +134,13 @@ def change_booking(event_id: int, position: int) -> ResponseReturnValue:
             past_sale=True,
             key=wanted.key("change", position),
         )
-    if outcome.wants:
+    if outcome.repeated:
+        changed = ngettext(
+            "The booking is for %(num)s ticket.",
+            "The booking is for %(num)s tickets.",
+            wanted.tickets,
+        )
+    elif outcome.wants:
         changed = _("Changed to %(tickets)s.", tickets=words_told(outcome.wants))
     else:
         changed = ngettext(
