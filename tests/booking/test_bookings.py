@@ -43,6 +43,7 @@ from webapp.errors import (
     WaitingListFull,
 )
 from webapp.events import services as events
+from webapp.storage.composite_keys import match_any
 from webapp.storage.engines import write_engine
 from webapp.storage.tables import events as event_table
 
@@ -572,8 +573,11 @@ def test_writer_who_was_overtaken_notices_and_decides_again(
     unlocked = select(*load.deciding_columns)
     one = event_table.c.id == bindparam("event_id")
     monkeypatch.setattr(load, "lock_statement", unlocked.where(one))
-    many = event_table.c.id.in_(bindparam("event_ids", expanding=True))
-    monkeypatch.setattr(load, "lock_unlocked_statement", unlocked.where(many))
+    monkeypatch.setattr(
+        load,
+        "lock_unlocked_statement",
+        lambda count: unlocked.where(match_any([event_table.c.id], count)),
+    )
     overtaken: list[bool] = []
 
     def save_too_late(connection: Connection, *args: Any, **kwargs: Any) -> None:

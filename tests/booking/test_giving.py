@@ -348,7 +348,7 @@ def test_gift_is_one_transaction(make_event: MakeEvent, monkeypatch: pytest.Monk
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("cut off")
 
-    monkeypatch.setattr(giving, "enqueue_mails", fail)
+    monkeypatch.setattr(giving, "enqueue_mail", fail)
     with pytest.raises(RuntimeError):
         give(event_id, reference=old)
     assert (whole(event_id), mails(event_id), history(event_id)) == before

@@ -12,9 +12,9 @@ from tests.booking import test_line as cases
 from tests.support.fixtures import MakeEvent
 from webapp.booking import line
 from webapp.booking.commands import Claim, organizer
+from webapp.booking.holdings import Holdings
 from webapp.booking.inventory import Inventory
 from webapp.booking.journal import Journal
-from webapp.booking.ledger import Ledger
 from webapp.booking.line import InconsistentLedger, Line, Walk
 from webapp.booking.services import book_tickets, cancel_booking
 from webapp.booking.ticket_types import TypeFigures, wants_of
@@ -73,7 +73,7 @@ def walk_that_is_never_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 
 def code_that_is_not_counted(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Ledger, "_use_code", lambda *_: None)
+    patch.setattr(Holdings, "_use_code", lambda *_: None)
 
 
 def queues_that_are_not_counted(patch: pytest.MonkeyPatch) -> None:

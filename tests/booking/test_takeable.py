@@ -45,9 +45,8 @@ class Book:
 
     def run(self, command: Command) -> Outcome | Refusal:
         claims = deepcopy(self.claims)
-        ledger = Ledger(
-            self.inventory, claims.values(), self._waiting(claims), self._queues(claims)
-        )
+        queues = self._queues(claims)
+        ledger = Ledger(self.inventory, claims.values(), self._waiting(claims), queues=queues)
         outcome = ledger.decide(command, ATTENDEE)
         self.claims = claims | {claim.position: claim for claim in ledger.journal.created}
         return outcome

@@ -8,7 +8,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -35,13 +35,12 @@ def mutate_this_process() -> None:
 def without_lock_and_guard() -> None:
     """Nobody waits for the event's row, and nobody looks whether somebody else was first."""
     from webapp.booking import figures, load
+    from webapp.storage.composite_keys import match_any
     from webapp.storage.tables import events
 
     unlocked = select(*load.deciding_columns)
     load.lock_statement = unlocked.where(events.c.id == bindparam("event_id"))
-    load.lock_unlocked_statement = unlocked.where(
-        events.c.id.in_(bindparam("event_ids", expanding=True))
-    )
+    _replace(load, lock_unlocked_statement=lambda n: unlocked.where(match_any([events.c.id], n)))
     figures.guarded_update = update(events).where(events.c.id == bindparam("of_event"))
     claims_of = load.claims_of
 
@@ -74,7 +73,7 @@ def with_an_old_snapshot() -> None:
         read_first(connection)
         return lock_event(connection, event_id)
 
-    def lock_unlocked_late(connection: Connection, event_ids: Iterable[int]) -> Any:
+    def lock_unlocked_late(connection: Connection, event_ids: Collection[int]) -> Any:
         read_first(connection)
         return lock_unlocked_events(connection, event_ids)
 

@@ -14,7 +14,6 @@ from sqlalchemy import Connection
 from webapp import clock
 from webapp.booking import load, load_types, terms
 from webapp.booking.access import lock_own_event
-from webapp.booking.answers import answer_of
 from webapp.booking.change import EventChange
 from webapp.booking.codes import new_reference
 from webapp.booking.commands import Actor, Outcome
@@ -24,9 +23,8 @@ from webapp.booking.inventory import give_back_until
 from webapp.booking.revisions import is_committed
 from webapp.booking.save import save
 from webapp.booking.settling import settle_terms
-from webapp.errors import DomainError, LinkReplaced
+from webapp.errors import DomainError
 from webapp.storage import idempotency
-from webapp.storage.idempotency import StoredAnswer
 from webapp.storage.rows import LockedEvent
 from webapp.storage.transaction import ConflictNotRetried, write
 
@@ -38,6 +36,117 @@ Results = Sequence[Outcome | Exception]
 
 class TermsAreOver(Exception):
     """Terms of the event are over; those lapse in its own queue, where nobody else waits for it."""
+
+
+def run_one_event(event_id: int, requests: Sequence[Request]) -> Results:
+    """Run requests for one event in one transaction, waiting for the event's lock.
+
+    The outcome or the error of each. A batch that fails for another reason is run again request
+    by request. Raises a domain error that refuses all of them, and what a single request raises.
+    """
+    batch = Batch()
+
+    def work(connection: Connection) -> Results:
+        event = load.lock_event(connection, event_id)
+        return _settle(connection, batch, {event_id: event}, requests)
+
+    try:
+        return write(work, already_committed=batch.already_committed)
+    except DomainError:
+        raise
+    except Exception:
+        if len(requests) == 1:
+            raise
+    return [_run_alone(event_id, request) for request in requests]
+
+
+def _run_alone(event_id: int, request: Request) -> Outcome | Exception:
+    try:
+        return run_one_event(event_id, [request])[0]
+    except Exception as error:
+        return error
+
+
+def run_unlocked_events(requests: Sequence[Request]) -> Sequence[Outcome | Exception | None]:
+    """Run requests for any events in one transaction, without waiting for a lock.
+
+    The outcome or the error of each, `None` where another writer holds the event. A batch that
+    meets another writer on its way is left out whole. Raises what made it fail as a whole.
+    Requests for an event whose terms are over get `TermsAreOver`.
+    """
+    batch = Batch()
+    locked: Collection[int] = ()
+    left_out: set[int] = set()
+
+    def work(connection: Connection) -> Sequence[Outcome | Exception | None]:
+        nonlocal locked
+        if locked:
+            # Again, after a commit whose outcome is unknown: an event left out now might be
+            # committed all the same, and its requests would be run once more elsewhere.
+            events = {
+                event_id: load.lock_event(connection, event_id) for event_id in sorted(locked)
+            }
+        else:
+            wanted = {request.event_id for request in requests}
+            found, now = load.lock_unlocked_events(connection, wanted), clock.now()
+            events = {
+                event_id: event
+                for event_id, event in found.items()
+                if not terms.are_due(event, now)
+            }
+            left_out.update(found.keys() - events.keys())
+            locked = events.keys()
+        included = [request for request in requests if request.event_id in events]
+        results = iter(_settle(connection, batch, events, included))
+        left = {event_id: TermsAreOver() for event_id in left_out}
+        return [
+            next(results) if request.event_id in events else left.get(request.event_id)
+            for request in requests
+        ]
+
+    try:
+        return write(work, already_committed=batch.already_committed, retry_conflicts=False)
+    except ConflictNotRetried:
+        return [None] * len(requests)
+
+
+def _settle(
+    connection: Connection,
+    batch: "Batch",
+    events: Mapping[int, LockedEvent],
+    requests: Sequence[Request],
+) -> Results:
+    """Decide requests about locked events, save, and keep the answers under their one-time keys."""
+    decisions = Decisions(
+        idempotency.find(connection, [r.key.for_event(r.event_id) for r in requests if r.key])
+    )
+    results = batch.run(
+        connection,
+        events.values(),
+        lambda changes, now: [decisions.decide(r, changes[r.event_id], now) for r in requests],
+        requests=requests,
+    )
+    return decisions.finish(connection, results)
+
+
+def change_event(
+    event_id: int, actor: Actor, decide: Callable[[Connection, EventChange, datetime], T]
+) -> T:
+    """Run a batch that is about an organizer's event as a whole; what `decide` returned.
+
+    Raises `EventNotFound`, also for anybody else's event, `Unavailable`, and what `decide` raises.
+    """
+    batch = Batch()
+
+    def work(connection: Connection) -> T:
+        event = lock_own_event(connection, event_id, actor)
+        return batch.run(
+            connection,
+            [event],
+            lambda changes, now: decide(connection, changes[event_id], now),
+        )
+
+    return write(work, already_committed=batch.already_committed)
 
 
 class Batch:
@@ -116,138 +225,3 @@ def _moved_up_lately(
     promoted_at = load.promoted_at(connection, event.id, position)
     until = give_back_until(event, promoted_at)
     return until is None or now < until
-
-
-def change_event(
-    event_id: int, actor: Actor, decide: Callable[[Connection, EventChange, datetime], T]
-) -> T:
-    """Run a batch that is about an organizer's event as a whole; what `decide` returned.
-
-    Raises `EventNotFound`, also for anybody else's event, `Unavailable`, and what `decide` raises.
-    """
-    batch = Batch()
-
-    def work(connection: Connection) -> T:
-        event = lock_own_event(connection, event_id, actor)
-        return batch.run(
-            connection,
-            [event],
-            lambda changes, now: decide(connection, changes[event_id], now),
-        )
-
-    return write(work, already_committed=batch.already_committed)
-
-
-def run_one_event(event_id: int, requests: Sequence[Request]) -> Results:
-    """Run requests for one event in one transaction, waiting for the event's lock.
-
-    The outcome or the error of each. A batch that fails for another reason is run again request
-    by request. Raises a domain error that refuses all of them, and what a single request raises.
-    """
-    batch = Batch()
-
-    def work(connection: Connection) -> Results:
-        event = load.lock_event(connection, event_id)
-        return _settle(connection, batch, {event_id: event}, requests)
-
-    try:
-        return write(work, already_committed=batch.already_committed)
-    except DomainError:
-        raise
-    except Exception:
-        if len(requests) == 1:
-            raise
-    return [_run_alone(event_id, request) for request in requests]
-
-
-def _run_alone(event_id: int, request: Request) -> Outcome | Exception:
-    try:
-        return run_one_event(event_id, [request])[0]
-    except Exception as error:
-        return error
-
-
-def run_unlocked_events(requests: Sequence[Request]) -> Sequence[Outcome | Exception | None]:
-    """Run requests for any events in one transaction, without waiting for a lock.
-
-    The outcome or the error of each, `None` where another writer holds the event. A batch that
-    meets another writer on its way is left out whole. Raises what made it fail as a whole.
-    Requests for an event whose terms are over get `TermsAreOver`.
-    """
-    batch = Batch()
-    locked: Collection[int] = ()
-    left_out: set[int] = set()
-
-    def work(connection: Connection) -> Sequence[Outcome | Exception | None]:
-        nonlocal locked
-        if locked:
-            # Again, after a commit whose outcome is unknown: an event left out now might be
-            # committed all the same, and its requests would be run once more elsewhere.
-            events = {
-                event_id: load.lock_event(connection, event_id) for event_id in sorted(locked)
-            }
-        else:
-            wanted = {request.event_id for request in requests}
-            found, now = load.lock_unlocked_events(connection, wanted), clock.now()
-            events = {
-                event_id: event
-                for event_id, event in found.items()
-                if not terms.are_due(event, now)
-            }
-            left_out.update(found.keys() - events.keys())
-            locked = events.keys()
-        included = [request for request in requests if request.event_id in events]
-        results = iter(_settle(connection, batch, events, included))
-        left = {event_id: TermsAreOver() for event_id in left_out}
-        return [
-            next(results) if request.event_id in events else left.get(request.event_id)
-            for request in requests
-        ]
-
-    try:
-        return write(work, already_committed=batch.already_committed, retry_conflicts=False)
-    except ConflictNotRetried:
-        return [None] * len(requests)
-
-
-def _settle(
-    connection: Connection,
-    batch: Batch,
-    events: Mapping[int, LockedEvent],
-    requests: Sequence[Request],
-) -> Results:
-    """Decide requests about locked events, save, and keep the answers under their one-time keys."""
-    decisions = Decisions(
-        idempotency.find(connection, [r.key.for_event(r.event_id) for r in requests if r.key])
-    )
-    results = batch.run(
-        connection,
-        events.values(),
-        lambda changes, now: [decisions.decide(r, changes[r.event_id], now) for r in requests],
-        requests=requests,
-    )
-    for event_id, outcome in decisions.cancelled_before:
-        outcome.promoted = load.promoted_by(connection, event_id, outcome.position)
-    for event_id, outcome in decisions.without_references:
-        positions = [outcome.position, *outcome.promoted]
-        references = load.references_of(connection, event_id, positions)
-        outcome.reference = references[outcome.position]
-        outcome.promoted = {position: references[position] for position in outcome.promoted}
-        if load.is_link_replaced(connection, event_id, outcome.position):
-            # Which one was answered is known to nobody any more, and the new one is not told.
-            outcome.reference = ""
-    idempotency.remember(
-        connection,
-        {
-            key_id: StoredAnswer(
-                kept.key.content_hash, answer_of(kept.outcome, is_new_booking=kept.is_new_booking)
-            )
-            for key_id, kept in decisions.to_keep.items()
-        },
-    )
-    if not decisions.without_references:
-        return results
-    return [
-        LinkReplaced() if isinstance(result, Outcome) and not result.reference else result
-        for result in results
-    ]

@@ -25,7 +25,7 @@ from webapp.booking.links import (
 )
 from webapp.booking.load import claims_of
 from webapp.booking.refusals import error_of
-from webapp.booking.save import enqueue_mails
+from webapp.booking.save_mails import enqueue_mail
 from webapp.errors import AlreadyBooked
 from webapp.logs import log_event
 from webapp.storage import idempotency, outbox
@@ -127,7 +127,7 @@ def set_address(token: Token) -> None:
                 position=position,
                 now=now,
             )
-        enqueue_mails(connection, booking.status, *here, now=now)
+        enqueue_mail(connection, booking.status, *here, now=now)
 
     change_booking(event_id, decide, answers=position)
     log_event("address changed", event_id=event_id, position=position)

@@ -4,7 +4,7 @@ Repeated one-time keys get their answers, strangers' requests are refused, every
 the event's ledger.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from webapp.booking import load, terms
-from webapp.booking.answers import outcome_of
+from webapp.booking.answers import answer_of, outcome_of
 from webapp.booking.change import BookingDetails, EventChange
 from webapp.booking.commands import (
     ATTENDEE,
@@ -37,6 +37,7 @@ from webapp.errors import (
     LinkReplaced,
     Problem,
 )
+from webapp.storage import idempotency
 from webapp.storage.idempotency import IdempotencyKey, KeyId, StoredAnswer
 from webapp.storage.rows import LockedEvent
 
@@ -163,6 +164,37 @@ class Decisions:
         if not outcome.reference:
             self.without_references.append((event_id, outcome))
         return outcome
+
+    def finish(
+        self, connection: Connection, results: Sequence[Outcome | DomainError]
+    ) -> Sequence[Outcome | DomainError]:
+        """Complete the outcomes of a batch that is saved, and keep those under one-time keys."""
+        for event_id, outcome in self.cancelled_before:
+            outcome.promoted = load.promoted_by(connection, event_id, outcome.position)
+        for event_id, outcome in self.without_references:
+            positions = [outcome.position, *outcome.promoted]
+            references = load.references_of(connection, event_id, positions)
+            outcome.reference = references[outcome.position]
+            outcome.promoted = {position: references[position] for position in outcome.promoted}
+            if load.is_link_replaced(connection, event_id, outcome.position):
+                # Which one was answered is known to nobody any more, and the new one is not told.
+                outcome.reference = ""
+        idempotency.remember(
+            connection,
+            {
+                key_id: StoredAnswer(
+                    kept.key.content_hash,
+                    answer_of(kept.outcome, is_new_booking=kept.is_new_booking),
+                )
+                for key_id, kept in self.to_keep.items()
+            },
+        )
+        if not self.without_references:
+            return results
+        return [
+            LinkReplaced() if isinstance(result, Outcome) and not result.reference else result
+            for result in results
+        ]
 
 
 def _asks_address(request: Request, event: LockedEvent, now: datetime) -> bool:

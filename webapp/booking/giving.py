@@ -38,7 +38,7 @@ from webapp.booking.links import (
 from webapp.booking.load import claims_of
 from webapp.booking.open_questions import Question
 from webapp.booking.refusals import error_of
-from webapp.booking.save import enqueue_mails
+from webapp.booking.save_mails import enqueue_mail
 from webapp.booking.terms import asks_addresses
 from webapp.errors import AlreadyBooked, BookingClosed, InvalidInput, Problem
 from webapp.logs import log_event
@@ -204,7 +204,7 @@ def _hand_over(
             details={"holder": holder},
             now=now,
         )
-    enqueue_mails(connection, "ticket_received", *here, network=actor.network, now=now)
+    enqueue_mail(connection, "ticket_received", *here, network=actor.network, now=now)
     line = {
         "what": ActivityKind.GIVEN,
         "actor": str(actor),

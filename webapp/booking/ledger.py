@@ -2,12 +2,11 @@
 
 A `Ledger` is opened on the inventory of one event and the bookings that a batch touches. Each
 command is decided against the state that the one before it left, and the waiting list is walked
-after each. What has changed is then read off the ledger and written by its caller. There is no
+after each. What has changed is then read off its journal and written by its caller. There is no
 database here, no clock and no randomness.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 
 from webapp.booking.commands import (
     SYSTEM,
@@ -29,16 +28,13 @@ from webapp.booking.commands import (
     Term,
     TermKind,
     is_active,
-    takes_tickets,
 )
+from webapp.booking.holdings import Holdings
 from webapp.booking.inventory import Closure, Inventory
-from webapp.booking.journal import Journal
-from webapp.booking.line import Line
 from webapp.booking.ticket_types import CodeFigures, refuse_with_code
 from webapp.booking.wishes import changed, difference, refuse_more, wanted
 
 
-@dataclass(slots=True)
 class Ledger:
     """One event's bookings while a batch of commands is decided.
 
@@ -53,29 +49,36 @@ class Ledger:
     What has changed is in the `journal`.
     """
 
-    inventory: Inventory
-    claims: Iterable[Claim] = ()
-    waiting: Iterable[Claim] = ()
-    queues: Callable[[], Mapping[str, Iterable[Claim]]] | None = None
-    codes: Mapping[str, CodeFigures] = field(default_factory=dict)
-    terms: Mapping[int, Term] = field(default_factory=dict)
-    moved_up_lately: Callable[[int], bool] = lambda _: False
-    journal: Journal = field(init=False)
-    _known: dict[int, Claim] = field(init=False)
-    _latest: dict[str, Claim] = field(init=False)
-    _line: Line = field(init=False)
-    _moved_up: set[int] = field(init=False, default_factory=set)
+    def __init__(
+        self,
+        inventory: Inventory,
+        claims: Iterable[Claim] = (),
+        waiting: Iterable[Claim] = (),
+        *,
+        queues: Callable[[], Mapping[str, Iterable[Claim]]] | None = None,
+        codes: Mapping[str, CodeFigures] | None = None,
+        terms: Mapping[int, Term] | None = None,
+        moved_up_lately: Callable[[int], bool] = lambda _: False,
+    ) -> None:
+        self.terms = terms or {}
+        read_list = queues or (lambda: {"": waiting})
+        self._holdings = Holdings(inventory, claims, read_list, codes or {})
+        self._line = self._holdings.line
+        self._moved_up_lately = moved_up_lately
+        self.journal = self._holdings.journal
 
-    def __post_init__(self) -> None:
-        self.journal = Journal(self.inventory.next_position)
-        self._known = {claim.position: claim for claim in self.claims}
-        # An attendee books again only once a booking is over, so an active one is the latest.
-        self._latest = {c.attendee_id: c for _, c in sorted(self._known.items())}
-        self._line = Line(self.queues or (lambda: {"": self.waiting}), self._known)
+    @property
+    def inventory(self) -> Inventory:
+        """The figures of the event as they are now, and what its settings allow."""
+        return self._holdings.inventory
+
+    def go_by(self, inventory: Inventory) -> None:
+        """Decide by these figures and settings from now on."""
+        self._holdings.inventory = inventory
 
     def is_called(self, position: int | None, reference: str) -> bool:
         """Whether the booking at a position, if there is one, has this reference."""
-        claim = self._known.get(position or 0)
+        claim = self._holdings.known.get(position or 0)
         return claim is None or claim.reference == reference
 
     def decide(self, command: Command, actor: Actor) -> Outcome | Refusal:
@@ -106,13 +109,9 @@ class Ledger:
         on is promoted in this one.
         """
         self._line.first_over = first_over
-        for listed, kind in over:
-            claim = self._known.setdefault(listed.position, listed)
-            before = claim.status
-            self._leave(claim, Status.LAPSED)
-            self.journal.lapsed[claim.position] = claim
-            self.journal.note(ActivityKind.LAPSED, SYSTEM, claim, before, claim.tickets, term=kind)
-        self._promote(SYSTEM, cause=None)
+        for claim, kind in over:
+            self._holdings.lapse(claim, kind, SYSTEM)
+        self._holdings.promote(SYSTEM, cause=None)
 
     def _book(self, command: BookTickets, actor: Actor) -> Outcome | Refusal:
         inventory, tickets = self.inventory, command.tickets
@@ -122,12 +121,12 @@ class Ledger:
             return Refusal(Reason.TOO_FEW_TICKETS, 1)
         if tickets > inventory.most:
             return Refusal(Reason.TOO_MANY_TICKETS, inventory.most)
-        code = self.codes.get(command.code) if command.code else None
+        code = self._holdings.codes.get(command.code) if command.code else None
         is_plain = not (inventory.types or command.wants or command.code)
         wants = "" if is_plain else wanted(command, inventory, code, actor)
         if isinstance(wants, Refusal):
             return wants
-        held = self._latest.get(command.attendee_id)
+        held = self._holdings.latest.get(command.attendee_id)
         # Who still waits when the list has ended holds nothing any more.
         has_ended = held is not None and held.status is Status.WAITING and not inventory.promotes
         if held is not None and is_active(held.status) and not has_ended:
@@ -145,37 +144,29 @@ class Ledger:
             code=code.number if code else None,
         )
         if walk.reaches(tickets, wants):
-            self._end_list(inventory.next_position)
-            inventory.take(tickets, wants)
-            # Those ahead may lack more now.
-            self._line.walked, rank = None, None
+            # Those ahead may lack more then.
+            walked, rank = None, None
         elif inventory.has_place_in_list and not command.only_now:
-            self._join(claim)
-            self._line.walked, rank = walk, inventory.waiting
+            claim.status = Status.WAITING
+            walked, rank = walk, inventory.waiting + 1
         else:
             return inventory.nothing_for_newcomer(wants, only_now=command.only_now)
-        inventory.next_position += 1
-        self._known[claim.position] = claim
-        self._latest[claim.attendee_id] = claim
-        self._use_code(claim, tickets)
-        self.journal.created.append(claim)
-        self.journal.note(ActivityKind.BOOKED, actor, claim, None, None)
+        self._holdings.add(claim, actor, walked=walked)
         return Outcome.about(claim, rank=rank)
 
     def _cancel(self, command: CancelBooking, actor: Actor) -> Outcome | Refusal:
-        named = command.attendee_id
-        claim = self._known.get(command.position or 0) if named is None else self._latest.get(named)
+        if command.attendee_id is None:
+            claim = self._holdings.known.get(command.position or 0)
+        else:
+            claim = self._holdings.latest.get(command.attendee_id)
         if claim is None:
             return Refusal(Reason.NO_SUCH_BOOKING)
-        before = claim.status
-        if not is_active(before):
+        if not is_active(claim.status):
             return Outcome.about(claim, repeated=True)
         if refusal := self._why_kept(claim, actor):
             return refusal
-        self._leave(claim, Status.CANCELLED)
-        self.journal.change(self.journal.cancelled, claim)
-        self.journal.note(ActivityKind.CANCELLED, actor, claim, before, claim.tickets)
-        return Outcome.about(claim, promoted=self._promote(actor, cause=claim.position))
+        self._holdings.cancel(claim, actor)
+        return self._promoting(claim, actor)
 
     def _change_tickets(self, command: ChangeTickets, actor: Actor) -> Outcome | Refusal:
         claim = self._active_at(command.position)
@@ -204,7 +195,7 @@ class Ledger:
         if tickets > inventory.most:
             return Refusal(Reason.TOO_MANY_TICKETS, inventory.most)
         more = tickets - before
-        code = next((code for code in self.codes.values() if code.number == claim.code), None)
+        code = self._holdings.code_of(claim)
         if refusal := refuse_more(claim, command, wants, inventory, code, actor):
             return refusal
         if claim.status is Status.WAITING:
@@ -214,33 +205,17 @@ class Ledger:
             return Refusal(Reason.OTHERS_WAIT)
         if not walk.reaches(more, added):
             return Refusal(Reason.NOT_FREE, inventory.free_for(added))
-        self._end_list(claim.position)
-        self._resize(claim, tickets, wants, ActivityKind.RAISED, actor)
+        self._holdings.end_list(claim.position)
+        self._holdings.resize(claim, tickets, wants, ActivityKind.RAISED, actor)
         return Outcome.about(claim)
 
     def _reduce(self, claim: Claim, tickets: int, wants: str, actor: Actor) -> Outcome:
-        self._resize(claim, tickets, wants, ActivityKind.REDUCED, actor)
-        return Outcome.about(claim, promoted=self._promote(actor, cause=claim.position))
+        self._holdings.resize(claim, tickets, wants, ActivityKind.REDUCED, actor)
+        return self._promoting(claim, actor)
 
-    def _resize(
-        self, claim: Claim, tickets: int, wants: str, what: ActivityKind, actor: Actor
-    ) -> None:
-        before, wanted_before = claim.tickets, claim.wants
-        self._use_code(claim, tickets - before)
-        if takes_tickets(claim.status):
-            self.inventory.take(before, wanted_before, sign=-1)
-            self.inventory.take(tickets, wants)
-            claim.tickets, claim.wants = tickets, wants
-        elif wants == wanted_before:
-            claim.tickets = tickets
-        else:
-            self.journal.queues[wanted_before] -= 1
-            self.journal.queues[wants] += 1
-            claim.tickets, claim.wants = tickets, wants
-            self._line.join(claim)
-        self._line.walked = None
-        self.journal.change(self.journal.resized, claim)
-        self.journal.note(what, actor, claim, claim.status, before, wants_before=wanted_before)
+    def _promoting(self, claim: Claim, actor: Actor) -> Outcome:
+        """The outcome for a booking that gave tickets back, which are handed on at once."""
+        return Outcome.about(claim, promoted=self._holdings.promote(actor, cause=claim.position))
 
     def _take(self, command: TakeFree, actor: Actor) -> Outcome | Refusal:
         claim = self._active_at(command.position)
@@ -266,7 +241,7 @@ class Ledger:
         return self._reduce(claim, command.tickets, wants, actor)
 
     def _active_at(self, position: int) -> Claim | Refusal:
-        claim = self._known.get(position)
+        claim = self._holdings.known.get(position)
         if claim is None:
             return Refusal(Reason.NO_SUCH_BOOKING)
         if claim.status is Status.LAPSED:
@@ -281,8 +256,8 @@ class Ledger:
             actor.is_organizer
             or claim.status is Status.WAITING
             or self.inventory.attendees_may_cancel
-            or claim.position in self._moved_up
-            or (self.inventory.promotes and self.moved_up_lately(claim.position))
+            or claim.position in self._holdings.moved_up
+            or (self.inventory.promotes and self._moved_up_lately(claim.position))
         )
         return None if may else Refusal(Reason.TOO_LATE)
 
@@ -310,7 +285,7 @@ class Ledger:
         if refusal := self.inventory.limit(command, waiting):
             return refusal
         self._line.walked = None
-        return Outcome(promoted=self._promote(actor, cause=None))
+        return Outcome(promoted=self._holdings.promote(actor, cause=None))
 
     def _cancel_event(self) -> Outcome:
         # The caller ends the bookings by one statement; the ledger need not see them all.
@@ -319,62 +294,7 @@ class Ledger:
         for kind in inventory.types.values():
             kind.confirmed = 0
         inventory.closure, inventory.promotes = Closure.CANCELLED, False
-        for claim in self._known.values():
+        for claim in self._holdings.known.values():
             if is_active(claim.status):
                 claim.status = Status.CANCELLED
         return Outcome()
-
-    def _end_list(self, cause: int) -> None:
-        """After the start: all who still wait lapse before the booking at `cause` gets more."""
-        if self.inventory.waiting and not self.inventory.promotes:
-            self.journal.end_list(cause, self.inventory.waiting)
-            self.inventory.waiting = 0
-            for claim in self._known.values():
-                if claim.status is Status.WAITING:
-                    claim.status = Status.LAPSED
-
-    def _join(self, claim: Claim) -> None:
-        """Put a newcomer at the end of the list."""
-        claim.status = Status.WAITING
-        self.inventory.waiting += 1
-        if claim.wants:
-            self.journal.queues[claim.wants] += 1
-        self._line.join(claim)
-
-    def _leave(self, claim: Claim, status: Status) -> None:
-        """End an active booking: its tickets, or its place in the list, are free."""
-        if takes_tickets(claim.status):
-            self.inventory.take(claim.tickets, claim.wants, sign=-1)
-        else:
-            self._leave_list(claim)
-        self._use_code(claim, -claim.tickets)
-        claim.status = status
-        self._line.walked = None
-
-    def _leave_list(self, claim: Claim) -> None:
-        self.inventory.waiting -= 1
-        if claim.wants:
-            self.journal.queues[claim.wants] -= 1
-
-    def _use_code(self, claim: Claim, tickets: int) -> None:
-        """Count tickets that are had with the code of a booking, or given back."""
-        if claim.code is not None:
-            self.journal.codes[claim.code] += tickets
-            for code in self.codes.values():
-                if code.number == claim.code:
-                    code.used += tickets
-
-    def _promote(self, actor: Actor, *, cause: int | None) -> dict[int, str]:
-        """Walk the list from its head until nobody is next: `{position: reference}` of who was."""
-        promoted: dict[int, str] = {}
-        while claim := self._line.next_in_line(self.inventory):
-            claim.status = Status.CONFIRMED
-            self.inventory.take(claim.tickets, claim.wants)
-            self._leave_list(claim)
-            self.journal.change(self.journal.promoted, claim)
-            self._moved_up.add(claim.position)
-            self.journal.note(
-                ActivityKind.PROMOTED, actor, claim, Status.WAITING, claim.tickets, cause=cause
-            )
-            promoted[claim.position] = claim.reference
-        return promoted

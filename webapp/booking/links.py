@@ -29,7 +29,7 @@ from webapp.booking.commands import ATTENDEE, Actor, KeepBooking, Status, is_act
 from webapp.booking.decisions import Request
 from webapp.booking.load import lock_event
 from webapp.booking.questions import ask_address_anew
-from webapp.booking.save import enqueue_mails
+from webapp.booking.save_mails import enqueue_mail
 from webapp.config import current_settings
 from webapp.errors import (
     BookingClosed,
@@ -190,7 +190,7 @@ def _replace(
         connection.execute(update(bookings).where(*here).values(new))
         # The token that was mailed is void: who has not answered is asked anew.
         is_asked = ask_address_anew(connection, event_id, position)
-        enqueue_mails(connection, "ask_address" if is_asked else "link_replaced", *here, now=now)
+        enqueue_mail(connection, "ask_address" if is_asked else "link_replaced", *here, now=now)
         change.history = [{"what": "replaced", "actor": str(actor), "position": position}]
         return {"position": position}
 

@@ -3,7 +3,7 @@
 Every change of tickets is `load`, a `Ledger` and `save`, in this order and in one transaction.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, cast
@@ -60,13 +60,6 @@ deciding_columns = (
 lock_statement: Select[Any] = (
     select(*deciding_columns).where(events.c.id == bindparam("event_id")).with_for_update()
 )
-# Skips locked rows, so that no event of a batch waits for the lock of another one.
-lock_unlocked_statement: Select[Any] = (
-    select(*deciding_columns)
-    .where(events.c.id.in_(bindparam("event_ids", expanding=True)))
-    .order_by(events.c.id)
-    .with_for_update(skip_locked=True)
-)
 _waiting = (
     select(*claim_columns)
     .with_hint(bookings, BY_STATUS, "mysql")
@@ -88,8 +81,17 @@ head_position = (
     .correlate(events)
     .scalar_subquery()
 )
+_event_key = (events.c.id,)
 _attendee_key = (bookings.c.event_id, bookings.c.attendee_id)
 _position_key = (bookings.c.event_id, bookings.c.position)
+
+
+@cache
+def lock_unlocked_statement(count: int) -> Select[Any]:
+    # Skips locked rows, so that no event of a batch waits for the lock of another one. The ids are
+    # not expanded into IN: SQLAlchemy would put the statement together anew each time.
+    unordered = select(*deciding_columns).where(match_any(_event_key, count))
+    return unordered.order_by(events.c.id).with_for_update(skip_locked=True)
 
 
 @cache
@@ -121,13 +123,14 @@ def lock_event(connection: Connection, event_id: int) -> LockedEvent:
 
 
 def lock_unlocked_events(
-    connection: Connection, event_ids: Iterable[int]
+    connection: Connection, event_ids: Collection[int]
 ) -> dict[int, LockedEvent]:
     """Lock those of the events that no other writer holds, without waiting: `{event_id: event}`.
 
     What is not returned is locked by another writer, or does not exist.
     """
-    found = connection.execute(lock_unlocked_statement, {"event_ids": list(event_ids)})
+    ids = parameters_of(_event_key, [(event_id,) for event_id in event_ids])
+    found = connection.execute(lock_unlocked_statement(len(event_ids)), ids)
     return {event.id: cast(LockedEvent, event) for event in found}
 
 

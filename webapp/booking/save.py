@@ -10,7 +10,6 @@ from itertools import groupby
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Update,
     bindparam,
@@ -21,7 +20,6 @@ from sqlalchemy import (
 from webapp.booking.change import BookingDetails, EventChange
 from webapp.booking.commands import (
     SYSTEM,
-    ActivityKind,
     Claim,
     HistoryLine,
     Status,
@@ -31,10 +29,10 @@ from webapp.booking.ending import end_bookings
 from webapp.booking.figures import write_figures
 from webapp.booking.line import InconsistentLedger
 from webapp.booking.questions import ask_still_coming
+from webapp.booking.save_mails import enqueue_mails
 from webapp.booking.save_types import save_queues_and_codes, save_types
 from webapp.booking.terms import asks_promoted
-from webapp.storage import outbox
-from webapp.storage.tables import activities, bookings, deliveries, terms
+from webapp.storage.tables import activities, bookings, terms
 
 # Made once, so that the text of each is also made once.
 _insert_bookings, _insert_history = insert(bookings), insert(activities)
@@ -83,18 +81,6 @@ _promote = (
         bookings.c.position <= bindparam("last"),
     )
     .values(status=Status.CONFIRMED)
-)
-
-_enqueue = outbox.entries(
-    bookings.c.email.is_not(None),
-    bookings.c.event_id == bindparam("of_event"),
-    bookings.c.position.in_(bindparam("positions", expanding=True)),
-    what=bindparam("kind", type_=deliveries.c.what.type),
-    network=bindparam("by_network", type_=deliveries.c.network.type),
-    recipient=bookings.c.email,
-    event_id=bookings.c.event_id,
-    position=bookings.c.position,
-    in_order_of=(bookings.c.position,),
 )
 
 
@@ -147,7 +133,7 @@ def save_rows(connection: Connection, changes: Sequence[EventChange], *, now: da
         connection.execute(insert(terms), asked)
     save_queues_and_codes(connection, changes)
     _write_history(connection, changes, now)
-    _enqueue_mails(connection, changes, now)
+    enqueue_mails(connection, changes, now=now)
     for change in changes:
         if change.ledger.journal.promoted and asks_promoted(change.event, now):
             promoted = bookings.c.position.in_(list(change.ledger.journal.promoted))
@@ -253,84 +239,6 @@ def _activity(line: HistoryLine) -> dict[str, Any]:
         "tickets_before": line.tickets_before,
         "tickets_after": line.tickets_after,
     }
-
-
-def _enqueue_mails(connection: Connection, changes: Iterable[EventChange], now: datetime) -> None:
-    """Enqueue what has to be told, to those who left an address.
-
-    Of one that moves up with fewer tickets than it asked for, the mail of the promotion tells all.
-    """
-    # The addresses of new bookings are known; those of others are read where they are written.
-    new: list[dict[str, outbox.Value]] = []
-    others: dict[tuple[int, str, str | None], list[int]] = {}
-    for change in changes:
-        event_id, journal = change.event.id, change.ledger.journal
-        for line in journal.history:
-            if line.what is ActivityKind.REDUCED and line.position in journal.promoted:
-                continue
-            kind = _mail_of(line, asks=line.position in change.asked)
-            # Who keeps a place has read the mail that asked: that is no stranger.
-            network = None if line.what is ActivityKind.KEPT else line.actor.network
-            made = change.details.get(line.position)
-            if kind and made is None:
-                others.setdefault((event_id, kind, network), []).append(line.position)
-            elif kind and made is not None and made.email is not None and made.is_told:
-                new.append(
-                    {
-                        "what": kind,
-                        "recipient": made.email,
-                        "event_id": event_id,
-                        "position": line.position,
-                        "network": network,
-                    }
-                )
-    if new:
-        outbox.enqueue_rows(connection, new, now=now)
-    for (event_id, kind, network), positions in others.items():
-        values = {
-            "of_event": event_id,
-            "positions": positions,
-            "kind": kind,
-            "by_network": network,
-            "now": now,
-        }
-        connection.execute(_enqueue, values)
-
-
-def _mail_of(line: HistoryLine, *, asks: bool) -> str:
-    """The kind of mail that tells of a line of history; empty for none."""
-    match line.what:
-        case ActivityKind.BOOKED:
-            return "ask_address" if asks else line.status_after.value
-        case ActivityKind.KEPT:
-            # Whose address is shown only now is told only now.
-            return line.status_after.value if line.term is TermKind.ADDRESS else ""
-        case ActivityKind.LAPSED:
-            # The question has said it; an address that never answered is left alone.
-            return line.what.value if line.term is TermKind.COMING else ""
-    return line.what.value
-
-
-def enqueue_mails(
-    connection: Connection,
-    kind: str,
-    *which: ColumnElement[bool],
-    network: outbox.Value = None,
-    now: datetime,
-) -> None:
-    """Enqueue a mail for each of the bookings that left an address, by one statement."""
-    outbox.enqueue(
-        connection,
-        kind,
-        bookings.c.email.is_not(None),
-        *which,
-        recipient=bookings.c.email,
-        event_id=bookings.c.event_id,
-        position=bookings.c.position,
-        network=network,
-        in_order_of=(bookings.c.event_id, bookings.c.position),
-        now=now,
-    )
 
 
 def _booking(event_id: int, claim: Claim, details: BookingDetails, now: datetime) -> dict[str, Any]:

@@ -25,7 +25,8 @@ from webapp.booking.ending import end_bookings
 from webapp.booking.inventory import Closure, inventory_of
 from webapp.booking.refusals import error_of
 from webapp.booking.revisions import edited_since
-from webapp.booking.save import enqueue_mails, stamp_of
+from webapp.booking.save import stamp_of
+from webapp.booking.save_mails import enqueue_mail
 from webapp.booking.save_types import end_queues
 from webapp.booking.services import log_promotions
 from webapp.booking.terms import cut_to_start
@@ -212,7 +213,7 @@ def change_event(
         }
         after = SimpleNamespace(**{**before, **changed, **figures})
         types = ledger.inventory.types
-        ledger.inventory = inventory_of(cast(LockedEvent, after), now, types)
+        ledger.go_by(inventory_of(cast(LockedEvent, after), now, types))
         capacity, largest = changed.get("capacity", event.capacity), 0
         if capacity < event.capacity and not types:
             largest = connection.execute(_largest_waiting, {"event_id": event_id}).scalar() or 0
@@ -226,7 +227,7 @@ def change_event(
             change.next_lapse_at = min(change.next_lapse_at, starts_at)
         change.history = [{"what": what, "actor": str(actor), "details": told}]
         if tells and changed.keys() & FIELDS_ATTENDEES_HEAR_OF:
-            enqueue_mails(connection, "event_changed", *_active_of(event_id), now=now)
+            enqueue_mail(connection, "event_changed", *_active_of(event_id), now=now)
         if also:
             also(connection)
         return outcome
@@ -255,7 +256,7 @@ def cancel_event(event_id: int, *, actor: Actor, reason: str = "") -> None:
         if reason:
             told["cancel_reason"] = [None, reason]
         change.history = [{**line, "details": told}]
-        enqueue_mails(connection, "event_cancelled", *_active_of(event_id), now=now)
+        enqueue_mail(connection, "event_cancelled", *_active_of(event_id), now=now)
         end_bookings(connection, Status.CANCELLED, {**stamp_of(change, now), "actor": str(actor)})
         if change.event.types:
             end_queues(connection, event_id)

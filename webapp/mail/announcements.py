@@ -18,10 +18,10 @@ from sqlalchemy import (
 from sqlalchemy import cast as sql_cast
 
 from webapp import clock
-from webapp.booking import save
 from webapp.booking.access import check_own, lock_own_event
 from webapp.booking.commands import Actor, TermKind
 from webapp.booking.open_questions import may_have_asked
+from webapp.booking.save_mails import enqueue_mail
 from webapp.booking.terms import QUESTIONS
 from webapp.logs import log_event
 from webapp.mail.audiences import Audience, end_of, invited_to, people_of
@@ -327,7 +327,7 @@ def mail_again(event_id: int, position: int, *, actor: Actor) -> bool:
         what = connection.execute(query).scalar()
         if what is not None:
             here = (bookings.c.event_id == event_id, bookings.c.position == position)
-            save.enqueue_mails(connection, what, *here, now=clock.now())
+            enqueue_mail(connection, what, *here, now=clock.now())
         return what is not None
 
     return write(work)

@@ -39,7 +39,7 @@ def migration_engine(url: URL) -> Engine:
     engine = create_engine(url, poolclass=NullPool)
     if url.drivername == SQLITE:
         event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", begin_writing)
+        engine.dialect.do_begin = begin_writing  # type: ignore[method-assign]
     else:
         event.listen(engine, "do_connect", fast_mysql.connect_plainly)
     return engine
