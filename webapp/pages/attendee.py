@@ -59,7 +59,7 @@ bp = Blueprint("attendee", __name__)
 PAGE = 24
 EVENT = "/events/<id:event_id>"
 # The blocks of an event's page that show how many tickets are left, or how many wait.
-LIVE = ("to_book", "availability", "book_label")
+LIVE = ("to_book", "standing", "book_label")
 
 
 class AddressHasBooking(DomainError):
@@ -327,7 +327,8 @@ def _on_offer(event: EventRow, *, had_form: bool) -> dict[str, Any]:
     """What the page of an event shows; `wanted` are the tickets that the form asks for so far."""
     choice = choice_of(event, request.values) if event.types else None
     offer = offer_of(event, available=choice.available if choice else None)
-    wanted = request.values.get("tickets", 1, type=int)
+    sent = request.args if request.method == "GET" else request.values
+    wanted = sent.get("tickets", 1, type=int)
     return {
         "event": event,
         "offer": offer,
