@@ -82,7 +82,8 @@ def events() -> ResponseReturnValue:
     response = show_kept(
         "attendee/events.html",
         block="events",
-        months=_by_month(page),
+        page=tuple(page),
+        by_month=_by_month,
         search=search,
         is_continued=after is not None,
         next_cursor=next_cursor,
@@ -345,7 +346,7 @@ def _on_offer(event: EventRow, *, had_form: bool) -> dict[str, Any]:
     }
 
 
-def _by_month(events: Sequence[EventRow]) -> tuple[tuple[str, tuple[EventRow, ...]], ...]:
+def _by_month(events: Sequence[EventRow]) -> list[tuple[str, list[EventRow]]]:
     """Events under the name of their month, in their own order."""
     reads = language()
 
@@ -354,4 +355,4 @@ def _by_month(events: Sequence[EventRow]) -> tuple[tuple[str, tuple[EventRow, ..
             return reads.gettext("Date to be announced")
         return formatting.month(local(event.starts_at, event.time_zone), reads)
 
-    return tuple((name, tuple(group)) for name, group in groupby(events, key=month))
+    return [(name, list(group)) for name, group in groupby(events, key=month)]

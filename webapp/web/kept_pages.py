@@ -17,7 +17,7 @@ from threading import Lock
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from flask import Flask, Response, current_app, g, make_response, session
+from flask import Flask, Response, current_app, g, session
 from jinja2 import Template
 from jinja2.runtime import Context
 from markupsafe import escape
@@ -136,7 +136,7 @@ def show_kept(
         else:
             value = escape(own_values[name]())
         whole += value.encode(), text
-    return make_response(b"".join(whole))
+    return current_app.response_class(b"".join(whole))
 
 
 def _latest(kept: Kept, template: str, live: Sequence[str], context: dict[str, Any]) -> Parts:
