@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from babel.numbers import format_decimal
 from markupsafe import Markup
 
 from webapp.text.formatting import hours, in_month, in_words, leaf, moment, month, span
@@ -120,6 +121,13 @@ def test_list_by_months_tells_the_day_once() -> None:
 def test_number_in_english_is_grouped_by_commas(number: int) -> None:
     assert ENGLISH.number(number) == f"{number:,}"
     assert GERMAN.number(number) == f"{number:,}".replace(",", ".")
+
+
+@pytest.mark.parametrize("code", ["de-CH", "es", "fr", "hi", "pl"])
+@pytest.mark.parametrize("number", [-1234, 1000, 12_345, 1_234_567, 12_345_678])
+def test_number_is_grouped_as_its_language_does_it(code: str, number: int) -> None:
+    language = Language(code)
+    assert language.number(number) == format_decimal(number, locale=language.locale)
 
 
 def test_counted_has_as_many_forms_as_the_language(polish: Language) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from types import MappingProxyType
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from webapp.booking.commands import Actor, Reason, Refusal, SetLimits
@@ -250,8 +251,7 @@ def available(event: LockedEvent, now: datetime) -> int:
     return event.capacity - event.confirmed
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(NamedTuple):
     """What a newcomer can have now: `left` tickets at once, or `place` in the waiting list.
 
     `most` is how many one booking may have. Where nothing can be had, `closure` says why, or the

@@ -74,7 +74,9 @@ def read_in_order(
     limit: int,
 ) -> list[Any]:
     """What `queries.event_bookings` says, by the statements of `WHOLE` or `LINES`."""
-    query = statements[bool(status)].where(*only)
+    query = statements[bool(status)]
+    if only:
+        query = query.where(*only)
     if asked:
         query = query.where(is_asked)
     found = _found(search) if search else None

@@ -60,7 +60,7 @@ bp = Blueprint("attendee", __name__)
 PAGE = 24
 EVENT = "/events/<id:event_id>"
 # The blocks of an event's page that show how many tickets are left, or how many wait.
-LIVE = ("to_book", "availability", "book_label")
+LIVE = ("to_book", "standing", "book_label")
 
 
 class AddressHasBooking(DomainError):
@@ -83,7 +83,8 @@ def events() -> ResponseReturnValue:
     response = show_kept(
         "attendee/events.html",
         block="events",
-        months=_by_month(page),
+        page=tuple(page),
+        by_month=_by_month,
         search=search,
         is_continued=after is not None,
         next_cursor=next_cursor,
@@ -341,7 +342,8 @@ def _on_offer(event: EventRow, *, had_form: bool) -> dict[str, Any]:
     """What the page of an event shows; `wanted` are the tickets that the form asks for so far."""
     choice = choice_of(event, request.values) if event.types else None
     offer = offer_of(event, available=choice.available if choice else None)
-    wanted = request.values.get("tickets", 1, type=int)
+    sent = request.args if request.method == "GET" else request.values
+    wanted = sent.get("tickets", 1, type=int)
     return {
         "event": event,
         "offer": offer,
@@ -358,7 +360,7 @@ def _on_offer(event: EventRow, *, had_form: bool) -> dict[str, Any]:
     }
 
 
-def _by_month(events: Sequence[EventRow]) -> tuple[tuple[str, tuple[EventRow, ...]], ...]:
+def _by_month(events: Sequence[EventRow]) -> list[tuple[str, list[EventRow]]]:
     """Events under the name of their month, in their own order."""
     reads = language()
 
@@ -367,4 +369,4 @@ def _by_month(events: Sequence[EventRow]) -> tuple[tuple[str, tuple[EventRow, ..
             return reads.gettext("Date to be announced")
         return formatting.month(local(event.starts_at, event.time_zone), reads)
 
-    return tuple((name, tuple(group)) for name, group in groupby(events, key=month))
+    return [(name, list(group)) for name, group in groupby(events, key=month)]

@@ -1,12 +1,10 @@
 """What an event offers to a newcomer now, in words where it is nothing."""
 
 from collections import namedtuple
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from functools import cache
 from operator import attrgetter
-from typing import Any, cast
+from typing import NamedTuple, cast, get_type_hints
 
 from webapp import clock
 from webapp.booking import inventory
@@ -21,8 +19,7 @@ from webapp.web.language import gettext, language
 FEW_LEFT, FEW_OF = 10, 5
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(NamedTuple):
     """`left` tickets can be had at once; `place` is the next one in the waiting list, if any.
 
     `refusal` says in a sentence why nothing can be had; it is empty otherwise. That may change:
@@ -46,29 +43,29 @@ class Offer:
     def without_figures(self) -> "Offer":
         """Whether there is anything, in place of how much."""
         place = None if self.place is None else 1
-        return replace(self, left=min(self.left, 1), place=place, few=False)
+        return self._replace(left=min(self.left, 1), place=place, few=False)
 
 
 # What changes with each booking.
 FIGURES = ("confirmed", "waiting", "next_position", "revision", "next_lapse_at")
 
 
+_LASTING = [name for name in get_type_hints(EventRow) if name not in FIGURES]
+_lasting_of = attrgetter(*_LASTING)
+
+
+class LastingEvent(Lasting, namedtuple("_Columns", _LASTING)):  # type: ignore[misc]
+    """An event without what changes with each booking."""
+
+    __slots__ = ()
+
+
 def without_figures(event: EventRow) -> EventRow:
     """All else of an event, which stays the same for long."""
-    row = cast(Any, event)
-    kind, values_of = _lasting(row._fields)
-    return cast(EventRow, kind._make(values_of(row)))
+    return cast(EventRow, LastingEvent._make(_lasting_of(event)))
 
 
-@cache
-def _lasting(columns: tuple[str, ...]) -> tuple[Any, Any]:
-    names = [name for name in columns if name not in FIGURES]
-    kind = type("LastingEvent", (Lasting, namedtuple("_Columns", names)), {"__slots__": ()})
-    return kind, attrgetter(*names)
-
-
-@dataclass(frozen=True, slots=True)
-class Offers:
+class Offers(NamedTuple):
     """The offers of some events, each as `(id, offer)`; called, it gives that of an event."""
 
     all: tuple[tuple[int, Offer], ...]

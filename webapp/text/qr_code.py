@@ -38,10 +38,10 @@ def as_svg(text: str) -> Markup:
     """Dark on light in every colour scheme: scanners need it so."""
     rows = squares_of(text)
     size, width = len(rows) + 2 * SVG_BORDER, len(rows)
-    lines = f"m{-width} 1".join(
-        "".join([drawn(row[start : start + PART]) for start in range(0, width, PART)])
-        for row in rows
-    )
+    starts = range(0, width, PART)
+    parts = [drawn(row[start : start + PART]) for row in rows for start in starts]
+    by_row = zip(*[iter(parts)] * len(starts), strict=True)
+    lines = f"m{-width} 1".join(map("".join, by_row))
     return Markup(  # noqa: S704
         f'<svg viewBox="0 0 {size} {size}"><path fill="#fff" d="M0 0h{size}v{size}h-{size}z"/>'
         f'<path stroke="#000" d="M{SVG_BORDER} {SVG_BORDER}.5{lines}"/></svg>'
