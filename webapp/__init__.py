@@ -3,7 +3,7 @@
 import gc
 import os
 
-# What is imported stays: a start that never looks for garbage in it takes a ninth less.
+# What is imported stays: a start that never looks for garbage in it takes a tenth less.
 gc.disable()
 
 from flask import Flask
@@ -45,6 +45,7 @@ from webapp.web import (
 )
 from webapp.web.fast_flask import FastFlask, LazyCSRFProtect
 
+gc.freeze()
 gc.enable()
 
 
