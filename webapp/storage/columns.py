@@ -1,6 +1,8 @@
 """The types of columns that mean the same on every database."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -24,16 +26,36 @@ MAX_REASON = 1000
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware datetime, kept as UTC; microseconds on every database."""
+    """An aware datetime, kept as UTC; microseconds on every database.
+
+    Each way is one step. The chain that SQLAlchemy would make of two took three times as long.
+    """
 
     impl = DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any]:
+        return _as_text if dialect.name == "sqlite" else _without_zone
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else value.replace(tzinfo=UTC)
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
+        return _of_text if dialect.name == "sqlite" else _with_zone
+
+
+def _as_text(moment: datetime | None) -> str | None:
+    # Without the offset, which is always that of UTC.
+    return None if moment is None else moment.astimezone(UTC).isoformat(" ", "microseconds")[:26]
+
+
+def _of_text(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text + "+00:00")
+
+
+def _without_zone(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _with_zone(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(tzinfo=UTC)
 
 
 def exact_text(length: int) -> TypeEngine[str]:
