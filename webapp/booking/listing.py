@@ -13,6 +13,7 @@ from webapp.booking.guests import LENGTH, PREFIX
 from webapp.booking.load import BY_STATUS
 from webapp.booking.open_questions import is_asked
 from webapp.storage.engines import dialect
+from webapp.storage.plain import plain
 from webapp.storage.search import finds
 from webapp.storage.tables import bookings
 from webapp.storage.transaction import read
@@ -85,7 +86,7 @@ def read_in_order(
     values: dict[str, Any] = {"of_event": of_event, "after": after, "limit": limit}
     if status:
         values["with_status"] = status
-    return list(read(lambda connection: connection.execute(query, values).all()))
+    return read(lambda connection: plain(connection.execute(query, values)))
 
 
 def _found(search: str) -> ColumnElement[bool] | None:

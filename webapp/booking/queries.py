@@ -26,6 +26,7 @@ from webapp.booking.type_queries import read_types
 from webapp.errors import BookingNotFound, DomainError, EventNotFound, LinkReplaced
 from webapp.extensions import PerApp
 from webapp.storage.batcher import Batcher
+from webapp.storage.plain import plain
 from webapp.storage.rows import ActivityRow, BookingRow, EventRow, LockedEvent
 from webapp.storage.tables import activities, bookings, events, old_codes
 from webapp.storage.transaction import read
@@ -101,7 +102,7 @@ def list_bookings(references: Sequence[str]) -> list[BookingView]:
         .where(bookings.c.reference.in_(references), bookings.c.active == 1)
         .order_by(bookings.c.created_at.desc())
     )
-    rows = read(lambda connection: connection.execute(query).all()) if references else []
+    rows = read(lambda connection: plain(connection.execute(query))) if references else []
     return [
         BookingView(
             row,
@@ -244,7 +245,7 @@ def history(
             or_(activities.c.revision < last, activities.c.id < before),
         )
     query = query.order_by(activities.c.revision.desc(), activities.c.id.desc()).limit(limit)
-    return list(read(lambda connection: connection.execute(query).all()))
+    return read(lambda connection: plain(connection.execute(query)))
 
 
 def _checked(reference: str) -> str:
@@ -261,8 +262,8 @@ def read_event(event_id: int, readers: list[None]) -> list[EventRow | None]:
 
 def row_of_event(connection: Connection, event_id: int | None) -> EventRow | None:
     """The row of an event, also of a draft."""
-    event = connection.execute(_event, {"event_id": event_id}).one_or_none()
-    return cast(EventRow | None, event)
+    found = plain(connection.execute(_event, {"event_id": event_id}))
+    return found[0] if found else None
 
 
 def read_places(_: None, references: list[str]) -> list[tuple[int, int] | None]:

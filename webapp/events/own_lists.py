@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, and_, bindparam, or_, select
 
@@ -12,6 +12,7 @@ from webapp.booking.ticket_types import wants_of
 from webapp.events.queries import BEGINNING
 from webapp.events.running import LATELY, long_running
 from webapp.storage.engines import dialect
+from webapp.storage.plain import plain
 from webapp.storage.rows import EventRow
 from webapp.storage.search import finds
 from webapp.storage.tables import events, queues, ticket_types
@@ -103,11 +104,11 @@ def coming_events(organizer_id: int, *, after: Place | None = None, limit: int =
             if ids:
                 first = after or (BEGINNING, 0)
                 place = {"earliest": first[0], "start": first[0], "id": first[1], "ids": ids}
-                found.extend(connection.execute(_long, {**values, **place}).all())
+                found.extend(plain(connection.execute(_long, {**values, **place})))
             at: Place = (max(start, lately), event_id if start >= lately else 0)
             while len(found) < limit:
                 place = {"earliest": at[0], "start": at[0], "id": at[1]}
-                page = connection.execute(_ahead, {**values, **place}).all()
+                page = plain(connection.execute(_ahead, {**values, **place}))
                 for row in page:
                     (ended if is_over(row, now) else found).append(row)
                 if len(page) < limit:
@@ -115,7 +116,7 @@ def coming_events(organizer_id: int, *, after: Place | None = None, limit: int =
                 at = page[-1].starts_at, page[-1].id
         if len(found) < limit:
             values["id"] = event_id if start is None else 0
-            found.extend(connection.execute(_undated, values).all())
+            found.extend(plain(connection.execute(_undated, values)))
 
     read(work)
     return Coming(found[:limit], ended)
@@ -124,7 +125,7 @@ def coming_events(organizer_id: int, *, after: Place | None = None, limit: int =
 def drafts(organizer_id: int, *, before: int = 0, limit: int = 50) -> list[EventRow]:
     """An organizer's drafts, the newest first; `before` is the id of the last one seen."""
     values = {"of": organizer_id, "id": before, "limit": limit}
-    return cast(list[EventRow], read(lambda c: c.execute(_drafts, values).all()))
+    return read(lambda connection: plain(connection.execute(_drafts, values)))
 
 
 def past_events(
@@ -173,14 +174,14 @@ def _latest_first(
         at: Place = (start, event_id)
         while start is not None and len(rows) < limit:
             place = {**values, "start": at[0], "id": at[1]}
-            page = connection.execute(dated, place).all()
+            page = plain(connection.execute(dated, place))
             rows += (row for row in page if not only_over or is_over(row, now))
             if len(page) < limit:
                 break
             at = page[-1].starts_at, page[-1].id
         if len(rows) < limit:
             behind = {**values, "id": event_id if start is None else 0}
-            rows += connection.execute(undated, behind).all()
+            rows += plain(connection.execute(undated, behind))
         return rows[:limit]
 
     return read(work)

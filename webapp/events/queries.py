@@ -1,7 +1,6 @@
 """Lists of events: an organizer's own, and those that everybody can see."""
 
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, bindparam, or_, select
@@ -11,6 +10,7 @@ from webapp.booking.inventory import is_over
 from webapp.errors import EventNotFound
 from webapp.events.running import LATELY, long_running
 from webapp.storage.engines import dialect
+from webapp.storage.plain import plain
 from webapp.storage.rows import EventRow
 from webapp.storage.search import finds
 from webapp.storage.tables import events
@@ -55,10 +55,10 @@ BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 def own_event(event_id: int, *, organizer_id: int) -> EventRow:
     """An organizer's own event, drafts included. Raises `EventNotFound` for anybody else's."""
     values = {"event_id": event_id, "of_organizer": organizer_id}
-    event = read(lambda connection: connection.execute(_own, values).one_or_none())
-    if event is None:
+    found = read(lambda connection: plain(connection.execute(_own, values)))
+    if not found:
         raise EventNotFound
-    return cast(EventRow, event)
+    return cast(EventRow, found[0])
 
 
 def own_events(organizer_id: int, *, before: int | None = None, limit: int = 50) -> list[EventRow]:
@@ -71,12 +71,12 @@ def own_events(organizer_id: int, *, before: int | None = None, limit: int = 50)
     if before is not None:
         query = query.where(events.c.id < before)
     query = query.order_by(events.c.id.desc()).limit(limit)
-    return cast(list[EventRow], read(lambda connection: connection.execute(query).all()))
+    return read(lambda connection: plain(connection.execute(query)))
 
 
 def as_if_published(event: EventRow) -> EventRow:
     """A draft as everybody would see it once it is published."""
-    return cast(EventRow, SimpleNamespace(**{**cast(Any, event)._mapping, "status": "published"}))
+    return cast(EventRow, cast(Any, event)._replace(status="published"))
 
 
 def upcoming_events(
@@ -100,13 +100,12 @@ def upcoming_events(
             place = {"start": start, "id": event_id, "now": now, "lately": lately}
             ids = long_running(connection, now) if start < lately else ()
             if ids:
-                rows += connection.execute(
-                    long, {**place, "earliest": start, "ids": ids, "limit": limit}
-                ).all()
+                wanted_now = {**place, "earliest": start, "ids": ids, "limit": limit}
+                rows += plain(connection.execute(long, wanted_now))
             place["earliest"] = max(start, lately)
             while len(rows) < limit:
                 wanted = limit - len(rows)
-                page = connection.execute(dated, {**place, "limit": wanted}).all()
+                page = plain(connection.execute(dated, {**place, "limit": wanted}))
                 rows += (row for row in page if not is_over(row, now))
                 if len(page) < wanted:
                     break
@@ -115,7 +114,7 @@ def upcoming_events(
         if len(rows) < limit:
             behind = event_id if start is None else 0
             left = {"id": behind, "limit": limit - len(rows)}
-            rows += connection.execute(undated, left).all()
+            rows += plain(connection.execute(undated, left))
         return rows
 
     return read(work)
@@ -127,8 +126,8 @@ def events_after(event: EventRow) -> list[EventRow]:
     query = _published.where(
         events.c.organizer_id == event.organizer_id, events.c.starts_at > now
     ).order_by(events.c.starts_at, events.c.id)
-    own = read(lambda connection: connection.execute(query, {"limit": NEXT}).all())
-    return cast(list[EventRow], own) or upcoming_events(limit=NEXT)
+    own = read(lambda connection: plain(connection.execute(query, {"limit": NEXT})))
+    return own or upcoming_events(limit=NEXT)
 
 
 class Announced(NamedTuple):
