@@ -26,7 +26,6 @@ from webapp.booking.type_queries import read_types
 from webapp.errors import BookingNotFound, DomainError, EventNotFound, LinkReplaced
 from webapp.extensions import PerApp
 from webapp.storage.batcher import Batcher
-from webapp.storage.plain import plain
 from webapp.storage.rows import ActivityRow, BookingRow, EventRow, LockedEvent
 from webapp.storage.tables import activities, bookings, events, old_codes
 from webapp.storage.transaction import read
@@ -262,7 +261,7 @@ def read_event(event_id: int, readers: list[None]) -> list[EventRow | None]:
 
 def row_of_event(connection: Connection, event_id: int | None) -> EventRow | None:
     """The row of an event, also of a draft."""
-    [event] = plain(connection.execute(_event, {"event_id": event_id})) or [None]
+    event = connection.execute(_event, {"event_id": event_id}).one_or_none()
     return cast(EventRow | None, event)
 
 

@@ -108,10 +108,11 @@ def read_told(deliveries: Iterable[DeliveryRow]) -> Told:
     def work(connection: Connection) -> Told:
         told: dict[Place, tuple[AskedBooking, EventRow]] = {}
         for event_id, at in positions.items():
-            event = row_of_event(connection, event_id)
-            if event is None:
+            found = row_of_event(connection, event_id)
+            if found is None:
                 continue
-            rows = connection.execute(_asked_bookings, {"of_event": event_id, "at": at})
+            [event] = plain([found])
+            rows = connection.execute(_asked_bookings, {"of_event": event_id, "at": at}).all()
             for booking in plain(rows):
                 told[event_id, booking.position] = booking, event
         return told

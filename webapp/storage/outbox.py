@@ -214,7 +214,7 @@ def lease(channel: str, *, per_second: float = math.inf) -> Lease:
         given = {"of_all": ids, "now": now, "lease_ends": now + LEASE_TIME}
         if connection.execute(_leasing, given).rowcount != len(ids):
             raise Conflict
-        rows: list[DeliveryRow] = plain(connection.execute(_leased, {"of_all": ids}))
+        rows: list[DeliveryRow] = plain(connection.execute(_leased, {"of_all": ids}).all())
         begin = min(max(free_at, now), now + LONGEST_TURN)
         pause = timedelta(seconds=1 / (per_second * (BULK_SHARE if rows[0].bulk else 1)))
         next_turn = {"of": channel, "next_turn": begin + len(rows) * pause}
