@@ -12,7 +12,8 @@ from tests.conftest import make_settings
 from tests.support.servers import ROOT
 from webapp.brand import DARK, ENOUGH, LIGHT, check_colour, contrast, stylesheet
 from webapp.config import SettingsError
-from webapp.mail.content import Mail
+from webapp.mail.content import Mail, Reason
+from webapp.mail.letters import lay_out
 from webapp.text.languages import ENGLISH
 
 PNG = b"\x89PNG\r\n\x1a\n and more"
@@ -81,9 +82,10 @@ def test_each_page_shows_what_is_set(make_app: Callable[..., Flask], tmp_path: P
     assert "immutable" in answer.headers["Cache-Control"]
     assert "sandbox" in answer.headers.getlist("Content-Security-Policy")[0]
     assert "--accent: #0057b8" in client.get(colours).text
-    mail = Mail(ENGLISH, "Title", ["words"], reason=lambda site: site)
-    layout = app.jinja_env.get_template("mail/layout.html")
-    drawn = layout.render(mail=mail, site_name="Grüne Bühne", home="https://example.org")
+    mail = Mail(ENGLISH, "Title", ("words",), Reason("%(site)s"))
+    with app.app_context():
+        lay_out(mail, "id", app.extensions["settings"])
+    drawn = mail.body.decode()
     assert "#0057b8" in drawn
     assert "#a8401c" not in drawn
     assert client.get("/colour-ffcc00.css").status_code == 404

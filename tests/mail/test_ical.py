@@ -12,7 +12,7 @@ def test_lines_are_folded_as_icalendar_folds_them() -> None:
     for length in range(60, 90):
         for letter in ("x", "\u00e9"):
             text = "UID:" + letter * length
-            assert ical._line(text) == Contentline(text).to_ical()  # type: ignore[no-untyped-call]
+            assert ical._line(text).encode() == Contentline(text).to_ical()  # type: ignore[no-untyped-call]
 
 
 def test_moment_of_a_file_is_that_of_its_mail() -> None:

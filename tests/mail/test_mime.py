@@ -12,13 +12,16 @@ from email.mime.multipart import MIMEMultipart
 from email.mime.nonmultipart import MIMENonMultipart
 from email.policy import default
 from email.utils import parseaddr
+from typing import Any
 
 import pytest
+from markupsafe import escape
 
-from webapp.mail.content import Mail
+from webapp.mail.content import Reason, Shown
 from webapp.mail.failures import PermanentFailure
-from webapp.mail.mime import ASCII, PARTS, UNSUBSCRIBE, UTF8, headers, parts_of
+from webapp.mail.mime import ASCII, PARTS, UNSUBSCRIBE, UTF8, body_of, filled, headers, picture
 from webapp.text.languages import ENGLISH, Language
+from webapp.text.stand_ins import stands_for
 
 NOW = datetime(2026, 11, 27, 9, 36, 45, 123456, tzinfo=UTC)
 LONG = "a.very-long-domain." * 5 + "org"
@@ -105,43 +108,57 @@ def test_address_that_would_break_a_header_is_refused() -> None:
         ours({**PLAIN, "recipient": "ada\r\nBcc: eve@example.org@example.org"})
 
 
-def parts_by_library(mail: Mail, calendar: bytes) -> bytes:
-    def text(content: bytes, kind: str) -> MIMEBase:
-        part = MIMENonMultipart("text", kind, charset="utf-8")
+def parts_by_library(shown: Shown, text: str, html: str, own: dict[str, str]) -> bytes:
+    def part_of(content: str, kind: str, **more: Any) -> MIMEBase:
+        for name, value in own.items():
+            content = content.replace(stands_for(name), escape(value) if kind == "html" else value)
+        part = MIMENonMultipart("text", kind, charset="utf-8", **more)
         part["Content-Transfer-Encoding"] = "quoted-printable"
-        part.set_payload(binascii.b2a_qp(content, istext=True).decode("ascii"))
+        part.set_payload(binascii.b2a_qp(content.encode(), istext=True).decode("ascii"))
         return part
 
-    page = text(mail.html.encode(), "html")
-    if mail.qr_code is not None:
-        picture = MIMEImage(mail.qr_code, "png")
-        name = f"{mail.language.pgettext('file', 'ticket')}.png"
-        picture.add_header("Content-Disposition", "inline", filename=name)
-        picture.add_header("Content-ID", f"<{mail.picture_id}>")
-        page = MIMEMultipart("related", "=_related", [page, picture])
-    body: MIMEBase = text(mail.text.encode(), "plain")
+    page = part_of(html, "html")
+    if shown.has_ticket:
+        image = MIMEImage(PNG, "png")
+        name = f"{shown.language.pgettext('file', 'ticket')}.png"
+        image.add_header("Content-Disposition", "inline", filename=name)
+        image.add_header("Content-ID", f"<{PICTURE_ID}>")
+        page = MIMEMultipart("related", "=_related", [page, image])
+    body: MIMEBase = part_of(text, "plain")
     body = MIMEMultipart("alternative", "=_alternative", [body, page])
-    if calendar:
-        file = MIMENonMultipart("text", "calendar", charset="utf-8", method="PUBLISH")
-        file["Content-Transfer-Encoding"] = "quoted-printable"
-        file.set_payload(binascii.b2a_qp(calendar, istext=True).decode("ascii"))
-        name = f"{mail.language.pgettext('file', 'event')}.ics"
+    if shown.calendar:
+        file = part_of(shown.calendar, "calendar", method="PUBLISH")
+        name = f"{shown.language.pgettext('file', 'event')}.ics"
         file.add_header("Content-Disposition", "attachment", filename=name)
         body = MIMEMultipart("mixed", "=_mixed", [body, file])
     return body.as_bytes(policy=PARTS)
 
 
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
+PICTURE_ID = f"ticket.7.0123456789abcdef01234567@{LONG}"
+
+
 @pytest.mark.parametrize("language", [ENGLISH, foreign()], ids=["english", "foreign"])
-@pytest.mark.parametrize("code", ["", "0123456789ABCDEF"])
-@pytest.mark.parametrize("calendar", [b"", b"BEGIN:VCALENDAR\r\nX:\xc3\xbc\r\nEND:VCALENDAR\r\n"])
-def test_parts_are_those_of_the_library(language: Language, code: str, calendar: bytes) -> None:
-    mail = Mail(language, "Title", ["words"], lambda site: site, ticket_code=code)
-    mail.message_id = f"7.0123456789abcdef01234567@{LONG}"
-    mail.text = "From here\nGrößer = besser  \n\r alone\n.\n" + "long " * 40
-    mail.html = "<p>ü</p>" * 30 + "\nFrom\n\n"
+@pytest.mark.parametrize("has_ticket", [False, True])
+@pytest.mark.parametrize("calendar", ["", "BEGIN:VCALENDAR\r\nX:ü\r\n%s\r\nEND:VCALENDAR\r\n"])
+@pytest.mark.parametrize("own", ["plain", "<b>100 % = \xfc</b> & " * 9, " \r\n 7\r", ""])
+def test_parts_are_those_of_the_library(
+    language: Language, has_ticket: bool, calendar: str, own: str
+) -> None:
+    calendar = calendar and calendar % stands_for("line")
+    none = None, None
+    reason = Reason("%(site)s")
+    shown = Shown(language, "T", (), reason, "", (), (), *none, has_ticket, False, calendar, False)
+    text = "From here\nGrößer = besser  \n\r alone\n.\n" + "long " * 40
+    text += f"\n{stands_for('link')}\nand {stands_for('link')}, {stands_for('line')} \n"
+    html = f'<p>ü</p>{"<p>ü</p>" * 30}\nFrom <a href="{stands_for("link")}">\n\n'
+    texts = {"link": own, "line": f"UID:{own}"}
 
     def sorted_out(parts: bytes) -> bytes:
         # The order of the parameters of one header says nothing.
         return re.sub(rb'(; charset="utf-8")(; method="PUBLISH")', rb"\2\1", parts)
 
-    assert sorted_out(parts_of(mail, calendar)) == sorted_out(parts_by_library(mail, calendar))
+    escaped = {name: escape(value) for name, value in texts.items()}
+    ready = {"picture": picture(PNG, PICTURE_ID)}
+    ours = filled(body_of(shown, text, html), texts, escaped, ready)
+    assert sorted_out(ours) == sorted_out(parts_by_library(shown, text, html, texts))

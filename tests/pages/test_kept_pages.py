@@ -17,6 +17,7 @@ from webapp.extensions import db
 from webapp.pages import attendee, kept_booking
 from webapp.pages.offer import without_figures
 from webapp.storage.tables import events
+from webapp.text.stand_ins import NotKept
 from webapp.web import kept_pages
 from webapp.web.htmx import show
 
@@ -164,7 +165,7 @@ def test_what_is_kept_has_nothing_that_changes(app: Flask, make_event: MakeEvent
         event = without_figures(find_event(event_id))
         assert event.name == "Harvest Supper"
         for name in ("confirmed", "waiting", "revision"):
-            with pytest.raises(kept_pages.NotKept):
+            with pytest.raises(NotKept):
                 getattr(event, name)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import insert, select
 
 from tests.pages.conftest import PASSWORD, Person, forms_of, text_of
+from tests.support.mail import parsed, words_of
 from tests.support.terms import MAIL_URL
 from tests.support.tools import statuses
 from webapp import clock
@@ -444,16 +445,16 @@ def test_mails_and_calendar_say_which_tickets(
     with app.app_context():
         send_links("ada@example.org", network="here")
         mails = {
-            (row.what, row.recipient): mail_for(row, app.extensions["settings"])
+            (row.what, row.recipient): parsed(mail_for(row, app.extensions["settings"]).body)
             for row in read(lambda connection: connection.execute(select(deliveries)).all())
         }
     confirmed = mails["confirmed", "ada@example.org"]
-    assert "Tickets: 2 × VIP, 1 × Standard" in confirmed.text
-    assert "2 × VIP, 1 × Standard" in confirmed.html
-    assert confirmed.entry is not None
-    assert confirmed.entry.tickets == "2 × VIP, 1 × Standard"
-    assert "Tickets: 1 × VIP" in mails["waiting", "bob@example.org"].text
-    assert "2 × VIP, 1 × Standard" in mails["links", "ada@example.org"].text
+    assert "Tickets: 2 × VIP, 1 × Standard" in words_of(confirmed)
+    assert "2 × VIP, 1 × Standard" in words_of(confirmed, "html")
+    [calendar] = confirmed.iter_attachments()
+    assert "DESCRIPTION:2 × VIP\\, 1 × Standard" in calendar.get_content()
+    assert "Tickets: 1 × VIP" in words_of(mails["waiting", "bob@example.org"])
+    assert "2 × VIP, 1 × Standard" in words_of(mails["links", "ada@example.org"])
     file = person.get(f"/bookings/{reference}/calendar.ics")
     assert "DESCRIPTION:2 × VIP\\, 1 × Standard" in file.text
     cancelled = "/bookings/" + reference
@@ -461,7 +462,8 @@ def test_mails_and_calendar_say_which_tickets(
     with app.app_context():
         query = select(deliveries).where(deliveries.c.what == "cancelled")
         row = read(lambda connection: connection.execute(query).one())
-        assert "2 × VIP, 1 × Standard" in mail_for(row, app.extensions["settings"]).text
+        told = parsed(mail_for(row, app.extensions["settings"]).body)
+        assert "2 × VIP, 1 × Standard" in words_of(told)
 
 
 def test_stranger_learns_nothing_of_a_booking_of_types(

@@ -14,8 +14,11 @@ from webapp.mail.failures import NothingToSend
 from webapp.mail.links import link
 from webapp.mail.rendering import language_for, words_of
 from webapp.storage.rows import DeliveryRow
-from webapp.text.languages import Language
+from webapp.text.sentence import later as _
 
+BY_ACCOUNT = Reason(
+    _("You get this mail because of an organizer's account with this address at %(site)s")
+)
 ACCOUNT_MAILS = {*Purpose, "account_address_changed", "password_changed"}
 
 
@@ -43,8 +46,8 @@ def _lost_password(delivery: DeliveryRow) -> Mail:
         raise NothingToSend
     limits.let_through(delivery)
     language = language_for(owners[-1].language)
-    mail = Mail(language, *words_of(delivery.what, language, count=len(owners)), _reason(language))
-    mail.links = [
+    mail = Mail(language, *words_of(delivery.what, language, count=len(owners)), BY_ACCOUNT)
+    mail.links = tuple(
         Link(
             owner.username,
             link(
@@ -53,23 +56,11 @@ def _lost_password(delivery: DeliveryRow) -> Mail:
             ),
         )
         for owner in owners
-    ]
+    )
     return mail
 
 
 def _mail(delivery: DeliveryRow, owner: Owner) -> Mail:
     language = language_for(owner.language)
     words = words_of(delivery.what, language, username=owner.username, address=owner.email)
-    return Mail(language, *words, _reason(language))
-
-
-def _reason(language: Language) -> Reason:
-    """Why an organizer gets such a mail."""
-
-    def reason(site: str) -> str:
-        return language.gettext(
-            "You get this mail because of an organizer's account with this address at %(site)s",
-            site=site,
-        )
-
-    return reason
+    return Mail(language, *words, BY_ACCOUNT)

@@ -7,13 +7,14 @@ What was read a while ago is read anew, so that a slow mail server makes no mail
 import time
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple, Protocol
 
 from sqlalchemy import Connection, and_, bindparam, select
 
 from webapp.booking.commands import Status
 from webapp.booking.queries import row_of_event
 from webapp.mail.limits import let_first_through
+from webapp.storage.plain import plain
 from webapp.storage.rows import BookingRow, DeliveryRow, EventRow
 from webapp.storage.tables import bookings, terms
 from webapp.storage.transaction import read
@@ -111,7 +112,7 @@ def read_told(deliveries: Iterable[DeliveryRow]) -> Told:
             if event is None:
                 continue
             rows = connection.execute(_asked_bookings, {"of_event": event_id, "at": at})
-            for booking in cast(Iterable[AskedBooking], rows):
+            for booking in plain(rows):
                 told[event_id, booking.position] = booking, event
         return told
 

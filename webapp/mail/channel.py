@@ -12,9 +12,7 @@ from webapp.config import Settings
 from webapp.mail import ahead, compose
 from webapp.mail.content import Mail
 from webapp.mail.failures import PermanentFailure
-from webapp.mail.ical import calendar_file
-from webapp.mail.links import link
-from webapp.mail.mime import headers, parts_of
+from webapp.mail.mime import headers
 from webapp.mail.transports import Envelope, FolderTransport, SmtpTransport, Transport
 from webapp.mail_url import MailServer, read_mail_url
 from webapp.storage.outbox import MAIL
@@ -75,25 +73,7 @@ class MailChannel:
             unsubscribe=mail.unsubscribe,
         )
         # The headers of the parts go on from there.
-        return head + parts_of(mail, self._calendar(mail))
-
-    def _calendar(self, mail: Mail) -> bytes:
-        """The calendar file of a mail; empty for none."""
-        if mail.entry is None:
-            return b""
-        event, position, holder, is_cancelled, contact, tickets = mail.entry
-        return calendar_file(
-            event,
-            position=position,
-            holder=holder,
-            cancelled=is_cancelled,
-            contact=contact,
-            language=mail.language,
-            url=link("attendee.event", event_id=event.id),
-            settings=self._settings,
-            now=clock.now(),
-            tickets=tickets,
-        )
+        return head + mail.body
 
 
 def transport_of(settings: Settings) -> Transport:

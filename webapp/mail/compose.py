@@ -7,6 +7,8 @@ organizers wrote stays as they wrote it.
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,17 +25,40 @@ from webapp.config import Settings, current_settings
 from webapp.mail import announcements, facts, limits, opting_out, summaries
 from webapp.mail.account_mails import ACCOUNT_MAILS, account_mail
 from webapp.mail.ahead import NOTHING, Ahead
-from webapp.mail.content import Entry, Fact, Link, Mail, Reason
+from webapp.mail.content import (
+    BY_ASKING,
+    BY_BOOKING,
+    BY_CHOICE,
+    BY_GIVING,
+    Entry,
+    Fact,
+    Link,
+    Mail,
+    Reason,
+)
 from webapp.mail.facts import CurrentBooking
 from webapp.mail.failures import NothingToSend
+from webapp.mail.letters import lay_out
 from webapp.mail.links import booking_link, event_link, keep_link, link, press_link
 from webapp.mail.offers import offer_to
-from webapp.mail.rendering import language_for, paragraphs_of, render, words_of
+from webapp.mail.rendering import (
+    ToldBooking,
+    ToldEvent,
+    kept_words_of,
+    language_for,
+    paragraphs_of,
+    words_of,
+)
 from webapp.mail.summaries import EventSummary
 from webapp.storage.rows import BookingRow, DeliveryRow, EventRow, EventTimes
 from webapp.text.addresses import bare_address
 from webapp.text.formatting import day, in_words, moment, span
 from webapp.text.languages import Language
+from webapp.text.sentence import later as _
+from webapp.text.stand_ins import stands_for
+
+# Events whose facts are kept.
+REMEMBERED = 256
 
 
 def mail_for(delivery: DeliveryRow, settings: Settings, ahead: Ahead = NOTHING) -> Mail:
@@ -59,15 +84,6 @@ def mail_for(delivery: DeliveryRow, settings: Settings, ahead: Ahead = NOTHING) 
     return mail
 
 
-def lay_out(mail: Mail, message_id: str, settings: Settings) -> None:
-    """Write text and HTML of a mail, whose id is made of something that no other one has."""
-    domain = bare_address(settings.mail_from).rpartition("@")[2]
-    mail.message_id = f"{message_id}@{domain}"
-    context = {"mail": mail, "site_name": settings.site_name, "home": settings.base_url}
-    mail.text = render("layout.txt", mail.language, **context)
-    mail.html = render("layout.html", mail.language, **context)
-
-
 def _id_of(delivery: DeliveryRow, settings: Settings) -> str:
     """The same for each try of one delivery, and for no other one of any installation."""
     made = f"{delivery.id} {delivery.created_at.isoformat()} {settings.base_url}"
@@ -77,7 +93,7 @@ def _id_of(delivery: DeliveryRow, settings: Settings) -> str:
 def _booking_mail(delivery: DeliveryRow, ahead: Ahead) -> Mail:
     asks = QUESTIONS.get(delivery.what)
     found = facts.facts_for(delivery, ahead)
-    booking, event, rank, _ = found
+    booking, event, rank, *_rest = found
     language, contact = language_for(booking.language), contact_of(event.organizer_id)
     lines = _told_facts(_facts(event, language))
     if delivery.what == "event_changed":
@@ -88,12 +104,14 @@ def _booking_mail(delivery: DeliveryRow, ahead: Ahead) -> Mail:
     ended = not is_active(booking.status)
     ending = facts.ending_of(booking) if ended else None
     until = None if ended else may_leave_until(booking, event)
-    words = words_of(
+    own = {"place": language.number(rank)} if rank else {}
+    words = kept_words_of(
         delivery.what,
         language,
-        booking=booking,
-        event=event,
-        rank=rank,
+        booking=ToldBooking(booking.tickets, booking.status),
+        event=ToldEvent(event.status, event.time_zone, event.starts_at, event.cancel_reason),
+        is_next=rank == 1,
+        place=rank and stands_for("place"),
         **(offer_to(found) if delivery.what == "free_now" else {}),
         may_change=not ended and (until is None or clock.now() < until),
         until=until and in_words(until, event.time_zone, language),
@@ -103,40 +121,46 @@ def _booking_mail(delivery: DeliveryRow, ahead: Ahead) -> Mail:
     )
 
     of_types = words_of_tickets(booking.wants, names_of(event))
-    tickets = of_types or str(booking.tickets)
-    mail = Mail(language, *words, _for_attendee(language, delivery.what))
+    tickets = Fact(language.gettext("Tickets"), of_types or str(booking.tickets))
+    mail = Mail(language, *words, _for_attendee(delivery.what), event.name, lines, own=own)
     mail.reply_to = contact.email or _own_address()
-    mail.about = event.name
-    mail.facts = lines
+
+    def button(label: str, url: str, name: str = "link") -> Link:
+        own[name] = url
+        return Link(label, stands_for(name))
+
     match delivery.what:
         case Purpose.NEW_LINK:
-            mail.button = Link(language.gettext("Get a new link"), press_link(delivery, booking))
+            mail.button = button(language.gettext("Get a new link"), press_link(delivery, booking))
             return mail
         case Purpose.NEW_ADDRESS:
-            mail.button = Link(language.gettext("Use this address"), press_link(delivery, booking))
+            label = language.gettext("Use this address")
+            mail.button = button(label, press_link(delivery, booking))
             return mail
         case Purpose.TICKET_OFFER:
-            lines.append(Fact(language.gettext("Tickets"), tickets))
-            mail.button = Link(language.gettext("Take it over"), press_link(delivery, booking))
+            mail.facts = (*lines, tickets)
+            mail.button = button(language.gettext("Take it over"), press_link(delivery, booking))
             return mail
     if ended:
         if of_types:
-            lines.append(Fact(language.gettext("Tickets"), of_types))
+            mail.facts = (*lines, tickets)
         if event.status == "published":
-            mail.button = Link(language.gettext("See the event"), event_link(event))
+            mail.button = button(language.gettext("See the event"), event_link(event))
     else:
-        lines.append(Fact(language.gettext("Tickets"), tickets))
+        mail.facts = (*lines, tickets)
         if rank:
-            lines.append(Fact(language.gettext("Place in line"), language.number(rank)))
-        mail.button = Link(language.gettext("Open your booking"), booking_link(booking.reference))
+            mail.facts += (Fact(language.gettext("Place in line"), stands_for("place")),)
+        url = booking_link(booking.reference)
+        mail.button = button(language.gettext("Open your booking"), url)
     if asks is TermKind.ADDRESS:
-        mail.button = Link(language.gettext("Keep the place"), keep_link(booking, asks))
+        mail.button = button(language.gettext("Keep the place"), keep_link(booking, asks))
         return mail
     if asks is TermKind.COMING:
-        mail.button = Link(language.gettext("Yes, I am coming"), keep_link(booking, asks))
-        mail.second_button = Link(
+        mail.button = button(language.gettext("Yes, I am coming"), keep_link(booking, asks))
+        mail.second_button = button(
             language.gettext("No, I cannot come"),
             link("attendee.confirm_cancel", reference=booking.reference),
+            "second_link",
         )
         return mail
     if booking.status == Status.CONFIRMED:
@@ -153,7 +177,7 @@ def _farewell_mail(delivery: DeliveryRow) -> Mail:
     language = language_for(booking.language)
     organizer = facts.address_of_organizer(event.organizer_id)
     words = words_of(delivery.what, language, has_organizer=organizer is not None)
-    mail = Mail(language, *words, _for_attendee(language, delivery.what), about=event.name)
+    mail = Mail(language, *words, _for_attendee(delivery.what), about=event.name)
     mail.facts = _told_facts(_facts(event, language))
     mail.button = Link(language.gettext("See the event"), event_link(event))
     mail.reply_to = organizer or _own_address()
@@ -169,20 +193,9 @@ def _own_address() -> str:
     return bare_address(current_settings().mail_from)
 
 
-def _for_attendee(language: Language, what: str) -> Reason:
+def _for_attendee(what: str) -> Reason:
     """Why an attendee gets a mail."""
-
-    def reason(site: str) -> str:
-        if what in (Purpose.NEW_ADDRESS, Purpose.TICKET_OFFER):
-            return language.gettext(
-                "You get this mail because somebody gave this address for a booking at %(site)s",
-                site=site,
-            )
-        return language.gettext(
-            "You get this mail because of a booking with this address at %(site)s", site=site
-        )
-
-    return reason
+    return BY_GIVING if what in (Purpose.NEW_ADDRESS, Purpose.TICKET_OFFER) else BY_BOOKING
 
 
 def _links_mail(delivery: DeliveryRow) -> Mail:
@@ -193,14 +206,7 @@ def _links_mail(delivery: DeliveryRow) -> Mail:
     limits.let_through(delivery)
     newest = max(found, key=lambda row: row.created_at)
     language = language_for(newest.language)
-
-    def reason(site: str) -> str:
-        return language.gettext(
-            "You get this mail because somebody asked for the bookings of this address at %(site)s",
-            site=site,
-        )
-
-    mail = Mail(language, *words_of("links", language, found=found), reason)
+    mail = Mail(language, *words_of("links", language, found=found), BY_ASKING)
     mail.reply_to = _own_address()
     mail.links = _booking_links(found, language)
     return mail
@@ -211,23 +217,19 @@ def _summed_up_mail(delivery: DeliveryRow) -> Mail:
     found = facts.summed_up_bookings(delivery)
     newest = max(found, key=lambda row: row.created_at, default=None)
     language = language_for(newest.language if newest else None)
-    mail = Mail(
-        language,
-        *words_of("summed_up", language, found=found),
-        _for_attendee(language, delivery.what),
-    )
+    mail = Mail(language, *words_of("summed_up", language, found=found), BY_BOOKING)
     mail.reply_to = _own_address()
     mail.links = _booking_links(found, language)
     mail.button = Link(language.gettext("Find your bookings"), link("find.bookings"))
     return mail
 
 
-def _booking_links(found: Sequence[CurrentBooking], language: Language) -> list[Link]:
+def _booking_links(found: Sequence[CurrentBooking], language: Language) -> tuple[Link, ...]:
     names = names_in({row.event_id for row in found if row.wants})
-    return [
+    return tuple(
         Link(row.event_name, *_told_link(row, names.get(row.event_id, {}), language))
         for row in found
-    ]
+    )
 
 
 def _told_link(
@@ -251,17 +253,14 @@ def _told_link(
 def _announcement_mail(delivery: DeliveryRow) -> Mail:
     message, event, booking, reply_to = announcements.announcement_for(delivery)
     language = language_for(booking.language)
-
-    def reason(site: str) -> str:
-        return language.gettext(
-            "You get this message of the organizer because of a booking for %(event)s at %(site)s",
-            event=event.name,
-            site=site,
-        )
-
-    mail = Mail(language, message.subject, paragraphs_of(message.text), reason)
+    reason = Reason(
+        _("You get this message of the organizer because of a booking for %(event)s at %(site)s"),
+        event.name,
+    )
+    own = {"link": booking_link(booking.reference)}
+    mail = Mail(language, message.subject, paragraphs_of(message.text), reason, own=own)
     mail.facts = _told_facts(_facts(event, language))
-    mail.button = Link(language.gettext("Open your booking"), booking_link(booking.reference))
+    mail.button = Link(language.gettext("Open your booking"), stands_for("link"))
     mail.unsubscribe = link(
         "unsubscribe.ask",
         event_id=event.id,
@@ -275,7 +274,7 @@ def _announcement_mail(delivery: DeliveryRow) -> Mail:
 def _sold_out_mail(delivery: DeliveryRow) -> Mail:
     event = find_event(delivery.event_id, with_drafts=True)
     language = language_for(facts.language_of_organizer(event.organizer_id))
-    mail = Mail(language, *words_of("sold_out", language, event=event), _for_organizer(language))
+    mail = Mail(language, *words_of("sold_out", language, event=event), BY_CHOICE)
     mail.about = event.name
     mail.facts = _told_facts(_facts(event, language))
     url = link("organizer.event", event_id=event.id)
@@ -287,27 +286,16 @@ def _summary_mail(delivery: DeliveryRow) -> Mail:
     summary = summaries.summary_of(delivery)
     language = language_for(facts.language_of_organizer(summary.organizer_id))
     days = {"first": day(summary.first_day, language), "last": day(summary.last_day, language)}
-    mail = Mail(language, *words_of("summary", language, **days), _for_organizer(language))
-    mail.links = [
+    mail = Mail(language, *words_of("summary", language, **days), BY_CHOICE)
+    mail.links = tuple(
         Link(
             each.event.name,
             link("organizer.event", event_id=each.event.id),
             _figures(each, language),
         )
         for each in summary.events
-    ]
+    )
     return mail
-
-
-def _for_organizer(language: Language) -> Reason:
-    """Why an organizer gets a mail."""
-
-    def reason(site: str) -> str:
-        return language.gettext(
-            "You get this mail because you asked for it in your settings at %(site)s", site=site
-        )
-
-    return reason
 
 
 def _figures(each: EventSummary, language: Language) -> str:
@@ -343,23 +331,38 @@ def _claim(booking: BookingRow, language: Language) -> str:
     return ngettext("%(num)s ticket, waiting", "%(num)s tickets, waiting", booking.tickets)
 
 
-def _facts(event: EventRow | SimpleNamespace, language: Language) -> list[Fact]:
+def _facts(event: EventRow | SimpleNamespace, language: Language) -> tuple[Fact, ...]:
     """What there is to say of an event, always in the same lines; some may be empty."""
-    return [
-        Fact(language.gettext("Event"), event.name),
-        Fact(language.gettext("When"), _when(event, language)),
-        Fact(language.gettext("Where"), event.location),
-    ]
+    times = event.starts_at, event.ends_at, event.time_zone
+    return _lines(event.name, times, event.location, language)
 
 
-def _told_facts(lines: list[Fact]) -> list[Fact]:
-    return [fact for fact in lines if fact.value]
+@lru_cache(maxsize=REMEMBERED)
+def _lines(
+    name: str,
+    times: tuple[datetime | None, datetime | None, str],
+    location: str,
+    language: Language,
+) -> tuple[Fact, ...]:
+    starts_at, ends_at, time_zone = times
+    when = SimpleNamespace(starts_at=starts_at, ends_at=ends_at, time_zone=time_zone)
+    return (
+        Fact(language.gettext("Event"), name),
+        Fact(language.gettext("When"), _when(when, language)),
+        Fact(language.gettext("Where"), location),
+    )
 
 
-def _compared(before: list[Fact], now: list[Fact], language: Language) -> list[Fact]:
+def _told_facts(lines: tuple[Fact, ...]) -> tuple[Fact, ...]:
+    return tuple([fact for fact in lines if fact.value])
+
+
+def _compared(
+    before: tuple[Fact, ...], now: tuple[Fact, ...], language: Language
+) -> tuple[Fact, ...]:
     """The facts as they are now, each with what it was if that was different."""
     unknown = language.gettext("to be announced")
-    return [
+    return tuple(
         Fact(
             new.label,
             new.value or unknown,
@@ -367,7 +370,7 @@ def _compared(before: list[Fact], now: list[Fact], language: Language) -> list[F
         )
         for was, new in zip(before, now, strict=True)
         if was.value or new.value
-    ]
+    )
 
 
 def _when(event: EventTimes | Any, language: Language) -> str:

@@ -1,21 +1,41 @@
 """What a mail consists of before it is put together."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from webapp.accounts.contacts import NOBODY, Contact
 from webapp.storage.rows import EventRow
-from webapp.text import qr_code
-from webapp.text.languages import Language
+from webapp.text.languages import Language, filled
+from webapp.text.sentence import later as _
 from webapp.text.typed import one_line
 
-# Says why somebody gets a mail, and from which site: as its name or as a link to it.
-Reason = Callable[[str], str]
+
+class Reason(NamedTuple):
+    """Why somebody gets a mail: a text in English that names the `site`, and perhaps an event.
+
+    It has no full stop: an address may come last.
+    """
+
+    text: str
+    event: str = ""
+
+    def said_in(self, language: Language, site: str) -> str:
+        [text], _ = language.forms(self.text)
+        return filled(text, {"site": site, "event": self.event})
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+# Why somebody gets a mail.
+BY_BOOKING = Reason(_("You get this mail because of a booking with this address at %(site)s"))
+BY_GIVING = Reason(
+    _("You get this mail because somebody gave this address for a booking at %(site)s")
+)
+BY_ASKING = Reason(
+    _("You get this mail because somebody asked for the bookings of this address at %(site)s")
+)
+BY_CHOICE = Reason(_("You get this mail because you asked for it in your settings at %(site)s"))
+
+
+class Link(NamedTuple):
     """Something to click: the words on it, the address, and what is said beside it."""
 
     label: str
@@ -23,8 +43,7 @@ class Link:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """A line of the table; `before` is what it was until it was changed."""
 
     label: str
@@ -47,45 +66,81 @@ class Entry(NamedTuple):
     tickets: str = ""
 
 
-@dataclass(slots=True)
-class Mail:
-    """A mail before it is put together.
+class Shown(NamedTuple):
+    """All that the body of a mail is drawn from, with stand-ins for what is the reader's own.
 
-    The subject is the title and, behind it, `about`: in a list of mails there is room for a few
-    words, and the name of an event may be long, or run from right to left.
-    `reason` has no full stop: an address may come last.
-    `entry` is what a calendar file is made of.
-    `reply_to` is where answers of attendees go.
+    `calendar` is a calendar file, empty for none.
     """
 
     language: Language
     title: str
-    paragraphs: Sequence[str]
+    paragraphs: tuple[str, ...]
     reason: Reason
-    about: str = ""
-    facts: Sequence[Fact] = ()
-    links: Sequence[Link] = ()
-    button: Link | None = None
-    second_button: Link | None = None
-    ticket_code: str = ""
-    entry: Entry | None = None
-    unsubscribe: str = ""
-    reply_to: str = ""
-    message_id: str = field(default="", init=False)
-    text: str = field(default="", init=False)
-    html: str = field(default="", init=False)
+    about: str
+    facts: tuple[Fact, ...]
+    links: tuple[Link, ...]
+    button: Link | None
+    second_button: Link | None
+    has_ticket: bool
+    can_leave: bool
+    calendar: str
+    is_cancelled: bool
 
     @property
     def subject(self) -> str:
         mark = "" if self.title.endswith("?") else ":"
         return one_line(f"{self.title}{mark} {self.about}" if self.about else self.title)
 
+
+@dataclass(slots=True)
+class Mail:
+    """A mail before it is put together.
+
+    The subject is the title and, behind it, `about`: in a list of mails there is room for a few
+    words, and the name of an event may be long, or run from right to left.
+    `entry` is what a calendar file is made of.
+    `reply_to` is where answers of attendees go.
+    `own` are the texts behind the stand-ins in what is said, where many get the same but for them;
+    none where a mail is drawn for one reader.
+    """
+
+    language: Language
+    title: str
+    paragraphs: tuple[str, ...]
+    reason: Reason
+    about: str = ""
+    facts: tuple[Fact, ...] = ()
+    links: tuple[Link, ...] = ()
+    button: Link | None = None
+    second_button: Link | None = None
+    ticket_code: str = ""
+    entry: Entry | None = None
+    unsubscribe: str = ""
+    reply_to: str = ""
+    own: dict[str, str] = field(default_factory=dict)
+    message_id: str = field(default="", init=False)
+    subject: str = field(default="", init=False)
+    body: bytes = field(default=b"", init=False)
+
     @property
     def picture_id(self) -> str:
         """The Content-ID of the code, which the HTML names; of this mail alone (RFC 2392)."""
         return f"ticket.{self.message_id}"
 
-    @property
-    def qr_code(self) -> bytes | None:
-        """The code of the ticket as a PNG."""
-        return qr_code.as_png(self.ticket_code) if self.ticket_code else None
+    def shown(self, calendar: str) -> Shown:
+        """What its body is drawn from; `calendar` is its file, with stand-ins."""
+        return Shown(
+            self.language,
+            self.title,
+            self.paragraphs,
+            self.reason,
+            self.about,
+            self.facts,
+            self.links,
+            self.button,
+            self.second_button,
+            bool(self.ticket_code),
+            bool(self.unsubscribe),
+            calendar,
+            self.entry is not None and self.entry.is_cancelled,
+        )

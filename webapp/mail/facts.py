@@ -59,6 +59,8 @@ TRUE_OF = {
 }
 # What goes to others than whose booking it is: it leads to no link of a booking.
 TO_OTHERS = ("address_changed", "ticket_given", Purpose.NEW_ADDRESS, Purpose.TICKET_OFFER)
+# What has a button that nobody but its reader can press.
+PRESSED = frozenset(Purpose)
 # A later one of these says all that an earlier one would: `{kind: kinds}`.
 SUPERSEDED_BY = {
     "reduced": ("reduced", "raised"),
@@ -86,7 +88,7 @@ def facts_for(delivery: DeliveryRow, ahead: Ahead = NOTHING) -> BookingView:
     if delivery.what not in TO_OTHERS and booking.email != delivery.recipient:
         raise _not_theirs(delivery)
     # It was asked for by who had another link, or for another address.
-    if delivery.what in tuple(Purpose) and (delivery.details or {})["state"] != state_of(booking):
+    if delivery.what in PRESSED and (delivery.details or {})["state"] != state_of(booking):
         raise NothingToSend
     of_a_start = delivery.what in ("reminder", "still_coming")
     if of_a_start and not _is_before(delivery, event.starts_at):

@@ -3,6 +3,7 @@
 import hashlib
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Any
 
 from icalendar import Calendar, Event, vCalAddress, vText
 from icalendar.parser import Contentline
@@ -12,12 +13,19 @@ from webapp.config import Settings
 from webapp.storage.rows import EventRow
 from webapp.text.addresses import bare_address
 from webapp.text.languages import Language
+from webapp.text.stand_ins import as_format, stands_for
 
 # Events whose entry is kept.
 REMEMBERED = 256
 
 
-def calendar_file(
+def calendar_file(event: EventRow, **of_booking: Any) -> bytes:
+    """The calendar entry of a booking as a file, of what `calendar_parts` takes."""
+    file, own = calendar_parts(event, **of_booking)
+    return (as_format(file) % own).encode()
+
+
+def calendar_parts(
     event: EventRow,
     *,
     position: int,
@@ -29,8 +37,10 @@ def calendar_file(
     settings: Settings,
     now: datetime,
     tickets: str = "",
-) -> bytes:
+) -> tuple[str, dict[str, str]]:
     """The calendar entry of a booking, which takes the place of any earlier one of it.
+
+    As what all bookings of the event share, with stand-ins, and what stands for each of them.
 
     `url` is public, for entries are shared and synchronised, and a booking's own link would let
     every reader cancel it. Who organizes is the `contact`, or the site itself. `holder` counts
@@ -38,9 +48,8 @@ def calendar_file(
     which types they are.
     """
     address = bare_address(settings.mail_from)
-    installation = hashlib.sha256(settings.base_url.encode()).hexdigest()[:12]
     given, domain = f"-{holder}" if holder else "", address.rpartition("@")[2]
-    uid = f"event-{event.id}-booking-{position}{given}-{installation}@{domain}"
+    uid = f"event-{event.id}-booking-{position}{given}-{_installation(settings.base_url)}@{domain}"
     file = _file(
         name=event.name,
         starts_at=event.starts_at,
@@ -53,27 +62,32 @@ def calendar_file(
         cancelled=cancelled,
         tickets=tickets,
     )
-    own = {SEQUENCE: str(event.revision), STAMP: f"{now:{MOMENT}}", UID: uid}
-    for name, value in own.items():
-        line = _line(f"{name}:{value}")
-        file = file.replace(b"\r\n%b:%b\r\n" % (name.encode(), SAME[name]), b"\r\n%b\r\n" % line)
-    return file
+    own = {
+        "sequence": f"SEQUENCE:{event.revision}",
+        "stamp": f"DTSTAMP:{now:{MOMENT}}",
+        "uid": _line(f"UID:{uid}"),
+    }
+    return file, own
 
 
-def _line(text: str) -> bytes:
+@lru_cache
+def _installation(base_url: str) -> str:
+    return hashlib.sha256(base_url.encode()).hexdigest()[:12]
+
+
+def _line(text: str) -> str:
     """A line of a file; most are short enough as they are, which icalendar looks at for long."""
     if text.isascii() and len(text) <= LONGEST_LINE:
-        return text.encode("ascii")
-    return bytes(Contentline(text).to_ical())  # type: ignore[no-untyped-call]
+        return text
+    return bytes(Contentline(text).to_ical()).decode()  # type: ignore[no-untyped-call]
 
 
 # As in all files; in UTC.
 MOMENT = "%Y%m%dT%H%M%SZ"
 # In bytes; what is longer is folded.
 LONGEST_LINE = 74
-UID, STAMP, SEQUENCE = "UID", "DTSTAMP", "SEQUENCE"
-# What stands in a file in place of what each booking has for itself.
-SAME = {UID: b"same", STAMP: b"20000101T000000Z", SEQUENCE: b"0"}
+# Lines that each booking has for itself, as they are made first: `{stand-in: line}`.
+SAME = {"uid": "UID:same", "stamp": "DTSTAMP:20000101T000000Z", "sequence": "SEQUENCE:0"}
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -89,7 +103,7 @@ def _file(
     language: str,
     cancelled: bool,
     tickets: str,
-) -> bytes:
+) -> str:
     """What all bookings of an event have in common: to make it takes 0.4 ms."""
     entry = Event()
     entry.add("uid", "same")
@@ -113,4 +127,7 @@ def _file(
     calendar.add("version", "2.0")
     calendar.add("method", "CANCEL" if cancelled else "PUBLISH")
     calendar.add_component(entry)
-    return bytes(calendar.to_ical())
+    file = bytes(calendar.to_ical()).decode()
+    for name_of_line, line in SAME.items():
+        file = file.replace(f"\r\n{line}\r\n", f"\r\n{stands_for(name_of_line)}\r\n")
+    return file

@@ -1,5 +1,7 @@
 """Where the links of mails lead: pages as they are reached from outside."""
 
+from functools import lru_cache
+
 from flask import current_app
 
 from webapp.booking.codes import token_for
@@ -9,6 +11,9 @@ from webapp.config import current_settings
 from webapp.extensions import PerApp
 from webapp.storage.rows import BookingRow, DeliveryRow, EventRow
 from webapp.text.formatting import slug
+
+# Events.
+REMEMBERED = 256
 
 
 def link(endpoint: str, **values: object) -> str:
@@ -23,8 +28,20 @@ def event_link(event: EventRow) -> str:
     return link("attendee.event", event_id=event.id, slug=slug(event.name) or None)
 
 
+def event_entry_link(event_id: int) -> str:
+    """The shortest address of an event's page."""
+    return _entries.own(event_id)
+
+
 def booking_link(reference: str) -> str:
-    return link("attendee.booking", reference=reference)
+    return _bookings.own + reference
+
+
+# To have werkzeug build them for each mail would take as long as to fill it in.
+_entries = PerApp(
+    lambda: lru_cache(maxsize=REMEMBERED)(lambda id_: link("attendee.event", event_id=id_))
+)
+_bookings = PerApp(lambda: link("attendee.booking", reference="-").removesuffix("-"))
 
 
 def keep_link(booking: BookingRow, asks: TermKind) -> str:

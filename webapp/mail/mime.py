@@ -9,6 +9,7 @@ they were a sixth of a booking by page.
 import base64
 import binascii
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -16,12 +17,13 @@ from email.message import Message
 from email.policy import EmailPolicy, compat32
 from email.utils import format_datetime, formataddr
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from webapp.mail import encoded_words
-from webapp.mail.content import Mail
+from webapp.mail.content import Shown
 from webapp.mail.failures import PermanentFailure
 from webapp.text.sentences import DELIVERY_PROBLEMS
+from webapp.text.stand_ins import as_format, by_lines_with_stand_ins
 
 UNSUBSCRIBE = "List-Unsubscribe"
 # The longest line that nobody breaks.
@@ -32,6 +34,24 @@ is_plain_address = re.compile(
     r"[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*@[a-z0-9-]+(\.[a-z0-9-]+)*"
 ).fullmatch
 is_plain_id = re.compile(r"[A-Za-z0-9.]+@[A-Za-z0-9.-]+").fullmatch
+
+
+class Line(NamedTuple):
+    """A line of text with stand-ins, as Python formats it: `%(link)s`."""
+
+    form: str
+    is_html: bool
+
+
+class Ready(NamedTuple):
+    """Where a piece stands that comes encoded, by its name."""
+
+    name: str
+
+
+Piece = bytes | Line | Ready
+# The parts of a mail as they travel.
+Body = tuple[Piece, ...]
 
 
 class WholeLinks(EmailPolicy):
@@ -115,29 +135,48 @@ def _id(policy: EmailPolicy, message_id: str) -> bytes:
     return _made(policy, "Message-ID", f"<{message_id}>")
 
 
-def parts_of(mail: Mail, calendar: bytes) -> bytes:
+def body_of(shown: Shown, text: str, html: str) -> Body:
     """Text and HTML to choose from, with the picture in the HTML, and the calendar file beside."""
-    page = _text(mail.html.encode(), "html")
-    if (code := mail.qr_code) is not None:
-        name = mail.language.pgettext("file", "ticket")
-        picture = b"".join(
-            (
-                b"Content-Type: image/png\r\nMIME-Version: 1.0\r\n",
-                b"Content-Transfer-Encoding: base64\r\n",
-                _of_part("Content-Disposition", "inline", f"{name}.png"),
-                _of_part("Content-ID", f"<{mail.picture_id}>"),
-                b"\r\n",
-                base64.encodebytes(code).replace(b"\n", b"\r\n"),
-            )
+    language = shown.language
+    page = _text(html, "html")
+    if shown.has_ticket:
+        name = language.pgettext("file", "ticket")
+        head = (
+            b"Content-Type: image/png\r\nMIME-Version: 1.0\r\n"
+            b"Content-Transfer-Encoding: base64\r\n"
+            + _of_part("Content-Disposition", "inline", f"{name}.png")
         )
-        page = _several("related", page, picture)
-    body = _several("alternative", _text(mail.text.encode(), "plain"), page)
-    if not calendar:
-        return body
-    method = "CANCEL" if mail.entry and mail.entry.is_cancelled else "PUBLISH"
-    name = mail.language.pgettext("file", "event")
-    beside = _of_part("Content-Disposition", "attachment", f"{name}.ics")
-    return _several("mixed", body, _text(calendar, f'calendar; method="{method}"', beside))
+        page = _several("related", page, [head, Ready("picture")])
+    body = _several("alternative", _text(text, "plain"), page)
+    if shown.calendar:
+        method = "CANCEL" if shown.is_cancelled else "PUBLISH"
+        name = language.pgettext("file", "event")
+        beside = _of_part("Content-Disposition", "attachment", f"{name}.ics")
+        file = _text(shown.calendar, f'calendar; method="{method}"', beside)
+        body = _several("mixed", body, file)
+    return _together(body)
+
+
+def picture(png: bytes, picture_id: str) -> bytes:
+    """A picture as it travels, from its id on."""
+    head = _of_part("Content-ID", f"<{picture_id}>")
+    return b"%b\r\n%b" % (head, base64.encodebytes(png).replace(b"\n", b"\r\n"))
+
+
+def filled(
+    body: Body, texts: Mapping[str, str], escaped: Mapping[str, str], ready: Mapping[str, bytes]
+) -> bytes:
+    """A body with what is behind its stand-ins, in HTML `escaped`; `ready` are pieces of it."""
+    return b"".join(
+        [
+            piece
+            if isinstance(piece, bytes)
+            else ready[piece.name]
+            if isinstance(piece, Ready)
+            else _quoted(piece.form % (escaped if piece.is_html else texts))
+            for piece in body
+        ]
+    )
 
 
 def _of_part(name: str, value: str, filename: str = "") -> bytes:
@@ -150,24 +189,45 @@ def _of_part(name: str, value: str, filename: str = "") -> bytes:
     return part.as_bytes()[:-2]
 
 
-def _text(content: bytes, kind: str, more: bytes = b"") -> bytes:
+def _text(content: str, kind: str, more: bytes = b"") -> list[Piece]:
     """A part of text; `more` are further headers."""
-    encoded = binascii.b2a_qp(content, istext=True).replace(b"\r\n", b"\n")
-    encoded = encoded.replace(b"\r", b"\n")
-    return b"".join(
-        (
-            f'Content-Type: text/{kind}; charset="utf-8"\r\n'.encode("ascii"),
-            b"MIME-Version: 1.0\r\nContent-Transfer-Encoding: quoted-printable\r\n",
-            more,
-            b"\r\n",
-            encoded.replace(b"\n", b"\r\n"),
-        )
+    head = (
+        f'Content-Type: text/{kind}; charset="utf-8"\r\n'.encode("ascii"),
+        b"MIME-Version: 1.0\r\nContent-Transfer-Encoding: quoted-printable\r\n",
+        more,
+        b"\r\n",
     )
+    # Each line is encoded by itself, so what stands in one changes no other.
+    lines = [
+        Line(as_format(text), kind == "html") if number % 2 else _quoted(text)
+        for number, text in enumerate(by_lines_with_stand_ins(content))
+    ]
+    return [*head, *lines]
 
 
-def _several(kind: str, *parts: bytes) -> bytes:
+def _quoted(text: str) -> bytes:
+    encoded = binascii.b2a_qp(text.encode(), istext=True)
+    if b"\r" in encoded:
+        encoded = encoded.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return encoded.replace(b"\n", b"\r\n")
+
+
+def _several(kind: str, *parts: list[Piece]) -> list[Piece]:
     # Encoded text has no underscore behind an equals sign, so the boundary is in none of the parts.
     mark = f"--=_{kind}".encode("ascii")
     head = f'Content-Type: multipart/{kind}; boundary="=_{kind}"\r\nMIME-Version: 1.0\r\n\r\n'
-    inside = [b"%b\r\n%b\r\n" % (mark, part) for part in parts]
-    return b"".join((head.encode("ascii"), *inside, mark, b"--\r\n"))
+    whole: list[Piece] = [head.encode("ascii")]
+    for part in parts:
+        whole += [mark + b"\r\n", *part, b"\r\n"]
+    return [*whole, mark + b"--\r\n"]
+
+
+def _together(pieces: list[Piece]) -> Body:
+    """The same with what is ready put together."""
+    body: list[Piece] = []
+    for piece in pieces:
+        if body and isinstance(piece, bytes) and isinstance(body[-1], bytes):
+            body[-1] += piece
+        else:
+            body.append(piece)
+    return tuple(body)

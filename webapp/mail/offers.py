@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Select, and_, or_, select
 
@@ -110,6 +110,13 @@ def _enqueue(connection: Connection, event_id: int, found: Row[Any], now: dateti
     )
 
 
+class OfTypes(NamedTuple):
+    """What a booking waits for, and what of it is free, in words."""
+
+    wanted: str
+    offered: str
+
+
 def offer_to(found: BookingView) -> dict[str, Any]:
     """What the mail says of the tickets that a booking could take; of which types, if of any.
 
@@ -122,5 +129,5 @@ def offer_to(found: BookingView) -> dict[str, Any]:
     if part.wants:
         names = names_of(found.event)
         wanted, offered = words_of(found.booking.wants, names), words_of(part.wants, names)
-        told["of_types"] = {"wanted": wanted, "offered": offered}
+        told["of_types"] = OfTypes(wanted, offered)
     return told

@@ -3,9 +3,9 @@
 import base64
 import logging
 import os
+import secrets
 import smtplib
 import socket
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -69,22 +69,31 @@ class FolderTransport:
         self._folder = folder
 
     def send(self, envelope: Envelope) -> str:
+        file = f"{self._folder}/{envelope.name}"
+        part = f"{self._folder}/.{secrets.token_hex(8)}.part"
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             # The file appears complete, and readable for its owner alone, or not at all.
-            descriptor, name = tempfile.mkstemp(dir=self._folder, prefix=".", suffix=".part")
             try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(envelope.content)
-                os.replace(name, self._folder / envelope.name)
-                return str(self._folder / envelope.name)
+                descriptor = self._open(part)
+            except FileNotFoundError:
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                descriptor = self._open(part)
+            try:
+                with open(descriptor, "wb") as whole:
+                    whole.write(envelope.content)
+                os.replace(part, file)
+                return file
             except BaseException:
-                os.unlink(name)
+                os.unlink(part)
                 raise
         except OSError as error:
             raise TemporaryFailure(
                 f"cannot write the mail: {error.strerror}", for_all=True
             ) from error
+
+    @staticmethod
+    def _open(name: str) -> int:
+        return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
     def close(self) -> None:
         pass

@@ -5,12 +5,13 @@ from typing import NamedTuple
 
 from webapp import clock
 from webapp.config import current_settings
-from webapp.mail import compose
 from webapp.mail.channel import MailChannel
-from webapp.mail.content import Mail
+from webapp.mail.content import Mail, Reason
 from webapp.mail.failures import PermanentFailure, TemporaryFailure
+from webapp.mail.letters import lay_out
 from webapp.mail.rendering import words_of
 from webapp.text.languages import Language
+from webapp.text.sentence import later as _
 
 
 class Trial(NamedTuple):
@@ -23,14 +24,9 @@ class Trial(NamedTuple):
 def send_trial(address: str, language: Language) -> Trial:
     """Send a mail to an address; it waits for the server, at most as long as for any other."""
     settings = current_settings()
-
-    def reason(site: str) -> str:
-        return language.gettext(
-            "You get this mail because you tried whether mails leave %(site)s", site=site
-        )
-
+    reason = Reason(_("You get this mail because you tried whether mails leave %(site)s"))
     mail = Mail(language, *words_of("trial", language), reason)
-    compose.lay_out(mail, f"trial.{secrets.token_hex(12)}", settings)
+    lay_out(mail, f"trial.{secrets.token_hex(12)}", settings)
     channel = MailChannel(settings)
     try:
         name = f"{clock.now():%Y%m%dT%H%M%S}-trial.eml"

@@ -11,8 +11,9 @@ from flask import Response
 
 from webapp.booking.commands import Status
 from webapp.pages.offer import without_figures
+from webapp.text.stand_ins import Lasting, stands_for
 from webapp.web.htmx import show
-from webapp.web.kept_pages import Lasting, show_kept, stands_for
+from webapp.web.kept_pages import show_kept
 
 TEMPLATE = "attendee/booking.html"
 # The blocks with what is a booking's alone and more than a text.

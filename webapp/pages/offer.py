@@ -12,7 +12,7 @@ from webapp.booking.refusals import why_closed
 from webapp.errors import WaitingListFull
 from webapp.storage.rows import EventRow, LockedEvent
 from webapp.text.sentences import sentence_of
-from webapp.web.kept_pages import Lasting
+from webapp.text.stand_ins import Lasting
 from webapp.web.language import gettext, language
 
 # Few is at most so many, and at most one in so many.

@@ -13,7 +13,7 @@ import random
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -31,6 +31,7 @@ from sqlalchemy.exc import IntegrityError
 
 from webapp import clock
 from webapp.storage.columns import UtcDateTime
+from webapp.storage.plain import plain
 from webapp.storage.rows import DeliveryRow
 from webapp.storage.tables import deliveries, paces
 from webapp.storage.transaction import Conflict, execute, read, write
@@ -77,6 +78,36 @@ _marking_sent = (
 
 # Rows as `DeliveryRow`: under the names that the columns have in Python.
 whole_rows = select(*[column.label(column.key) for column in deliveries.c])
+
+# What a look asks: made once, for to put them together takes as long as to run them.
+_next = (
+    select(deliveries.c.id)
+    .where(
+        deliveries.c.channel == bindparam("of"),
+        deliveries.c.state == "pending",
+        # IS FALSE would keep MySQL from reading the rows in the order of the index.
+        deliveries.c.bulk == bindparam("in_bulk"),
+        deliveries.c.next_try_at <= _now,
+    )
+    .order_by(deliveries.c.next_try_at)
+    .limit(bindparam("most"))
+)
+_of_all = deliveries.c.id.in_(bindparam("of_all", expanding=True))
+_leasing = (
+    update(deliveries)
+    .where(_of_all, deliveries.c.state == "pending", deliveries.c.next_try_at <= _now)
+    .values(
+        attempts=deliveries.c.attempts + 1,
+        next_try_at=bindparam("lease_ends", type_=UtcDateTime),
+    )
+)
+_leased = whole_rows.where(_of_all).order_by(deliveries.c.created_at, deliveries.c.id)
+_pace = select(paces.c.free_at).where(paces.c.channel == bindparam("of")).with_for_update()
+_setting_pace = (
+    update(paces)
+    .where(paces.c.channel == bindparam("of"))
+    .values(free_at=bindparam("next_turn", type_=UtcDateTime))
+)
 
 
 class Lease(NamedTuple):
@@ -180,17 +211,14 @@ def lease(channel: str, *, per_second: float = math.inf) -> Lease:
         ids = _due(connection, channel)
         if not ids:
             return NOTHING
-        leased = deliveries.c.id.in_(ids)
-        free = leased & (deliveries.c.state == "pending") & (deliveries.c.next_try_at <= now)
-        values = {"attempts": deliveries.c.attempts + 1, "next_try_at": now + LEASE_TIME}
-        if connection.execute(update(deliveries).where(free).values(values)).rowcount != len(ids):
+        given = {"of_all": ids, "now": now, "lease_ends": now + LEASE_TIME}
+        if connection.execute(_leasing, given).rowcount != len(ids):
             raise Conflict
-        in_order = whole_rows.where(leased).order_by(deliveries.c.created_at, deliveries.c.id)
-        rows = cast(Sequence[DeliveryRow], connection.execute(in_order).all())
+        rows: list[DeliveryRow] = plain(connection.execute(_leased, {"of_all": ids}))
         begin = min(max(free_at, now), now + LONGEST_TURN)
         pause = timedelta(seconds=1 / (per_second * (BULK_SHARE if rows[0].bulk else 1)))
-        next_turn = {"free_at": begin + len(rows) * pause}
-        connection.execute(update(paces).where(paces.c.channel == channel).values(next_turn))
+        next_turn = {"of": channel, "next_turn": begin + len(rows) * pause}
+        connection.execute(_setting_pace, next_turn)
         return Lease(rows, (begin - now).total_seconds(), pause.total_seconds())
 
     return write(work)
@@ -198,8 +226,7 @@ def lease(channel: str, *, per_second: float = math.inf) -> Lease:
 
 def _lock_pace(connection: Connection, channel: str) -> datetime:
     """Lock the pace of a channel and return from when on something may be sent."""
-    pace = select(paces.c.free_at).where(paces.c.channel == channel).with_for_update()
-    free_at: datetime | None = connection.execute(pace).scalar()
+    free_at: datetime | None = connection.execute(_pace, {"of": channel}).scalar()
     if free_at is None:
         free_at = clock.now()
         try:
@@ -212,19 +239,8 @@ def _lock_pace(connection: Connection, channel: str) -> datetime:
 def _due(connection: Connection, channel: str, *, limited_to: int | None = None) -> Sequence[int]:
     """The ids of the next rows to lease."""
     for bulk, limit in ((False, BATCH), (True, BULK_BATCH)):
-        query = (
-            select(deliveries.c.id)
-            .where(
-                deliveries.c.channel == channel,
-                deliveries.c.state == "pending",
-                # IS FALSE would keep MySQL from reading the rows in the order of the index.
-                deliveries.c.bulk == literal(bulk),
-                deliveries.c.next_try_at <= clock.now(),
-            )
-            .order_by(deliveries.c.next_try_at)
-            .limit(limited_to or limit)
-        )
-        ids = connection.execute(query).scalars().all()
+        given = {"of": channel, "in_bulk": bulk, "now": clock.now(), "most": limited_to or limit}
+        ids = connection.execute(_next, given).scalars().all()
         if ids:
             return ids
     return []

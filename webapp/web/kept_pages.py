@@ -7,8 +7,6 @@ events 1.0 in place of 2.6 (in process, SQLite). Where the figures stand in bloc
 the rest is kept apart from them. They are kept as bytes: to encode a page anew took 4 % of it.
 """
 
-import re
-import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from jinja2.runtime import Context
 from markupsafe import escape
 
 from webapp.extensions import PerApp
+from webapp.text.stand_ins import by_stand_ins, stands_for
 from webapp.web.fast_flask import csrf_token
 from webapp.web.htmx import show, wants_fragment
 from webapp.web.language import language
@@ -32,10 +31,7 @@ from webapp.web.security import current_login
 KEPT = 128
 LONGEST = 64 * 1024
 
-# In place of what differs nobody can have written these.
-_mark = secrets.token_hex(16)
 own_values: dict[str, Callable[[], str]] = {}
-is_marked = re.compile(f"{_mark}([a-z_]+);")
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -71,27 +67,6 @@ def differs(value: Callable[[], str]) -> Callable[[], str]:
         return stands_for(name) if g.get("draws_for_all") else value()
 
     return own_or_mark
-
-
-def stands_for(name: str) -> str:
-    """What is drawn in place of a text of one visitor alone; it holds nothing of it."""
-    return f"{_mark}{name};"
-
-
-class Lasting:
-    """What a page that is kept may show of a row: a named tuple that has no more than that.
-
-    To ask for anything else is a mistake that would show what is no longer so.
-    """
-
-    __slots__ = ()
-
-    def __getattr__(self, name: str) -> Any:
-        raise NotKept(f"{type(self).__name__} has no {name}: show it in a block that is live")
-
-
-class NotKept(Exception):
-    """A page that is kept asks for what changes."""
 
 
 def show_kept(
@@ -170,7 +145,7 @@ def _drawn(template: str, context: dict[str, Any], live: Sequence[str]) -> Parts
 
 
 def _parts_of(drawn: Iterable[str]) -> Parts:
-    pieces = is_marked.split("".join(drawn))
+    pieces = by_stand_ins("".join(drawn))
     return Parts([text.encode() for text in pieces[::2]], pieces[1::2])
 
 
