@@ -6,13 +6,14 @@ Every change of tickets is `load`, a `Ledger` and `save`, in this order and in o
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, select
+from sqlalchemy import Connection, Select, bindparam, func, literal_column, select
 
 from webapp.booking.commands import ActivityKind, Claim, Status
 from webapp.errors import EventNotFound
 from webapp.storage.composite_keys import match_any, parameters_of
+from webapp.storage.plain import plain
 from webapp.storage.rows import LockedEvent
 from webapp.storage.tables import activities, bookings, events, old_codes
 
@@ -96,7 +97,8 @@ def lock_unlocked_statement(count: int) -> Select[Any]:
 
 @cache
 def _active(count: int) -> Select[Any]:
-    return select(*claim_columns).where(bookings.c.active == 1, match_any(_attendee_key, count))
+    is_active = bookings.c.active == literal_column("1")
+    return select(*claim_columns).where(match_any(_attendee_key, count, is_active))
 
 
 @cache
@@ -116,10 +118,10 @@ def lock_event(connection: Connection, event_id: int) -> LockedEvent:
 
     Raises `EventNotFound`.
     """
-    event = connection.execute(lock_statement, {"event_id": event_id}).one_or_none()
-    if event is None:
+    found: list[LockedEvent] = plain(connection.execute(lock_statement, {"event_id": event_id}))
+    if not found:
         raise EventNotFound
-    return cast(LockedEvent, event)
+    return found[0]
 
 
 def lock_unlocked_events(
@@ -130,8 +132,10 @@ def lock_unlocked_events(
     What is not returned is locked by another writer, or does not exist.
     """
     ids = parameters_of(_event_key, [(event_id,) for event_id in event_ids])
-    found = connection.execute(lock_unlocked_statement(len(event_ids)), ids)
-    return {event.id: cast(LockedEvent, event) for event in found}
+    found: list[LockedEvent] = plain(
+        connection.execute(lock_unlocked_statement(len(event_ids)), ids)
+    )
+    return {event.id: event for event in found}
 
 
 def claims_of(

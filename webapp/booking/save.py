@@ -201,9 +201,8 @@ def _write_history(connection: Connection, changes: Sequence[EventChange], now: 
 def _write_lines(connection: Connection, lines: list[dict[str, Any]]) -> None:
     if lines:
         # One statement for all of them names a column for all or for none.
-        # Lines of one length name the same: what some have besides are columns of different number.
-        if len(set(map(len, lines))) > 1:
-            names = {name for line in lines for name in line}
+        names = set[str]().union(*lines)
+        if any(len(line) < len(names) for line in lines):
             lines = [{**dict.fromkeys(names), **line} for line in lines]
         connection.execute(_insert_history, lines)
 
@@ -225,20 +224,24 @@ def stamp_of(change: EventChange, now: datetime) -> dict[str, Any]:
 
 
 def _activity(line: HistoryLine) -> dict[str, Any]:
-    told: dict[str, Any] = {} if line.term is None else {"details": {"term": [None, line.term]}}
-    if line.wants_after is not None:
-        told |= {"wants_before": line.wants_before, "wants_after": line.wants_after}
-    return {
-        **told,
+    # What is null is left out: for SQLite's driver a null, as a text that is an enum, takes longer
+    # than a plain value.
+    told: dict[str, Any] = {
         "actor": str(line.actor),
-        "what": line.what,
+        "what": str(line.what),
         "position": line.position,
-        "cause": line.cause,
-        "status_before": line.status_before,
-        "status_after": line.status_after,
-        "tickets_before": line.tickets_before,
+        "status_after": str(line.status_after),
         "tickets_after": line.tickets_after,
     }
+    if line.status_before is not None:
+        told |= {"status_before": line.status_before, "tickets_before": line.tickets_before}
+    if line.cause is not None:
+        told["cause"] = line.cause
+    if line.term is not None:
+        told["details"] = {"term": [None, line.term]}
+    if line.wants_after is not None:
+        told |= {"wants_before": line.wants_before, "wants_after": line.wants_after}
+    return told
 
 
 def _booking(event_id: int, claim: Claim, details: BookingDetails, now: datetime) -> dict[str, Any]:
@@ -246,7 +249,7 @@ def _booking(event_id: int, claim: Claim, details: BookingDetails, now: datetime
         "event_id": event_id,
         "position": claim.position,
         "attendee_id": claim.attendee_id,
-        "status": claim.status,
+        "status": str(claim.status),
         "tickets": claim.tickets,
         "reference": claim.reference,
         "ticket_code": details.ticket_code,

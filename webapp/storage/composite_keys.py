@@ -9,14 +9,17 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, bindparam, or_
 
 
-def match_any(columns: Sequence[ColumnElement[Any]], count: int) -> ColumnElement[bool]:
+def match_any(
+    columns: Sequence[ColumnElement[Any]], count: int, *also: ColumnElement[bool]
+) -> ColumnElement[bool]:
     """A condition for rows whose columns have one of `count` combinations of values.
 
-    The statement is run with `parameters_of` those combinations.
+    The statement is run with `parameters_of` those combinations. What the rows have to meet `also`
+    stands in each alternative: beside them it would make SQLite gather the rows of all first.
     """
     return or_(
         *[
-            and_(*[column == bindparam(f"{column.key}{number}") for column in columns])
+            and_(*[column == bindparam(f"{column.key}{number}") for column in columns], *also)
             for number in range(count)
         ]
     )
