@@ -23,7 +23,7 @@ from jinja2.runtime import Context
 from markupsafe import escape
 
 from webapp.extensions import PerApp
-from webapp.web.fast_flask import csrf_token
+from webapp.web.fast_sessions import csrf_token
 from webapp.web.htmx import show, wants_fragment
 from webapp.web.language import language
 from webapp.web.security import current_login
