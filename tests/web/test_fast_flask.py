@@ -269,6 +269,59 @@ def test_request_says_what_flask_reads_in_it(
     assert seen(ours, how) == seen(plain, how)
 
 
+def leads_to(app: Flask, path: str, **how: Any) -> tuple[Any, ...]:
+    with app.test_request_context(path, **how) as context:
+        read = context.request
+        error = read.routing_exception
+        told = (error.code, getattr(error, "new_url", "")) if error else ()
+        arguments, read.view_args = read.view_args, {"of": "somebody else"}
+        return read.endpoint, arguments, told
+
+
+def test_path_leads_where_flask_leads_it_however_often_it_is_asked() -> None:
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("/events/7", {}),
+        ("/events/7", {"method": "POST"}),
+        ("/events/7", {"method": "HEAD"}),
+        ("/events/7", {"method": "PUT"}),
+        ("/events/7", {"headers": {"Connection": "Upgrade", "Upgrade": "websocket"}}),
+        ("/events/7-a%20b", {}),
+        ("/events//7", {}),
+        ("//events/7", {}),
+        ("/events/7/", {}),
+        ("/events/x", {}),
+        ("/events/7", {"base_url": "http://localhost/below"}),
+        ("/folder", {}),
+        ("/folder/", {}),
+        ("/bookings/secret", {}),
+        ("", {}),
+    ]
+    kept = []
+    for app in (FastFlask("ours"), Flask("plain")):
+        app.add_url_rule("/events/<int:event_id>", "event", view, defaults={"slug": ""})
+        app.add_url_rule("/events/<int:event_id>-<slug>", "event", view)
+        app.add_url_rule("/events/<int:event_id>", "book", view, methods=["POST"])
+        app.add_url_rule("/bookings/<reference>", "booking", view)
+        app.add_url_rule("/folder/", "folder", view)
+        kept.append([leads_to(app, path, **how) for path, how in (*asked, *asked)])
+    assert kept[0] == kept[1]
+    assert kept[0][0] == ("event", {"event_id": 7, "slug": ""}, ())
+
+
+def test_paths_with_a_reference_are_not_kept(
+    ours: FastFlask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fast_flask, "KEPT_PATHS", 10)
+    ours.add_url_rule("/bookings/<reference>", "booking", view)
+    ours.add_url_rule("/events/<int:event_id>-<slug>", "event", view)
+    for number in range(1, 26):
+        for path in (f"/bookings/secret{number}", f"/events/{number}-{'a' * number * 10}"):
+            assert leads_to(ours, path)[1]
+    assert "secret" not in str(ours._kept_routes)
+    assert 0 < len(ours._kept_routes) <= 10
+    assert "a" * 200 not in str(ours._kept_routes)
+
+
 def test_form_that_broke_off_is_an_error(ours: Flask, plain: Flask) -> None:
     for app in (ours, plain):
         sent = {"method": "POST", "data": "a=1", "content_type": FORM}
