@@ -43,7 +43,8 @@ from webapp.web import (
     rate_limits,
     security,
 )
-from webapp.web.fast_flask import FastFlask, LazyCSRFProtect
+from webapp.web.fast_flask import FastFlask
+from webapp.web.fast_sessions import LazyCSRFProtect
 
 gc.freeze()
 gc.enable()

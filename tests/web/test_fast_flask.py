@@ -1,26 +1,21 @@
-"""What is quicker than Flask, Jinja and itsdangerous never differs from what they would answer."""
+"""What is quicker than Flask and Jinja never differs from what they would answer."""
 
 import gc
 import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask import Blueprint, Flask, request, url_for
-from flask.sessions import SecureCookieSessionInterface
-from itsdangerous import BadSignature, URLSafeTimedSerializer
+from flask import Blueprint, Flask, Response, request, url_for
 from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
+from werkzeug.exceptions import BadRequest
 from werkzeug.routing import BuildError
+from werkzeug.test import EnvironBuilder
 
 from webapp.web import fast_flask
-from webapp.web.fast_flask import (
-    FastFlask,
-    LateRule,
-    SharedGlobalsEnvironment,
-    of_csrf_tokens,
-    of_sessions,
-)
+from webapp.web.fast_flask import FastFlask, FastResponse, LateRule, SharedGlobalsEnvironment
 
 
 def view(**_: object) -> str:
@@ -227,23 +222,149 @@ def test_templates_call_whatever_jinja_lets_them_call(ours: Flask, plain: Flask)
     assert shown[0] == shown[1]
 
 
-def test_sessions_and_tokens_are_signed_as_flask_signs_them() -> None:
-    key, app = "a key that only tests use", Flask(__name__)
-    app.secret_key = key
-    theirs = SecureCookieSessionInterface().get_signing_serializer(app)
-    session = {"csrf_token": "a" * 40, "_flashes": [("message", "It is booked.")]}
-    tokens = URLSafeTimedSerializer(key, salt="wtf-csrf-token")
-    for ours, other, value in (
-        (of_sessions(key), theirs, session),
-        (of_csrf_tokens(key), tokens, "a" * 40),
-    ):
-        assert other is not None
-        assert other.loads(ours.dumps(value)) == value
-        assert ours.loads(other.dumps(value)) == value
-        with pytest.raises(BadSignature):
-            ours.loads(other.dumps(value)[:-2] + "xx")
-        with pytest.raises(BadSignature):
-            ours.loads(type(ours)("another key", salt=ours.salt).dumps(value))
+FORM = "application/x-www-form-urlencoded"
+SENT: list[dict[str, Any]] = [
+    {},
+    {
+        "path": "/a/b%20c/\u00fc",
+        "query_string": "a=\u00fc&b=%ff",
+        "base_url": "http://localhost/\u00e4/",
+    },
+    {"headers": {"Host": "TICKETS.example.org:80"}},
+    {"headers": {"Host": "tickets.example.org:443"}},
+    {"headers": {"Host": "tickets.example.org:443"}, "base_url": "https://localhost"},
+    {"headers": {"Host": "[::1]:5000"}},
+    {"headers": {"Host": "a b"}},
+    {"headers": {"Host": ""}},
+    {"headers": {"Host": "a" * 70}},
+    {"headers": {"Host": f"{'a' * 64}"}},
+    {"headers": {"Host": "tickets..example.org"}},
+    {"headers": {"Connection": "Upgrade", "Upgrade": "websocket"}},
+    {"headers": {"Cookie": 'a=1; a=2;b="x\\073y"; ; c; d=\u00fc'}},
+    {"method": "POST", "data": "a=1&a=2&b=&c=%ff+%20&d", "content_type": FORM},
+    {"method": "POST", "data": "a=\u00fc".encode("latin1"), "content_type": FORM},
+    {"method": "POST", "data": "a=1", "content_type": f"{FORM}; charset=latin1"},
+    {"method": "POST", "data": "a=1", "content_type": "text/plain"},
+    {"method": "POST", "data": f"a={'b' * 70_000}", "content_type": FORM},
+    {
+        "method": "POST",
+        "data": b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--x--\r\n',
+        "content_type": "multipart/form-data; boundary=x",
+    },
+]
+
+
+def seen(app: Flask, how: dict[str, Any]) -> tuple[Any, ...]:
+    """What a request says, and where it would lead."""
+    with app.test_request_context(**how) as context:
+        urls = context.url_adapter
+        read = context.request
+        mounted = {name: getattr(urls, name, None) for name in URL_PARTS}
+        error = repr(read.routing_exception)
+        return mounted, error, read.host, read.cookies, read.form, read.files.keys(), read.data
+
+
+URL_PARTS = (
+    "server_name",
+    "script_name",
+    "subdomain",
+    "url_scheme",
+    "path_info",
+    "default_method",
+    "query_args",
+    "websocket",
+)
+
+
+@pytest.mark.parametrize("how", SENT, ids=str)
+def test_request_says_what_flask_reads_in_it(
+    ours: Flask, plain: Flask, how: dict[str, Any]
+) -> None:
+    assert seen(ours, how) == seen(plain, how)
+
+
+def leads_to(app: Flask, path: str, **how: Any) -> tuple[Any, ...]:
+    with app.test_request_context(path, **how) as context:
+        read = context.request
+        error = read.routing_exception
+        told = (error.code, getattr(error, "new_url", "")) if error else ()
+        arguments, read.view_args = read.view_args, {"of": "somebody else"}
+        return read.endpoint, arguments, told
+
+
+def test_path_leads_where_flask_leads_it_however_often_it_is_asked() -> None:
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("/events/7", {}),
+        ("/events/7", {"method": "POST"}),
+        ("/events/7", {"method": "HEAD"}),
+        ("/events/7", {"method": "PUT"}),
+        ("/events/7", {"headers": {"Connection": "Upgrade", "Upgrade": "websocket"}}),
+        ("/events/7-a%20b", {}),
+        ("/events//7", {}),
+        ("//events/7", {}),
+        ("/events/7/", {}),
+        ("/events/x", {}),
+        ("/events/7", {"base_url": "http://localhost/below"}),
+        ("/folder", {}),
+        ("/folder/", {}),
+        ("/bookings/secret", {}),
+        ("", {}),
+    ]
+    kept = []
+    for app in (FastFlask("ours"), Flask("plain")):
+        app.add_url_rule("/events/<int:event_id>", "event", view, defaults={"slug": ""})
+        app.add_url_rule("/events/<int:event_id>-<slug>", "event", view)
+        app.add_url_rule("/events/<int:event_id>", "book", view, methods=["POST"])
+        app.add_url_rule("/bookings/<reference>", "booking", view)
+        app.add_url_rule("/folder/", "folder", view)
+        kept.append([leads_to(app, path, **how) for path, how in (*asked, *asked)])
+    assert kept[0] == kept[1]
+    assert kept[0][0] == ("event", {"event_id": 7, "slug": ""}, ())
+
+
+def test_paths_with_a_reference_are_not_kept(
+    ours: FastFlask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fast_flask, "KEPT_PATHS", 10)
+    ours.add_url_rule("/bookings/<reference>", "booking", view)
+    ours.add_url_rule("/events/<int:event_id>-<slug>", "event", view)
+    for number in range(1, 26):
+        for path in (f"/bookings/secret{number}", f"/events/{number}-{'a' * number * 10}"):
+            assert leads_to(ours, path)[1]
+    assert "secret" not in str(ours._kept_routes)
+    assert 0 < len(ours._kept_routes) <= 10
+    assert "a" * 200 not in str(ours._kept_routes)
+
+
+def test_form_that_broke_off_is_an_error(ours: Flask, plain: Flask) -> None:
+    for app in (ours, plain):
+        sent = {"method": "POST", "data": "a=1", "content_type": FORM}
+        context = app.test_request_context(**sent, environ_overrides={"CONTENT_LENGTH": "9"})
+        with context, pytest.raises(BadRequest):
+            request.form.get("a")
+
+
+ANSWERS: list[Callable[[type[Response]], Response]] = [
+    lambda made: made("whole"),
+    lambda made: made("whole", headers={"Location": "/bookings/a-b_c.d~"}),
+    lambda made: made("whole", headers={"Location": "/\u00fc?a=\u00fc b#c"}),
+    lambda made: made("whole", headers={"Location": "//example.org/a"}),
+    lambda made: made("whole", headers={"Content-Location": "/\u00fc"}),
+    lambda made: made("whole", status=204),
+    lambda made: made("whole", status=304),
+    lambda made: made(iter(["bit", "by", "bit"])),
+    lambda made: made(["in ", "parts"]),
+]
+
+
+@pytest.mark.parametrize("make", ANSWERS)
+def test_headers_are_those_that_flask_sends(
+    make: Callable[[type[Response]], Response],
+) -> None:
+    environ = EnvironBuilder().get_environ()
+    answers = [make(made).get_wsgi_response(environ) for made in (FastResponse, Response)]
+    assert answers[0][1:] == answers[1][1:]
+    assert b"".join(answers[0][0]) == b"".join(answers[1][0])
 
 
 @pytest.mark.parametrize("value", ["<b> & '\"", Markup("<b>"), 7, None, 1.5, ["<i>"]])

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from flask import Response, after_this_request, current_app, request
-from itsdangerous import BadSignature, URLSafeSerializer
+from itsdangerous import BadSignature
+
+from webapp.web.fast_sessions import PlainJSON, QuickSerializer, set_cookie
 
 COOKIE = "nextup-bookings"
 MOST = 20
@@ -42,12 +44,17 @@ def keep(wanted: Sequence[str]) -> None:
     secure = bool(current_app.config["SESSION_COOKIE_SECURE"])
 
     @after_this_request
-    def set_cookie(response: Response) -> Response:
+    def set_on(response: Response) -> Response:
         if wanted:
             value = _signer().dumps(wanted[:MOST])
-            assert isinstance(value, str)
-            response.set_cookie(
-                _name(), value, max_age=A_YEAR, secure=secure, httponly=True, samesite="Lax"
+            set_cookie(
+                response,
+                _name(),
+                value,
+                max_age=A_YEAR,
+                secure=secure,
+                httponly=True,
+                samesite="Lax",
             )
         else:
             response.delete_cookie(_name(), secure=secure, httponly=True, samesite="Lax")
@@ -58,11 +65,11 @@ def _name() -> str:
     return f"__Host-{COOKIE}" if current_app.config["SESSION_COOKIE_SECURE"] else COOKIE
 
 
-def _signer() -> URLSafeSerializer:
+def _signer() -> QuickSerializer:
     return _signer_with(current_app.config["SECRET_KEY"])
 
 
 # There is one secret key; only tests have more.
 @lru_cache(maxsize=16)
-def _signer_with(secret_key: str) -> URLSafeSerializer:
-    return URLSafeSerializer(secret_key, salt=COOKIE)
+def _signer_with(secret_key: str) -> QuickSerializer:
+    return QuickSerializer(secret_key, salt=COOKIE, serializer=PlainJSON)

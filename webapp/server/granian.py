@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from flask import Response
 from granian.server.mp import MPServer
 
 from webapp.server.connections import Watcher
 from webapp.server.deliverer import DelivererSupervisor, end_with_parent
+from webapp.web.fast_flask import FastResponse
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -106,17 +106,17 @@ def load_application() -> "WSGIApplication":
     return app
 
 
-class SingleChunkResponse(Response):
+class SingleChunkResponse(FastResponse):
     """A response whose body is handed over as a list where it is all there.
 
     Granian sends a list at once, and anything else bit by bit, waking its own threads for each.
     """
 
     def get_app_iter(self, environ: "WSGIEnvironment") -> Iterable[bytes]:
-        chunks = super().get_app_iter(environ)
         if not self.is_sequence:
-            return chunks
+            return super().get_app_iter(environ)
         try:
-            return [b"".join(chunks)]
+            is_sent = environ["REQUEST_METHOD"] != "HEAD" and self.has_body
+            return [b"".join(self.iter_encoded()) if is_sent else b""]
         finally:
             self.close()

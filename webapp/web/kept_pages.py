@@ -22,7 +22,7 @@ from markupsafe import escape
 
 from webapp.extensions import PerApp
 from webapp.text.stand_ins import by_stand_ins, stands_for
-from webapp.web.fast_flask import csrf_token
+from webapp.web.fast_sessions import csrf_token
 from webapp.web.htmx import show, wants_fragment
 from webapp.web.language import language
 from webapp.web.security import current_login

@@ -274,8 +274,9 @@ def from_form(model: type[Model], form: Mapping[str, str]) -> Model:
 
     Raises `InvalidInput` with the first `MOST_ERRORS` fields that are wrong.
     """
+    known = model.model_fields
     try:
-        return model.model_validate({k: v for k, v in form.items() if k in model.model_fields})
+        return model.model_validate({k: v for k, v in form.items() if k in known})
     except ValidationError as error:
         raise InvalidInput(_problems(error)) from error
 

@@ -14,7 +14,7 @@ from webapp.config import current_settings
 from webapp.errors import Unavailable
 from webapp.logs import begin_request
 from webapp.web.devices import device_name
-from webapp.web.fast_flask import LazySessionInterface
+from webapp.web.fast_sessions import LazySessionInterface
 from webapp.web.third_party import HTMX
 
 if TYPE_CHECKING:
@@ -153,18 +153,21 @@ def _keep_private(response: Response) -> Response:
 
     Nothing is kept that does not say so.
     """
-    if (response.content_type or "").startswith("text/html"):
-        response.headers.setdefault("Cache-Control", "private, no-store")
+    headers = response.headers
+    # Each look for a header goes through all of them.
+    has = {name.lower(): value for name, value in headers}
+    is_page = has.get("content-type", "").startswith("text/html")
+    if "cache-control" not in has:
+        headers.add("Cache-Control", "private, no-store" if is_page else "no-store")
+    if is_page:
         if response.status_code == 401:
-            response.headers["WWW-Authenticate"] = ASK_BY_PAGE
-        if "Vary" in response.headers:
+            headers["WWW-Authenticate"] = ASK_BY_PAGE
+        if "vary" in has:
             response.vary.update(VARIES_BY)
         else:
-            response.headers["Vary"] = ", ".join(VARIES_BY)
+            headers.add("Vary", ", ".join(VARIES_BY))
         if request.endpoint not in INDEXED:
-            response.headers["X-Robots-Tag"] = "noindex"
-    else:
-        response.headers.setdefault("Cache-Control", "no-store")
+            headers["X-Robots-Tag"] = "noindex"
     return response
 
 
