@@ -20,6 +20,7 @@ from tests.test_counts import (
     is_scan_of_mariadb,
     is_scan_of_sqlite,
     scans,
+    small_file,
     small_world,
     world,
 )
@@ -33,7 +34,7 @@ from webapp.mail import announcements, offers, scheduled
 from webapp.mail.audiences import Audience
 from webapp.storage.tables import bookings, deliveries, events, organizers
 
-__all__ = ["counted_app", "filled", "small_world", "world"]
+__all__ = ["counted_app", "filled", "small_file", "small_world", "world"]
 
 # A look that finds nothing to do: what starts within a day, and what is written for it.
 STATEMENTS, ROWS = 5, 80
