@@ -87,10 +87,9 @@ def want_everything() -> None:
         connection.execute(update(organizers).values(**wishes))
 
 
-def look_of(world: World) -> Counts:
+def cost_of(look: Callable[[], object], world: World) -> Counts:
     """What a look costs: the lesser of two, as the server counts whoever else connects to it."""
-    looks = [world.count(scheduled.write_due) for _ in range(2)]
-    return min(looks, key=attrgetter("statements"))
+    return min([world.count(look) for _ in range(2)], key=attrgetter("statements"))
 
 
 def written(what: str) -> int:
@@ -102,7 +101,7 @@ def written(what: str) -> int:
 def test_reminders_that_are_written_cost_next_to_nothing(reminding: World) -> None:
     scheduled.write_due()
     assert written("reminder") == CONFIRMED
-    counts = look_of(reminding)
+    counts = cost_of(scheduled.write_due, reminding)
     assert counts.commits == 0, "a lock for nothing"
     assert counts.statements <= STATEMENTS, counts
     assert counts.rows <= ROWS, counts
@@ -113,7 +112,7 @@ def test_notices_that_are_written_cost_a_look_at_what_is_to_come(reminding: Worl
     want_everything()
     scheduled.write_due()
     assert (written("sold_out"), written("summary")) == (1, 1)
-    counts = look_of(reminding)
+    counts = cost_of(scheduled.write_due, reminding)
     assert counts.commits == 0, "a lock for nothing"
     assert counts.statements <= STATEMENTS, counts
     assert counts.rows <= EVENTS + ROWS, counts
@@ -161,7 +160,7 @@ def test_offers_that_are_written_cost_a_look_at_what_is_to_come(reminding: World
     with standing_still(reminding):
         offers.write_offers()
         assert written(offers.KIND) == 1
-        counts = reminding.count(offers.write_offers)
+        counts = cost_of(offers.write_offers, reminding)
         assert counts.commits == 0, "a lock for nothing"
         assert counts.statements == 1, counts
         assert counts.rows <= EVENTS + ROWS, counts
@@ -177,7 +176,7 @@ def test_standstill_of_a_long_list_is_told_from_its_head_and_a_part_of_its_histo
 ) -> None:
     with standing_still(reminding) as look:
         look()
-        counts = reminding.count(look)
+        counts = cost_of(look, reminding)
         assert counts.statements == 2, counts
         # Each line is read, and read again as a part of the union.
         assert counts.rows <= 2 * LOOK_BACK + ROWS, counts
