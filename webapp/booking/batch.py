@@ -172,26 +172,42 @@ class Batch:
         First those lapse whose terms are over. `requests` are those that are decided. `decide` gets
         an open change for each event: `{event_id: change}`.
         """
-        now, events = clock.now(), list(events)
+        now = clock.now()
+        changes = self._load(connection, list(events), requests, now)
+        self._settle_terms(connection, changes, requests, now)
+        result = decide(changes, now)
+        self._save(connection, changes, now)
+        return result
+
+    def _load(
+        self,
+        connection: Connection,
+        events: Sequence[LockedEvent],
+        requests: Sequence[Request],
+        now: datetime,
+    ) -> Changes:
+        """Open a ledger on each event."""
         claims = claims_of(connection, requests)
         types = load_types.types_of(connection, events, now)
         codes = load_types.codes_of(connection, requests, claims, now) if types else {}
-        changes = {
-            event.id: EventChange(
-                self.id,
+        changes = {}
+        for event in events:
+            ledger = load_types.open_ledger(
+                connection,
                 event,
-                load_types.open_ledger(
-                    connection,
-                    event,
-                    claims.get(event.id, ()),
-                    now,
-                    types=types,
-                    codes=codes,
-                    moved_up_lately=partial(_moved_up_lately, connection, event, now),
-                ),
+                claims.get(event.id, ()),
+                now,
+                types=types,
+                codes=codes,
+                moved_up_lately=partial(_moved_up_lately, connection, event, now),
             )
-            for event in events
-        }
+            changes[event.id] = EventChange(self.id, event, ledger)
+        return changes
+
+    def _settle_terms(
+        self, connection: Connection, changes: Changes, requests: Sequence[Request], now: datetime
+    ) -> None:
+        """Have those lapse whose terms are over, and read the terms of those who answer."""
         self.lapsed, answering = 0, answering_of(requests)
         for change in changes.values():
             lapsed, counted_at = settle_terms(connection, change, now)
@@ -200,7 +216,9 @@ class Batch:
                 change.ledger.terms = terms.terms_of(
                     connection, change.event.id, positions, counted_at=counted_at
                 )
-        result = decide(changes, now)
+
+    def _save(self, connection: Connection, changes: Changes, now: datetime) -> None:
+        """Write what was decided, and of the others when their next term ends."""
         made = [change for change in changes.values() if not change.is_empty]
         self._written = (made[0].event.id, made[0].revision) if made else None
         if made:
@@ -208,7 +226,6 @@ class Batch:
         for change in changes.values():
             if change.is_empty and change.moves_next_lapse:
                 move_next_lapse(connection, change.event, change.next_lapse_at)
-        return result
 
     def already_committed(self, connection: Connection) -> bool:
         """Whether the last run is in the database although its commit was not confirmed."""
