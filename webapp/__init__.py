@@ -1,10 +1,6 @@
 """Nextup: event tickets with a fair waiting list. `create_app` puts the parts together."""
 
-import gc
 import os
-
-# What is imported stays: a start that never looks for garbage in it takes a tenth less.
-gc.disable()
 
 from flask import Flask
 
@@ -45,9 +41,6 @@ from webapp.web import (
 )
 from webapp.web.fast_flask import FastFlask
 from webapp.web.fast_sessions import LazyCSRFProtect
-
-gc.freeze()
-gc.enable()
 
 
 def create_app(settings: Settings | None = None) -> Flask:

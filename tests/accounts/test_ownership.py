@@ -289,6 +289,7 @@ OF_NOBODY = {
     "booking.terms.terms_of",
     "events.pictures.picture_data",
     "booking.revisions.is_committed",
+    "mail.links.event_entry_link",
     "mail.opting_out.reader_of",
     "mail.opting_out.token_for",
 }

@@ -147,7 +147,7 @@ def test_head_that_is_read_from_the_wrong_end_is_noticed(
     assert first_who_waits_moves_up(halls[0])
 
     def from_the_end(_: Any, __: Any, statement: str, *more: Any) -> tuple[str, Any]:
-        order = "ORDER BY booking.position"
+        order = "booking.wants, booking.position"
         wrong = (
             statement.replace(order, f"{order} DESC") if "FROM queue" in statement else statement
         )

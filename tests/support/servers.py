@@ -222,6 +222,8 @@ class MariaDB(Server):
             "--skip-name-resolve",
             "--auth-root-authentication-method=socket",
             "--innodb-log-file-size=16M",
+            # In a folder that is shared, servers that begin sweep away what others work with.
+            f"--tmpdir={self.directory}",
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:

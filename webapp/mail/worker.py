@@ -206,8 +206,7 @@ class Deliverer:
                 too_early = max(0.0, turn - time.monotonic())
                 if too_early > LONGEST_UNNOTED_SECONDS:
                     self._mark_sent(lease_ends)
-                if too_early:
-                    self.stop.wait(too_early)
+                self.stop.wait(too_early)
                 turn += pause
                 too_late = time.monotonic() + LONGEST_SEND_SECONDS > lease_ends
                 if self.stop.is_set() or too_late:
