@@ -43,6 +43,9 @@ LONGEST_SEND_SECONDS = 75.0
 LOOK_SECONDS = 1.0
 # What was sent is noted before a longer wait for the next one's turn.
 LONGEST_UNNOTED_SECONDS = 0.1
+# Mails whose turns come so soon after each other go together, at the last one's: to wake for each
+# took a third of its processor time.
+TOGETHER_SECONDS = 0.05
 MINUTE, HOUR = 60.0, 3600.0
 # Much less than the longest silence after which a deliverer counts as away.
 BEAT_SECONDS = 30.0
@@ -203,10 +206,13 @@ class Deliverer:
         self._look_ahead(rows)
         try:
             for done, delivery in enumerate(rows):
-                too_early = max(0.0, turn - time.monotonic())
-                if too_early > LONGEST_UNNOTED_SECONDS:
-                    self._mark_sent(lease_ends)
-                self.stop.wait(too_early)
+                now = time.monotonic()
+                if turn > now:
+                    last = turn + pause * (len(rows) - done - 1)
+                    too_early = min(turn + TOGETHER_SECONDS, last) - now
+                    if too_early > LONGEST_UNNOTED_SECONDS:
+                        self._mark_sent(lease_ends)
+                    self.stop.wait(too_early)
                 turn += pause
                 too_late = time.monotonic() + LONGEST_SEND_SECONDS > lease_ends
                 if self.stop.is_set() or too_late:
