@@ -18,6 +18,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
+from pymysql.cursors import Cursor
 from sqlalchemy import event as sqlalchemy_event
 
 from bench import fill
@@ -73,14 +74,17 @@ class Typed:
 
 @dataclass(slots=True)
 class World:
-    """The application, with an event that some booked and some wait for; `mariadb` counts."""
+    """The application, with an event that some booked and some wait for; `looks` has the counts.
+
+    It is one connection for all: when the server counts the end of another is up to the server.
+    """
 
     app: Flask
     client: FlaskClient
     token: str
     event_id: int
     typed: "Typed"
-    mariadb: MariaDB | None = None
+    looks: Cursor | None = None
 
     def get(self, path: str, **headers: str) -> None:
         answer = self.client.get(path, headers=headers, follow_redirects=True)
@@ -108,10 +112,9 @@ class World:
         return Counts(used["Com_commit"], used["Questions"], rows)
 
     def _status(self) -> dict[str, int]:
-        assert self.mariadb is not None
-        with self.mariadb.connect() as connection, connection.cursor() as cursor:
-            cursor.execute(f"SHOW GLOBAL STATUS WHERE Variable_name IN ({STATUS})")
-            return {name: int(value) for name, value in cursor.fetchall()}
+        assert self.looks is not None
+        self.looks.execute(f"SHOW GLOBAL STATUS WHERE Variable_name IN ({STATUS})")
+        return {name: int(value) for name, value in self.looks.fetchall()}
 
 
 def scans(action: Callable[[], object], explain: str, is_scan: Callable[[Any], bool]) -> list[str]:
@@ -195,7 +198,8 @@ def world(
     counted_app: Flask, filled: tuple[int, Typed], mariadb_server: MariaDB
 ) -> Iterator[World]:
     with counted_app.app_context():
-        yield World(counted_app, *logged_in(counted_app), *filled, mariadb_server)
+        with mariadb_server.connect() as connection, connection.cursor() as looks:
+            yield World(counted_app, *logged_in(counted_app), *filled, looks)
 
 
 @pytest.fixture(scope="module")

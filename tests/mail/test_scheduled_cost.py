@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
-from operator import attrgetter
 
 import pytest
 from sqlalchemy import func, select, update
@@ -13,7 +12,6 @@ from tests.mail.conftest import Clock
 from tests.test_counts import (
     CONFIRMED,
     EVENTS,
-    Counts,
     World,
     counted_app,
     filled,
@@ -87,11 +85,6 @@ def want_everything() -> None:
         connection.execute(update(organizers).values(**wishes))
 
 
-def cost_of(look: Callable[[], object], world: World) -> Counts:
-    """What a look costs: the lesser of two, as the server counts whoever else connects to it."""
-    return min([world.count(look) for _ in range(2)], key=attrgetter("statements"))
-
-
 def written(what: str) -> int:
     query = select(func.count()).where(deliveries.c.what == what)
     with db.engine.connect() as connection:
@@ -101,7 +94,7 @@ def written(what: str) -> int:
 def test_reminders_that_are_written_cost_next_to_nothing(reminding: World) -> None:
     scheduled.write_due()
     assert written("reminder") == CONFIRMED
-    counts = cost_of(scheduled.write_due, reminding)
+    counts = reminding.count(scheduled.write_due)
     assert counts.commits == 0, "a lock for nothing"
     assert counts.statements <= STATEMENTS, counts
     assert counts.rows <= ROWS, counts
@@ -112,7 +105,7 @@ def test_notices_that_are_written_cost_a_look_at_what_is_to_come(reminding: Worl
     want_everything()
     scheduled.write_due()
     assert (written("sold_out"), written("summary")) == (1, 1)
-    counts = cost_of(scheduled.write_due, reminding)
+    counts = reminding.count(scheduled.write_due)
     assert counts.commits == 0, "a lock for nothing"
     assert counts.statements <= STATEMENTS, counts
     assert counts.rows <= EVENTS + ROWS, counts
@@ -160,7 +153,7 @@ def test_offers_that_are_written_cost_a_look_at_what_is_to_come(reminding: World
     with standing_still(reminding):
         offers.write_offers()
         assert written(offers.KIND) == 1
-        counts = cost_of(offers.write_offers, reminding)
+        counts = reminding.count(offers.write_offers)
         assert counts.commits == 0, "a lock for nothing"
         assert counts.statements == 1, counts
         assert counts.rows <= EVENTS + ROWS, counts
@@ -176,7 +169,7 @@ def test_standstill_of_a_long_list_is_told_from_its_head_and_a_part_of_its_histo
 ) -> None:
     with standing_still(reminding) as look:
         look()
-        counts = cost_of(look, reminding)
+        counts = reminding.count(look)
         assert counts.statements == 2, counts
         # Each line is read, and read again as a part of the union.
         assert counts.rows <= 2 * LOOK_BACK + ROWS, counts
