@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, bindparam, func, literal_column, sele
 
 from webapp.booking.commands import ActivityKind, Claim, Status
 from webapp.errors import EventNotFound
-from webapp.storage.composite_keys import match_any, parameters_of
+from webapp.storage.composite_keys import filled_up, match_any, parameters_of
 from webapp.storage.plain import plain
 from webapp.storage.rows import LockedEvent
 from webapp.storage.tables import activities, bookings, events, old_codes
@@ -131,10 +131,9 @@ def lock_unlocked_events(
 
     What is not returned is locked by another writer, or does not exist.
     """
-    ids = parameters_of(_event_key, [(event_id,) for event_id in event_ids])
-    found: list[LockedEvent] = plain(
-        connection.execute(lock_unlocked_statement(len(event_ids)), ids)
-    )
+    keys = filled_up((event_id,) for event_id in event_ids)
+    ids = parameters_of(_event_key, keys)
+    found: list[LockedEvent] = plain(connection.execute(lock_unlocked_statement(len(keys)), ids))
     return {event.id: event for event in found}
 
 
@@ -152,14 +151,17 @@ def claims_of(
     """
     found: dict[tuple[int, int], Claim] = {}
     wanted = set(positions)
-    if keys := list(set(attendees)):
+    if asked := set(attendees):
+        keys = filled_up(asked)
         found = _claims(connection, _active(len(keys)), parameters_of(_attendee_key, keys))
         held = {(event_id, claim.attendee_id) for (event_id, _), claim in found.items()}
-        if missing := [key for key in set(or_latest) if key not in held]:
+        if lost := [key for key in set(or_latest) if key not in held]:
+            missing = filled_up(lost)
             parameters = parameters_of(_attendee_key, missing)
             rows = connection.execute(_latest(len(missing)), parameters)
             wanted.update((event_id, position) for event_id, position in rows)
-    if places := list(wanted.difference(found)):
+    if unknown := wanted.difference(found):
+        places = filled_up(unknown)
         found.update(_claims(connection, _at(len(places)), parameters_of(_position_key, places)))
     by_event: dict[int, list[Claim]] = {}
     for (event_id, _), claim in found.items():

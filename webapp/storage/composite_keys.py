@@ -25,6 +25,17 @@ def match_any(
     )
 
 
+def filled_up(combinations: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The combinations, of which the last is repeated until their number is a power of two.
+
+    A statement for each size of a batch would have to be put together in the first seconds of a
+    flood, a quarter of a second of processor time for those of up to 32.
+    """
+    filled = list(combinations)
+    size = 1 << (len(filled) - 1).bit_length()
+    return filled + filled[-1:] * (size - len(filled))
+
+
 def parameters_of(
     columns: Sequence[ColumnElement[Any]], combinations: Iterable[tuple[Any, ...]]
 ) -> dict[str, Any]:

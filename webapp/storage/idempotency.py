@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, delete, insert, select
 
 from webapp import clock
 from webapp.errors import IdempotencyConflict
-from webapp.storage.composite_keys import match_any, parameters_of
+from webapp.storage.composite_keys import filled_up, match_any, parameters_of
 from webapp.storage.tables import used_keys
 from webapp.storage.transaction import execute, read
 
@@ -73,13 +73,14 @@ def find(connection: Connection, key_ids: Iterable[KeyId]) -> dict[KeyId, Stored
 
     Called under the locks of the events (or, where there is none yet, of the organizer).
     """
-    if not (wanted := list(set(key_ids))):
+    if not (wanted := set(key_ids)):
         return {}
+    keys = filled_up(wanted)
     return {
         (row.event_id, row.operation, row.caller, row.key): StoredAnswer(
             row.content_hash, row.answer
         )
-        for row in connection.execute(_used(len(wanted)), parameters_of(_key_id, wanted))
+        for row in connection.execute(_used(len(keys)), parameters_of(_key_id, keys))
     }
 
 
