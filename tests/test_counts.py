@@ -197,9 +197,12 @@ def typed_events(*, waiting: int) -> Typed:
 def world(
     counted_app: Flask, filled: tuple[int, Typed], mariadb_server: MariaDB
 ) -> Iterator[World]:
-    with counted_app.app_context():
-        with mariadb_server.connect() as connection, connection.cursor() as looks:
-            yield World(counted_app, *logged_in(counted_app), *filled, looks)
+    with (
+        counted_app.app_context(),
+        mariadb_server.connect() as connection,
+        connection.cursor() as looks,
+    ):
+        yield World(counted_app, *logged_in(counted_app), *filled, looks)
 
 
 @pytest.fixture(scope="module")
