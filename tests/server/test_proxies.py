@@ -23,8 +23,6 @@ pytestmark = pytest.mark.long
 
 THREADS = 8
 CLIENTS = 6
-# For how many seconds the files of docs/proxies have a request wait for the only server.
-PATIENCE = 20
 KINDS = sorted(PROXIES)
 
 
@@ -185,22 +183,18 @@ def test_restarts_under_load_refuse_nobody(
             for number in range(servers)
         ]
         proxy = run_proxy(kind, *(server.port for server in running))
-        load, longest = Bookers(proxy), 0.0
+        load = Bookers(proxy)
         try:
             for count in range(3):
                 load.until_answered(100)
-                began = time.monotonic()
                 running[count % servers].restart()
-                longest = max(longest, time.monotonic() - began)
             load.until_answered(100)
         finally:
             load.stop()
         with client_of(proxy) as client:
             status = client.get(f"/api/events/status/{load.event_id}").json()
-    assert status["bookedTickets"] == load.told[201]
-    if servers == 1 and longest > PATIENCE:
-        pytest.skip(f"this machine is so busy that a restart took {longest:.0f} s")
     assert set(load.told) == {201}
+    assert status["bookedTickets"] == load.told[201]
 
 
 class Bookers:
